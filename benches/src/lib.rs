@@ -1,0 +1,1 @@
+//! Benchmarks of Seawall beside its peers and beside the bare instructions.

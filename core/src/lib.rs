@@ -1,0 +1,3 @@
+//! Resilience decisions.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Seawall for firmware.
+#![no_std]

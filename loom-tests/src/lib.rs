@@ -1,0 +1,1 @@
+//! Loom models of `seawall-core`, through its public API; see `tests/`.

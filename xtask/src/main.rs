@@ -1,0 +1,2 @@
+//! The task runner: `cargo xtask test`.
+fn main() {}

@@ -1,0 +1,5 @@
+//! May a call start?
+
+pub mod bulkhead;
+pub mod circuit_breaker;
+pub mod rate_limiter;

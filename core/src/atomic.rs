@@ -1,0 +1,7 @@
+//! How state is kept: the substrate under every pattern.
+
+#[macro_use]
+pub(crate) mod sync;
+pub(crate) mod bits;
+pub mod rng;
+pub(crate) mod word;

@@ -1,0 +1,6 @@
+//! How is a call tried?
+
+pub mod backoff;
+pub mod deadline;
+pub mod retry;
+pub mod timeout;

@@ -1,0 +1,4 @@
+//! What was seen: counts over a window, latencies in a histogram.
+
+pub mod histogram;
+pub mod window;

@@ -1,2 +1,71 @@
-//! The task runner: `cargo xtask test`.
-fn main() {}
+//! The task runner: `cargo xtask test` climbs the ladder of checks, and everything else here serves it.
+//!
+//! Run without arguments for the list of commands.
+
+mod job;
+mod ladder;
+mod process;
+mod results;
+mod rungs;
+mod setup;
+mod table;
+mod wrapper;
+
+use std::process::ExitCode;
+
+use ladder::{LADDER, PREFLIGHT};
+
+const HELP: &str = "\
+cargo xtask test [RUNG…]   runs every rung of the ladder, or the rungs named
+cargo xtask preflight      runs the rungs that a change should pass before it is shown to anyone
+cargo xtask list           lists the rungs
+
+With CI=true a rung that is skipped counts as failed.
+";
+
+fn main() -> ExitCode {
+    if let Some(code) = wrapper::run_as_rustc() {
+        return code;
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["help" | "-h" | "--help"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        ["list"] => {
+            for rung in LADDER {
+                println!("{:<8} {}", rung.name, rung.about);
+            }
+            ExitCode::SUCCESS
+        }
+        ["preflight"] => climb(PREFLIGHT),
+        ["test"] => climb(&[]),
+        ["test", names @ ..] => climb(names),
+        [other, ..] => {
+            eprintln!("xtask: unknown command `{other}`\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the named rungs in the ladder's order; all of them if none is named.
+fn climb(names: &[&str]) -> ExitCode {
+    let rungs = match ladder::select(names) {
+        Ok(rungs) => rungs,
+        Err(unknown) => {
+            let known: Vec<&str> = LADDER.iter().map(|rung| rung.name).collect();
+            eprintln!("xtask: unknown rung `{unknown}`; the rungs are {}", known.join(", "));
+            return ExitCode::from(2);
+        }
+    };
+    match ladder::climb(&rungs) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The loom models, and the mutants that prove that the models look.
+//!
+//! First every model is run on the code as it is.
+//! Then, for each mutant that a model claims, core is compiled with that one line broken, and the model alone is run:
+//! it has to fail.
+//! A mutant that no model claims, a model that claims none, and a claim to a mutant that core does not have each
+//! fail the rung.
+
+mod claims;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::{sources_in, sources_under, stem, tests_of};
+use crate::job::Job;
+use crate::process::Ended;
+use crate::results::{Tally, finished};
+use crate::wrapper::ExtraCfg;
+use claims::{Model, models_in, mutants_in};
+
+/// A broken protocol can make a model explore without end where the sound one ends in seconds.
+const MUTANT_LIMIT: Duration = Duration::from_secs(180);
+
+pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
+    let mut mutants = BTreeSet::new();
+    for source in sources_under(&job.context.root.join("core/src"))? {
+        mutants.extend(mutants_in(&read(&source)?));
+    }
+    let mut models = Vec::new();
+    for source in sources_in(&job.context.root.join("loom-tests/tests"))? {
+        models.extend(models_in(&stem(&source), &read(&source)?));
+    }
+    let claims = claims_tally(job, &mutants, &models);
+
+    let step = job.step(cargo(job).args(["--no-fail-fast", "--tests"]))?;
+    let sound = tests_of(job, &step);
+    let mut passed = BTreeMap::new();
+    for test in finished(&step.output).iter().filter(|test| test.passed) {
+        let name = test.path.rsplit("::").next().unwrap_or(test.path);
+        passed.insert((stem(test.file.as_ref()), name.to_owned()), test.path.to_owned());
+    }
+
+    let mut caught = Tally::default();
+    for model in &models {
+        let Some(path) = passed.get(&(model.file.clone(), model.name.clone())) else {
+            job.because(format!("{} does not pass on sound code, so its mutants prove nothing", model.name));
+            continue;
+        };
+        for mutant in model.mutants.iter().filter(|mutant| mutants.contains(*mutant)) {
+            let passed = is_caught(job, model, path, mutant)?;
+            caught = [caught, Tally::one(passed)].into_iter().sum();
+        }
+    }
+    Ok([claims, sound, caught].into_iter().sum())
+}
+
+fn read(source: &std::path::Path) -> Result<String> {
+    fs::read_to_string(source).with_context(|| format!("reading {}", source.display()))
+}
+
+/// A failure for each mutant that is not claimed, and for each claim that is missing or empty.
+fn claims_tally(job: &mut Job<'_>, mutants: &BTreeSet<String>, models: &[Model]) -> Tally {
+    let mut broken = Vec::new();
+    for mutant in mutants.iter().filter(|mutant| !models.iter().any(|model| model.mutants.contains(*mutant)))
+    {
+        broken.push(format!("no model claims the mutant {mutant} of core"));
+    }
+    for model in models {
+        if model.mutants.is_empty() {
+            broken.push(format!("the model {} claims no mutant", model.name));
+        }
+        for unknown in model.mutants.iter().filter(|mutant| !mutants.contains(*mutant)) {
+            broken.push(format!("the model {} claims {unknown}, which core does not have", model.name));
+        }
+    }
+    for reason in &broken {
+        job.because(reason);
+    }
+    Tally::failed(broken.len())
+}
+
+/// Whether the model fails where the mutant is compiled into core.
+fn is_caught(job: &mut Job<'_>, model: &Model, path: &str, mutant: &str) -> Result<bool> {
+    let wrapper = ExtraCfg::Mutant(mutant).link(&job.context.wrappers())?;
+    let mutated = |job: &Job<'_>| {
+        let mut cargo = cargo(job);
+        cargo.args(["--test", &model.file]).env("RUSTC_WORKSPACE_WRAPPER", &wrapper);
+        cargo
+    };
+    // A mutant that does not compile would otherwise count as caught.
+    if !job.step(mutated(job).arg("--no-run"))?.passed() {
+        job.because(format!("the mutant {mutant} does not compile"));
+        return Ok(false);
+    }
+    let step = job.step_within(mutated(job).args(["--", "--exact", path]), MUTANT_LIMIT)?;
+    match step.ended {
+        Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
+        Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
+        Ended::TimedOut => {
+            job.because(format!("the model {} does not end on the mutant {mutant}", model.name));
+        }
+    }
+    Ok(step.ended == Ended::Failure)
+}
+
+/// `cargo test` of the models, in a folder of its own: `--cfg loom` is for every crate and changes tokio too.
+fn cargo(job: &Job<'_>) -> Command {
+    let mut cargo = job.context.cargo();
+    cargo
+        .args(["test", "--locked", "--package", "seawall-loom", "--profile", "loom"])
+        .env("CARGO_TARGET_DIR", job.context.target.join("loom"))
+        .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
+        cargo.env("LOOM_MAX_PREEMPTIONS", "2");
+    }
+    cargo
+}

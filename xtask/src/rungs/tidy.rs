@@ -1,0 +1,96 @@
+//! House rules that no compiler knows, each a search over the files that git tracks or would track.
+
+mod rules;
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::job::Job;
+use crate::results::Tally;
+use crate::setup::Missing;
+use rules::RULES;
+
+/// The rules name what they forbid, so this is the one place where it may stand.
+const EXEMPT: &str = "xtask/src/rungs/tidy/";
+const MOST_LINES: usize = 600;
+
+pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
+    let files = text_files(job)?;
+    let mut tally = Tally::default();
+    let mut settle = |job: &mut Job<'_>, rule: &str, breaches: &[String]| {
+        if let Some(first) = breaches.first() {
+            let more = breaches.len() - 1;
+            job.because(format!(
+                "{rule}: {first}{}",
+                if more > 0 { format!(" and {more} more") } else { String::new() }
+            ));
+        }
+        tally = [tally, Tally::one(breaches.is_empty())].into_iter().sum();
+    };
+    for rule in RULES {
+        let mut breaches = Vec::new();
+        for (path, text) in files.iter().filter(|(path, _)| (rule.scope)(path) && !path.starts_with(EXEMPT)) {
+            for (at, line) in text.lines().enumerate() {
+                if (rule.breach)(line) {
+                    breaches.push(format!("{path}:{}", at + 1));
+                    job.note(&format!("{path}:{}: {}: {}", at + 1, rule.says, line.trim()))?;
+                }
+            }
+        }
+        settle(job, rule.says, &breaches);
+    }
+    let long = |(path, text): &(String, String)| {
+        let lines = text.lines().count();
+        (rules::rust(path) && lines > MOST_LINES).then(|| format!("{path} ({lines} lines)"))
+    };
+    let long: Vec<String> = files.iter().filter_map(long).collect();
+    settle(job, "a file is longer than 600 lines", &long);
+    let misnamed = |(path, _): &(String, String)| path.ends_with("/mod.rs").then(|| path.clone());
+    let misnamed: Vec<String> = files.iter().filter_map(misnamed).collect();
+    settle(job, "a module is named after its folder's file, never mod.rs", &misnamed);
+    let unguarded: Vec<String> = ["#![no_std]", "#![forbid(unsafe_code)]"]
+        .into_iter()
+        .filter(|line| {
+            !files.iter().any(|(path, text)| path == "core/src/lib.rs" && text.lines().any(|it| it == *line))
+        })
+        .map(|line| format!("core/src/lib.rs lacks {line}"))
+        .collect();
+    settle(job, "core is without std and without unsafe code, unconditionally", &unguarded);
+    if job.context.ci {
+        // Building this very program brings the lock file up to date; on a clean clone that has to change nothing.
+        let stale = changed_locks(job)?;
+        settle(job, "a lock file is out of date", &stale);
+    }
+    Ok(tally)
+}
+
+/// The path and the text of every file that is tracked, or neither tracked nor ignored.
+fn text_files(job: &mut Job<'_>) -> Result<Vec<(String, String)>> {
+    let listing = git(job, &["ls-files", "--cached", "--others", "--exclude-standard", "-z"])?;
+    let mut files = Vec::new();
+    for path in listing.split('\0').filter(|path| !path.is_empty()) {
+        // A file that is deleted but not yet committed is still listed, and a picture is no text.
+        let Ok(bytes) = fs::read(job.context.root.join(path)) else { continue };
+        if let Ok(text) = String::from_utf8(bytes) {
+            files.push((path.to_owned(), text));
+        }
+    }
+    Ok(files)
+}
+
+fn changed_locks(job: &mut Job<'_>) -> Result<Vec<String>> {
+    let changed = git(job, &["diff", "--name-only", "HEAD", "--", "Cargo.lock", "fuzz/Cargo.lock"])?;
+    Ok(changed.lines().map(str::to_owned).collect())
+}
+
+fn git(job: &mut Job<'_>, words: &[&str]) -> Result<String> {
+    let output = std::process::Command::new("git").args(words).current_dir(&job.context.root).output();
+    let output =
+        output.map_err(|_| Missing("no git: the files to search are the ones it tracks".to_owned()))?;
+    if !output.status.success() {
+        job.note(&String::from_utf8_lossy(&output.stderr))?;
+        anyhow::bail!("`git {}` failed", words.join(" "));
+    }
+    String::from_utf8(output.stdout).context("git prints file names that are not UTF-8")
+}

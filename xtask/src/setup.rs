@@ -1,0 +1,160 @@
+//! The tools that a rung needs: found, or installed where that is allowed, or named to the person.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::job::Job;
+
+/// What a rung cannot run without, and how to get it.
+#[derive(Debug)]
+pub(crate) struct Missing(pub(crate) String);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
+
+/// The output of a short question to a tool, or `None` where there is no such tool or it refuses.
+pub(crate) fn ask(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Option<String> {
+    let answer = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    answer.status.success().then(|| String::from_utf8_lossy(&answer.stdout).trim().to_owned())
+}
+
+/// Fails with the way to get it where cargo lacks a component such as `clippy`.
+pub(crate) fn need_component(job: &Job<'_>, subcommand: &str, component: &str) -> Result<()> {
+    let found =
+        job.context.cargo().args([subcommand, "--version"]).output().is_ok_and(|it| it.status.success());
+    if !found {
+        bail!(Missing(format!("no cargo {subcommand}: `rustup component add {component}`")));
+    }
+    Ok(())
+}
+
+/// A C++ compiler, which libFuzzer is built with.
+pub(crate) fn need_cxx(job: &mut Job<'_>) -> Result<()> {
+    let found = || std::env::var_os("CXX").is_some() || ask("c++", &["--version"]).is_some();
+    if found() || (apt_install(job, &["g++"])? && found()) {
+        return Ok(());
+    }
+    bail!(Missing("no C++ compiler: `apt-get install g++`, or set CXX".to_owned()));
+}
+
+/// A compiler for targets without an operating system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bare {
+    /// The compiler in use has the target.
+    Installed,
+    /// This compiler comes with the sources of `core` and `alloc`, to be built first.
+    FromSource { rustc: PathBuf },
+}
+
+/// Finds or installs what builds for the target: the target itself, or a compiler with its library's sources.
+///
+/// `minimum` is the oldest compiler that the workspace supports; a distribution's first release may be older.
+pub(crate) fn bare_metal(job: &mut Job<'_>, target: &str, minimum: (u32, u32)) -> Result<Bare> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    if let Some(sysroot) = sysroot(Path::new(&rustc)) {
+        if has_target(&sysroot, target) {
+            return Ok(Bare::Installed);
+        }
+        if has_source(&sysroot) {
+            return Ok(Bare::FromSource { rustc: rustc.into() });
+        }
+    }
+    if let Some(bare) = distribution_rustc(minimum) {
+        return Ok(bare);
+    }
+    if apt_install(job, &["rustc-web", "rust-web-src"])?
+        && let Some(bare) = distribution_rustc(minimum)
+    {
+        return Ok(bare);
+    }
+    bail!(Missing(format!(
+        "no {target}: `rustup target add {target}`, or on Debian `apt-get install --no-install-recommends \
+         rustc-web rust-web-src` ({}.{} or newer)",
+        minimum.0, minimum.1
+    )));
+}
+
+fn distribution_rustc(minimum: (u32, u32)) -> Option<Bare> {
+    let rustc = Path::new("/usr/bin/rustc");
+    let version = release(&ask(rustc, &["--version"])?)?;
+    (version >= minimum && has_source(&sysroot(rustc)?)).then(|| Bare::FromSource { rustc: rustc.to_owned() })
+}
+
+fn sysroot(rustc: &Path) -> Option<PathBuf> {
+    ask(rustc, &["--print", "sysroot"]).map(PathBuf::from)
+}
+
+fn has_target(sysroot: &Path, target: &str) -> bool {
+    sysroot.join("lib/rustlib").join(target).join("lib").is_dir()
+}
+
+fn has_source(sysroot: &Path) -> bool {
+    sysroot.join("lib/rustlib/src/rust/library/core/Cargo.toml").is_file()
+}
+
+/// Major and minor version in `rustc 1.88.0 (…)` or `1.88`.
+pub(crate) fn release(text: &str) -> Option<(u32, u32)> {
+    let number =
+        text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    let mut parts = number.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Installs packages where this is Debian or a relative of it and the user is root; says whether it did.
+///
+/// Recommended packages are left out: on machines with backports they can conflict with the wanted ones.
+/// The package lists are refreshed only if the first try fails, as that takes longer than most installations.
+fn apt_install(job: &mut Job<'_>, packages: &[&str]) -> Result<bool> {
+    if ask("id", &["-u"]).as_deref() != Some("0") || ask("apt-get", &["--version"]).is_none() {
+        return Ok(false);
+    }
+    job.progress(&format!("installing {}", packages.join(", ")))?;
+    if job.step_within(apt(&["install"]).args(packages), APT_LIMIT)?.passed() {
+        return Ok(true);
+    }
+    // One list that cannot be had is no reason to give up: the others may be all that is needed.
+    job.step_within(&mut apt(&["update"]), APT_LIMIT)?;
+    Ok(job.step_within(apt(&["install"]).args(packages), APT_LIMIT)?.passed())
+}
+
+const APT_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+fn apt(words: &[&str]) -> Command {
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-y", "--no-install-recommends"]);
+    for option in [
+        "Acquire::http::Timeout=20",
+        "Acquire::https::Timeout=20",
+        "Acquire::Retries=2",
+        "DPkg::Lock::Timeout=120",
+    ] {
+        apt.args(["-o", option]);
+    }
+    apt.args(words);
+    apt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release;
+
+    #[test]
+    fn a_release_is_read_from_what_rustc_prints() {
+        assert_eq!(
+            release("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)"),
+            Some((1, 96))
+        );
+        assert_eq!(release("rustc 1.97.0-nightly (e50aa6fba 2026-05-19)"), Some((1, 97)));
+        assert_eq!(release("1.88"), Some((1, 88)));
+        assert_eq!(release("command not found"), None);
+    }
+}

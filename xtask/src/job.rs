@@ -17,6 +17,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// How much of a failing rung's log is printed to a person, and to a public log.
 const TAIL_LINES: usize = 40;
 const TAIL_LINES_CI: usize = 300;
+const MOST_REASONS: usize = 50;
 
 /// What every rung knows.
 #[derive(Debug)]
@@ -79,7 +80,11 @@ pub(crate) struct Job<'c> {
     pub(crate) context: &'c Context,
     log: File,
     log_path: PathBuf,
-    why: Option<String>,
+    /// What the last step printed, until the next one.
+    last: String,
+    /// What the step printed that gave the first reason for failure.
+    evidence: String,
+    reasons: Vec<String>,
 }
 
 impl<'c> Job<'c> {
@@ -94,7 +99,7 @@ impl<'c> Job<'c> {
         }
         let log = OpenOptions::new().create(true).append(true).read(true).open(&log_path);
         let log = log.with_context(|| format!("opening {}", log_path.display()))?;
-        Ok(Self { context, log, log_path, why: None })
+        Ok(Self { context, log, log_path, last: String::new(), evidence: String::new(), reasons: Vec::new() })
     }
 
     /// Runs one command to its end, with its output in the log.
@@ -111,17 +116,21 @@ impl<'c> Job<'c> {
         self.log.seek(SeekFrom::Start(begin))?;
         let mut output = Vec::new();
         self.log.read_to_end(&mut output)?;
+        let output = String::from_utf8_lossy(&output).into_owned();
+        self.last.clone_from(&output);
         if ended == Ended::TimedOut {
             self.because(format!("`{shown}` ran past {} s", limit.as_secs()));
         }
-        Ok(Step { ended, output: String::from_utf8_lossy(&output).into_owned() })
+        Ok(Step { ended, output })
     }
 
     /// Runs one command that has to succeed for the rung to go on.
     pub(crate) fn must(&mut self, command: &mut Command) -> Result<Step> {
         let step = self.step(command)?;
         if !step.passed() {
-            bail!("`{}` failed", shown(command));
+            let failure = format!("`{}` failed", shown(command));
+            self.because(&failure);
+            bail!(failure);
         }
         Ok(step)
     }
@@ -142,29 +151,44 @@ impl<'c> Job<'c> {
         let reason = reason.into();
         // The log is read after the first failure; a reason that cannot be written there is still in the table.
         let _ = writeln!(self.log, "xtask: {reason}");
-        self.why.get_or_insert(reason);
-    }
-
-    /// The first reason that was noted.
-    pub(crate) fn why(&self) -> &str {
-        self.why.as_deref().unwrap_or("see its log")
-    }
-
-    /// Prints the end of the log: enough to act on here, and nearly all of it where the log itself is out of reach.
-    pub(crate) fn print_log(&self) -> Result<()> {
-        let text =
-            fs::read(&self.log_path).with_context(|| format!("reading {}", self.log_path.display()))?;
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        let shown = if self.context.ci { TAIL_LINES_CI } else { TAIL_LINES };
-        let from = lines.len().saturating_sub(shown);
-        println!("--- {} (last {} of {} lines)", self.log_path.display(), lines.len() - from, lines.len());
-        for line in &lines[from..] {
-            println!("  {line}");
+        if self.reasons.is_empty() {
+            self.evidence = std::mem::take(&mut self.last);
         }
-        println!("---");
-        Ok(())
+        self.reasons.push(reason);
     }
+
+    /// The first reason that was noted, and how many follow.
+    pub(crate) fn why(&self) -> String {
+        match self.reasons.as_slice() {
+            [] => "see its log".to_owned(),
+            [one] => one.clone(),
+            [first, more @ ..] => format!("{first} (and {} more)", more.len()),
+        }
+    }
+
+    /// Prints why the rung failed: its reasons, and the end of what the first of them came from.
+    ///
+    /// A person has the whole log beside them; a reader of a public log has only this.
+    pub(crate) fn explain(&self) {
+        for reason in self.reasons.iter().take(MOST_REASONS) {
+            println!("{:8}- {reason}", "");
+        }
+        let lines: Vec<&str> = self.evidence.lines().filter(|line| !is_noise(line)).collect();
+        let most = if self.context.ci { TAIL_LINES_CI } else { TAIL_LINES };
+        for line in &lines[lines.len().saturating_sub(most)..] {
+            println!("{:8}| {line}", "");
+        }
+        println!("{:8}whole log: {}", "", self.log_path.display());
+    }
+}
+
+/// Whether the line says that something went well.
+fn is_noise(line: &str) -> bool {
+    const VERBS: [&str; 7] =
+        ["Compiling", "Checking", "Documenting", "Downloaded", "Downloading", "Running", "Fresh"];
+    let line = line.trim_start();
+    let is_good_test = line.starts_with("test ") && line.ends_with(" ... ok");
+    is_good_test || line.is_empty() || line.split(' ').next().is_some_and(|word| VERBS.contains(&word))
 }
 
 /// A command as it would be typed, without its environment.

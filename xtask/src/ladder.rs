@@ -77,7 +77,7 @@ fn climb_one(context: &Context, rung: &Rung) -> Result<Row> {
     let outcome = (rung.run)(&mut job);
     let seconds = started.elapsed().as_secs_f64();
     let (tally, verdict) = match outcome {
-        Ok(tally) if tally.failed > 0 => (tally, Verdict::Failed(job.why().to_owned())),
+        Ok(tally) if tally.failed > 0 => (tally, Verdict::Failed(job.why())),
         Ok(tally) if tally.skipped > 0 && context.ci => {
             let failed = Tally { failed: tally.skipped, skipped: 0, ..tally };
             (failed, Verdict::Failed(format!("{} skipped, and CI=true allows no skip", tally.skipped)))
@@ -96,7 +96,7 @@ fn climb_one(context: &Context, rung: &Rung) -> Result<Row> {
         },
     };
     if matches!(verdict, Verdict::Failed(_)) {
-        job.print_log()?;
+        job.explain();
     }
     Ok(Row { name: rung.name, tally, seconds, verdict })
 }

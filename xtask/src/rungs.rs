@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::job::{Job, Step};
-use crate::results::{Tally, sum_results};
+use crate::results::{Tally, finished, sum_results};
 
 /// What `cargo test` counted, or one failure where it did not come to counting.
 fn tests_of(job: &mut Job<'_>, step: &Step) -> Tally {
@@ -24,16 +24,14 @@ fn tests_of(job: &mut Job<'_>, step: &Step) -> Tally {
     if step.passed() {
         return tally;
     }
-    if tally.failed > 0 {
-        job.because(format!("{} failed", tests(tally.failed)));
-        return tally;
+    for test in finished(&step.output).iter().filter(|test| !test.passed) {
+        job.because(format!("{} failed ({})", test.path, test.file));
     }
-    job.because("the tests did not compile, or a test program died");
-    Tally { failed: 1, ..tally }
-}
-
-fn tests(count: usize) -> String {
-    if count == 1 { "1 test".to_owned() } else { format!("{count} tests") }
+    if tally.failed == 0 {
+        job.because("the tests did not compile, or a test program died");
+        return Tally { failed: 1, ..tally };
+    }
+    tally
 }
 
 /// The Rust sources directly in a folder, sorted; none where there is no such folder.

@@ -41,8 +41,16 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         }
         let mut tree = job.context.cargo();
         tree.args(["tree", "--quiet", "--locked", "--workspace", "--all-features", "--target", "all"]);
-        tree.args(["--edges", "all", "--prefix", "none", "--format", "{p}\t{l}", "--manifest-path"])
-            .arg(manifest);
+        tree.args([
+            "--edges",
+            "normal,build,dev",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}\t{l}",
+            "--manifest-path",
+        ])
+        .arg(manifest);
         packages.extend(job.must(&mut tree)?.output.lines().filter_map(Package::parse));
     }
     job.note(&format!("{} packages", packages.len()))?;
@@ -63,7 +71,9 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
 
 fn breaches(packages: &BTreeSet<Package>, breach: impl Fn(&Package) -> bool) -> Vec<String> {
     let found = packages.iter().filter(|package| breach(package));
-    found.map(|it| format!("{} {} {} {}", it.name, it.version, it.license, it.source)).collect()
+    found
+        .map(|it| format!("{} {} {} {}", it.name, it.version, it.license, it.source).trim_end().to_owned())
+        .collect()
 }
 
 impl Policy {

@@ -18,7 +18,8 @@ use crate::setup;
 /// The address sanitizer is left out: it looks for mistakes that safe code cannot make.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions=on -Coverflow-checks=on";
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
+    -Ccodegen-units=1 -Cdebug-assertions=on -Coverflow-checks=on";
 
 const SECONDS: u64 = 10;
 /// Beyond the fuzzing itself: reading the corpus, and shrinking nothing.
@@ -31,6 +32,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
     if targets.is_empty() {
         return Ok(Tally::default());
     }
+    setup::need_component(job, "clippy", "clippy")?;
     setup::need_cxx(job)?;
     let host = setup::ask("rustc", &["--version", "--verbose"])
         .and_then(|text| text.lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned)))

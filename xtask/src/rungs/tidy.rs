@@ -19,24 +19,16 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
     let files = text_files(job)?;
     let mut tally = Tally::default();
     let mut settle = |job: &mut Job<'_>, rule: &str, breaches: &[String]| {
-        if let Some(first) = breaches.first() {
-            let more = breaches.len() - 1;
-            job.because(format!(
-                "{rule}: {first}{}",
-                if more > 0 { format!(" and {more} more") } else { String::new() }
-            ));
+        for breach in breaches {
+            job.because(format!("{breach}: {rule}"));
         }
         tally = [tally, Tally::one(breaches.is_empty())].into_iter().sum();
     };
     for rule in RULES {
         let mut breaches = Vec::new();
         for (path, text) in files.iter().filter(|(path, _)| (rule.scope)(path) && !path.starts_with(EXEMPT)) {
-            for (at, line) in text.lines().enumerate() {
-                if (rule.breach)(line) {
-                    breaches.push(format!("{path}:{}", at + 1));
-                    job.note(&format!("{path}:{}: {}: {}", at + 1, rule.says, line.trim()))?;
-                }
-            }
+            let lines = text.lines().enumerate().filter(|(_, line)| (rule.breach)(line));
+            breaches.extend(lines.map(|(at, _)| format!("{path}:{}", at + 1)));
         }
         settle(job, rule.says, &breaches);
     }

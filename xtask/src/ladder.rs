@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::job::{Context, Job};
 use crate::results::Tally;
-use crate::rungs::{bench, cross, deny, e2e, fuzz, lint, loom, tidy, unit};
+use crate::rungs::{bench, cross, deny, e2e, features, fuzz, lint, loom, tidy, unit};
 use crate::setup::Missing;
 use crate::table::{Row, Verdict};
 
@@ -29,6 +29,7 @@ pub(crate) const LADDER: &[Rung] = &[
         about: "core's tests again, on 32-bit words and the plain backend",
         run: unit::narrow,
     },
+    Rung { name: "features", about: "each feature of each published package alone", run: features::run },
     Rung { name: "docs", about: "rustdoc without a warning", run: lint::docs },
     Rung {
         name: "loom",

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         }
         ["list"] => {
             for rung in LADDER {
-                println!("{:<8} {}", rung.name, rung.about);
+                println!("{:<9} {}", rung.name, rung.about);
             }
             ExitCode::SUCCESS
         }

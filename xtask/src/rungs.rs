@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod cross;
 pub(crate) mod deny;
 pub(crate) mod e2e;
+pub(crate) mod features;
 pub(crate) mod fuzz;
 pub(crate) mod lint;
 pub(crate) mod loom;

@@ -4,6 +4,8 @@
 
 #[macro_use]
 mod atomic;
+#[macro_use]
+pub mod config;
 pub mod admission;
 pub mod attempt;
 pub mod events;
@@ -14,7 +16,16 @@ pub mod outcome;
 pub mod ratio;
 pub mod time;
 
+pub use admission::bulkhead;
+pub use admission::circuit_breaker::{self, CircuitBreaker};
+pub use admission::rate_limiter::{self, RateLimiter};
 pub use atomic::rng::{self, Rng};
+pub use attempt::backoff::{self, Backoff};
+pub use attempt::deadline::Deadline;
+pub use attempt::retry::{self, Retry};
+pub use attempt::timeout::Timeout;
+pub use config::ConfigError;
+pub use measure::window;
 pub use outcome::Outcome;
 pub use ratio::Ratio;
 pub use time::{Clock, Instant, ManualClock};

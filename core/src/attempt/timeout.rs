@@ -1,1 +1,59 @@
-//! Under construction.
+//! How long one attempt may take.
+//!
+//! An attempt ends at its timeout or at the call's [`Deadline`], whichever comes first.
+//! A result and the deadline in one moment: the result wins, so an adapter looks for the result first.
+//!
+//! # Examples
+//!
+//! ```
+//! use core::time::Duration;
+//! use seawall_core::{Deadline, Instant, Timeout};
+//!
+//! const TIMEOUT: Timeout = Timeout::fixed(Duration::from_millis(200));
+//! let now = Instant::from_secs(1);
+//! let call = Deadline::after(now, Duration::from_millis(150));
+//! assert_eq!(TIMEOUT.deadline(now, call), call, "never past the call's own deadline");
+//! ```
+
+use core::time::Duration;
+
+use super::deadline::Deadline;
+use crate::config::ConfigError;
+use crate::time::Instant;
+
+/// The time that one attempt is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout {
+    limit: Duration,
+}
+
+impl Timeout {
+    /// Only the call's deadline ends an attempt.
+    pub const NONE: Self = Self { limit: Duration::MAX };
+
+    /// Each attempt is given `limit`.
+    pub const fn fixed(limit: Duration) -> Self {
+        Self { limit }
+    }
+
+    /// The time an attempt is given, apart from the call's deadline.
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// When an attempt that starts now must be over.
+    #[inline]
+    pub const fn deadline(&self, now: Instant, call: Deadline) -> Deadline {
+        Deadline::after(now, self.limit).min(call)
+    }
+
+    /// Checks the value.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is zero.
+    pub const fn validate(&self) -> Result<(), ConfigError> {
+        require!(!self.limit.is_zero(), "timeout", "greater than zero");
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! A rate and a burst, and the units in which the limiter counts them.
+
+use core::time::Duration;
+
+use crate::atomic::sync::Wide;
+use crate::config::ConfigError;
+use crate::time::{Instant, nanos};
+
+/// So many tokens a period, at most a burst of them at once.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use seawall_core::rate_limiter::Quota;
+///
+/// const STEADY: Quota = Quota::per_second(1000);
+/// const SLOW: Quota = Quota::new(3, Duration::from_secs(60)).burst(1);
+/// assert_eq!(STEADY.burst_size(), 1000);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    tokens: u32,
+    period: Duration,
+    burst: u32,
+}
+
+impl Quota {
+    /// `tokens` each `period`, and as many in a burst (at least one).
+    ///
+    /// With no tokens the bucket never refills: a burst once, then nothing.
+    pub const fn new(tokens: u32, period: Duration) -> Self {
+        Self { tokens, period, burst: if tokens == 0 { 1 } else { tokens } }
+    }
+
+    /// `tokens` a second, and as many in a burst.
+    pub const fn per_second(tokens: u32) -> Self {
+        Self::new(tokens, Duration::from_secs(1))
+    }
+
+    /// The same rate with a bucket of `burst` tokens.
+    #[must_use = "the quota is returned"]
+    pub const fn burst(mut self, burst: u32) -> Self {
+        self.burst = burst;
+        self
+    }
+
+    /// Tokens a period.
+    pub const fn tokens(&self) -> u32 {
+        self.tokens
+    }
+
+    /// The period.
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Tokens of a full bucket.
+    pub const fn burst_size(&self) -> u32 {
+        self.burst
+    }
+
+    /// The units for this quota; see the limiter's documentation.
+    pub(super) const fn scale(&self) -> Result<Scale, ConfigError> {
+        require!(self.burst > 0, "rate_limiter.burst", "greater than zero");
+        require!(!self.period.is_zero(), "rate_limiter.period", "greater than zero");
+        if self.tokens == 0 {
+            return Ok(Scale::standing_still(self.burst));
+        }
+        let period = nanos(self.period);
+        let divisor = gcd(period, self.tokens as u64);
+        let (period, tokens) = (period / divisor, (self.tokens as u64 / divisor) as u32);
+        Ok(Scale::choose(period, tokens, self.burst))
+    }
+}
+
+/// How durations become units: a unit is `unit` nanoseconds, or a nanosecond is `per_nano` units.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    /// Zero if time stands still.
+    per_nano: u32,
+    unit: u64,
+    /// Units of one token, rounded up.
+    pub(super) interval: Wide,
+    /// Units of a full bucket: `burst` times the interval.
+    pub(super) tolerance: Wide,
+    /// Arrival times that seem to be further ahead are in the past.
+    horizon: Wide,
+}
+
+impl Scale {
+    /// The most units of a full bucket.
+    const MOST: u64 = if Wide::BITS == 64 { (1 << 60) - 1 } else { 1 << 18 };
+    /// The same where the units are finer than a nanosecond and wrap.
+    const MOST_FINE: u64 = if Wide::BITS == 64 { 1 << 52 } else { Self::MOST };
+    /// The most units of a nanosecond.
+    const FINEST: u32 = 1024;
+    /// How far a clock may step back unnoticed where the wide units wrap: 2⁴² ns, 73 minutes.
+    const STEP_BACK_BITS: u32 = 42;
+    /// How many coarser units are tried to find one that divides the interval.
+    const TRIES: u64 = 4096;
+
+    const fn choose(period: u64, tokens: u32, burst: u32) -> Self {
+        // Finer than a nanosecond if that makes the interval exact (or nearly so) and the bucket still fits well below the
+        // wrap; otherwise nanoseconds, or as many of them as it takes.
+        let finest = if tokens <= Self::FINEST { tokens } else { Self::FINEST };
+        if let Some(fine) = Self::with(period, tokens, burst, finest, 1)
+            && fine.tolerance as u64 <= Self::MOST_FINE
+        {
+            return fine;
+        }
+        let smallest = (period as u128 * burst as u128).div_ceil(tokens as u128 * Self::MOST as u128);
+        if smallest > (u64::MAX / 2) as u128 {
+            // It takes longer than 292 years to refill by one unit.
+            return Self::standing_still(burst);
+        }
+        let smallest = smallest as u64;
+        let mut unit = smallest;
+        while unit < smallest * 2 && unit - smallest < Self::TRIES {
+            let divides = (period as u128).is_multiple_of(tokens as u128 * unit as u128);
+            if divides && let Some(scale) = Self::with(period, tokens, burst, 1, unit) {
+                return scale;
+            }
+            unit += 1;
+        }
+        let mut unit = smallest;
+        while unit < u64::MAX / 4 {
+            if let Some(scale) = Self::with(period, tokens, burst, 1, unit) {
+                return scale;
+            }
+            // Rounding the interval up can ask for a little more than the smallest unit.
+            unit += unit / 8 + 1;
+        }
+        Self::standing_still(burst)
+    }
+
+    /// The scale with these units, if the bucket fits.
+    const fn with(period: u64, tokens: u32, burst: u32, per_nano: u32, unit: u64) -> Option<Self> {
+        let interval = (period as u128 * per_nano as u128).div_ceil(tokens as u128 * unit as u128);
+        let tolerance = interval * burst as u128;
+        // A token costs one unit at least, so the largest bursts fit the narrow word only as they are.
+        let most = if interval == 1 { Wide::MAX as u128 >> 4 } else { Self::MOST as u128 };
+        if tolerance > most {
+            return None;
+        }
+        let wraps = per_nano > 1 || Wide::BITS < 64;
+        let horizon = if !wraps {
+            Wide::MAX
+        } else if Wide::BITS == 64 {
+            tolerance as Wide + ((per_nano as u64) << Self::STEP_BACK_BITS) as Wide
+        } else {
+            (tolerance as Wide).saturating_add(Self::MOST as Wide * 16)
+        };
+        Some(Self { per_nano, unit, interval: interval as Wide, tolerance: tolerance as Wide, horizon })
+    }
+
+    /// Units in which no time passes, so that nothing comes back.
+    const fn standing_still(burst: u32) -> Self {
+        Self { per_nano: 0, unit: 1, interval: 1, tolerance: burst as Wide, horizon: Wide::MAX }
+    }
+
+    /// The units of `cost` tokens, which are no more than a burst.
+    #[inline]
+    pub(super) const fn units_of(&self, cost: u32) -> Wide {
+        self.interval * cost as Wide
+    }
+
+    /// The whole tokens in `units`.
+    pub(super) const fn tokens_in(&self, units: Wide) -> u32 {
+        (units / self.interval) as u32
+    }
+
+    /// The present moment in units.
+    #[inline]
+    pub(super) const fn present(&self, now: Instant) -> Wide {
+        if self.per_nano != 1 {
+            return now.as_nanos().wrapping_mul(self.per_nano as u64) as Wide;
+        }
+        let units = if self.unit == 1 { now.as_nanos() } else { now.as_nanos() / self.unit };
+        if Wide::BITS == 64 {
+            // Time stands still at the very end, so that an arrival time never wraps.
+            let last = u64::MAX - self.tolerance as u64;
+            return (if units > last { last } else { units }) as Wide;
+        }
+        units as Wide
+    }
+
+    /// How far the arrival time is ahead of the present; zero if it is past.
+    #[inline]
+    pub(super) const fn ahead(&self, arrival: Wide, present: Wide) -> Wide {
+        if self.horizon == Wide::MAX {
+            return arrival.saturating_sub(present);
+        }
+        let ahead = arrival.wrapping_sub(present);
+        if ahead > self.horizon { 0 } else { ahead }
+    }
+
+    /// The time after `now` until `units` more have passed; `None` if that is beyond the end of time.
+    pub(super) const fn wait_for(&self, units: Wide, now: Instant) -> Option<Duration> {
+        let nanos = match self.per_nano {
+            0 => return None,
+            // From the beginning of the present unit.
+            1 => units as u128 * self.unit as u128 - (now.as_nanos() % self.unit) as u128,
+            per_nano => (units as u128).div_ceil(per_nano as u128),
+        };
+        if nanos > (u64::MAX - now.as_nanos()) as u128 { None } else { Some(Duration::from_nanos(nanos as u64)) }
+    }
+}
+
+/// The greatest common divisor; of zero and `b` it is `b`.
+const fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}

@@ -1,0 +1,237 @@
+//! A deadline that belongs to a generation, in one word.
+//!
+//! A pattern's state word says *which* phase holds; this word says *until when*.
+//! The deadline carries the generation of the phase that it ends, so that a thread which was delayed between changing the
+//! phase and setting its deadline can neither overwrite a later generation's deadline nor leave its own unset: whoever
+//! finds the deadline missing sets it.
+//!
+//! # Memory layout
+//!
+//! ```text
+//! 64 bits:  TICKS 54 | STAMP 10        32 bits:  TICKS 22 | STAMP 10
+//! ```
+//!
+//! A tick is 2^shift nanoseconds; the shift is the smallest for which the longest interval fits 2⁵¹ ticks (2¹⁴ on 32
+//! bits).
+//! So deadlines are exact to the nanosecond for intervals up to 26 days on 64 bits; on 32 bits they may be early by one
+//! part in 8192 of the longest interval.
+//!
+//! Deadlines are *bounded ahead*: a stored value that seems to be further ahead than twice the longest interval is in the
+//! past. So a clock that steps back by up to one interval keeps the deadline, and one that steps back further ends it.
+//! The ticks wrap after 208 days (on 32 bits after 256 longest intervals at least).
+//! A deadline that nobody looked at for that long may seem to be ahead again, with a chance of two longest intervals in one
+//! wrap (1 in 128 at most on 32 bits; 1 in 150 000 for a minute on 64); it costs one decision that is late by at most two
+//! intervals.
+
+use core::time::Duration;
+
+use super::sync::Wide;
+use super::word::{Packed, WideWord};
+use crate::time::{Instant, nanos};
+
+/// The bits of a generation, here and in the state words.
+pub(crate) const STAMP_BITS: u32 = 10;
+const STAMP_MAX: Wide = (1 << STAMP_BITS) - 1;
+const TICK_BITS: u32 = Wide::BITS - STAMP_BITS;
+/// All ticks set: the deadline that is never reached.
+const NEVER: Wide = Wide::MAX >> STAMP_BITS;
+/// The most ticks that an interval takes.
+const INTERVAL_BITS: u32 = if Wide::BITS == 64 { 51 } else { 14 };
+
+// Twice the longest interval must be well below the wrap of the ticks.
+const _: () = assert!(INTERVAL_BITS + 1 < TICK_BITS);
+
+/// A deadline with the generation that it belongs to.
+#[derive(Clone, Copy)]
+struct Armed {
+    stamp: u32,
+    ticks: Wide,
+}
+
+impl Packed for Armed {
+    type Raw = Wide;
+
+    #[inline]
+    fn unpack(raw: Wide) -> Self {
+        Self { stamp: (raw & STAMP_MAX) as u32, ticks: raw >> STAMP_BITS }
+    }
+
+    #[inline]
+    fn pack(self) -> Wide {
+        (self.ticks << STAMP_BITS) | (Wide::from(self.stamp) & STAMP_MAX)
+    }
+}
+
+/// What the timer knows about a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remaining {
+    /// The generation's deadline has come.
+    Reached,
+    /// The deadline is this far ahead; `None` is never.
+    Ahead(Option<Duration>),
+    /// The generation's deadline is not set yet.
+    Unset,
+    /// A later generation has set its deadline: the caller's view is old.
+    Superseded,
+}
+
+/// The word.
+pub(crate) struct Timer {
+    word: WideWord,
+    shift: u32,
+    /// Deadlines seemingly further ahead than this many ticks are in the past.
+    horizon: Wide,
+}
+
+impl Timer {
+    const_fn! {
+        /// A timer for intervals up to `longest`.
+        pub(crate) const fn new(longest: Duration) -> Self {
+            let longest = nanos(longest);
+            let bits = u64::BITS - longest.leading_zeros();
+            let shift = bits.saturating_sub(INTERVAL_BITS);
+            let ticks = (longest >> shift) as Wide;
+            Self { word: WideWord::new(0), shift, horizon: ticks * 2 + 2 }
+        }
+    }
+
+    /// Sets the deadline of generation `stamp` if it has none yet.
+    pub(crate) fn arm(&self, stamp: u32, deadline: Instant) {
+        self.set(stamp, deadline, false);
+    }
+
+    /// Sets the deadline of generation `stamp`, also if it has one.
+    pub(crate) fn rearm(&self, stamp: u32, deadline: Instant) {
+        self.set(stamp, deadline, true);
+    }
+
+    fn set(&self, stamp: u32, deadline: Instant, replace: bool) {
+        let ticks = self.ticks_of(deadline);
+        self.word.transition(|armed: Armed| {
+            let age = distance(armed.stamp, stamp);
+            let keep = if cfg!(seawall_mutant = "timer_overwrites_later_generation") {
+                false
+            } else {
+                age < 0 || (age == 0 && !replace)
+            };
+            (if keep { None } else { Some(Armed { stamp, ticks }) }, ())
+        });
+    }
+
+    /// What remains at `now` until the deadline of generation `stamp`.
+    #[inline]
+    pub(crate) fn remaining(&self, stamp: u32, now: Instant) -> Remaining {
+        let armed: Armed = self.word.load();
+        match distance(armed.stamp, stamp) {
+            0 if armed.ticks == NEVER => Remaining::Ahead(None),
+            0 => {
+                let present = (now.as_nanos() >> self.shift) as Wide & NEVER;
+                let ahead = armed.ticks.wrapping_sub(present) & NEVER;
+                if ahead == 0 || ahead > self.horizon {
+                    Remaining::Reached
+                } else {
+                    // The deadline is the beginning of its tick.
+                    let into_tick = now.as_nanos() & !(u64::MAX << self.shift);
+                    Remaining::Ahead(Some(Duration::from_nanos(((ahead as u64) << self.shift) - into_tick)))
+                }
+            }
+            1.. => Remaining::Unset,
+            _ => Remaining::Superseded,
+        }
+    }
+
+    fn ticks_of(&self, deadline: Instant) -> Wide {
+        if deadline == Instant::NEVER {
+            return NEVER;
+        }
+        let ticks = (deadline.as_nanos() >> self.shift) as Wide & NEVER;
+        // The highest value means "never"; a deadline that falls on it comes one tick early.
+        if ticks == NEVER { NEVER - 1 } else { ticks }
+    }
+}
+
+/// How many generations `to` is ahead of `from`, on the shorter way round.
+const fn distance(from: u32, to: u32) -> i32 {
+    // Shifted to the top, the sign bit of the difference is the sign of the distance.
+    let shift = u32::BITS - STAMP_BITS;
+    ((to.wrapping_sub(from) << shift) as i32) >> shift
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Remaining, Timer, Wide, distance};
+    use crate::time::Instant;
+    use core::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn distance_goes_the_shorter_way_round() {
+        assert_eq!(distance(0, 1), 1);
+        assert_eq!(distance(1, 0), -1);
+        assert_eq!(distance(1023, 0), 1);
+        assert_eq!(distance(0, 1023), -1);
+        assert_eq!(distance(5, 5), 0);
+    }
+
+    #[test]
+    fn a_deadline_that_is_reached_counts() {
+        let timer = Timer::new(SECOND);
+        let start = Instant::from_secs(7);
+        timer.arm(1, start.saturating_add(SECOND));
+        assert_eq!(timer.remaining(1, start.saturating_add(SECOND)), Remaining::Reached);
+        let Remaining::Ahead(Some(left)) = timer.remaining(1, start) else { panic!("must be ahead") };
+        assert!(left <= SECOND && left >= SECOND - SECOND / 8192, "{left:?}");
+        if Wide::BITS == 64 {
+            let one_before = Instant::from_nanos(7_999_999_999);
+            assert_eq!(timer.remaining(1, one_before), Remaining::Ahead(Some(Duration::from_nanos(1))));
+        }
+    }
+
+    #[test]
+    fn an_earlier_generation_changes_nothing_and_a_missing_deadline_is_seen() {
+        let timer = Timer::new(SECOND);
+        timer.arm(3, Instant::from_secs(1));
+        timer.arm(2, Instant::NEVER);
+        assert_eq!(timer.remaining(2, Instant::ZERO), Remaining::Superseded);
+        assert_eq!(timer.remaining(4, Instant::ZERO), Remaining::Unset);
+        timer.arm(3, Instant::NEVER);
+        assert_eq!(timer.remaining(3, Instant::from_secs(1)), Remaining::Reached);
+        timer.rearm(3, Instant::NEVER);
+        assert_eq!(timer.remaining(3, Instant::from_secs(1)), Remaining::Ahead(None));
+    }
+
+    #[test]
+    fn a_step_back_of_one_interval_keeps_the_deadline_and_a_longer_one_ends_it() {
+        let timer = Timer::new(SECOND);
+        timer.arm(1, Instant::from_secs(101));
+        assert!(matches!(timer.remaining(1, Instant::from_millis(99_100)), Remaining::Ahead(Some(_))));
+        assert_eq!(timer.remaining(1, Instant::from_secs(50)), Remaining::Reached);
+    }
+
+    /// The longest intervals, the end of time, and idling across the wrap of the ticks.
+    #[test]
+    fn no_interval_panics_and_a_wrap_costs_at_most_two_intervals() {
+        for interval in [Duration::ZERO, Duration::from_nanos(1), SECOND, Duration::from_secs(86_400 * 365), Duration::MAX] {
+            for start in [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+                let timer = Timer::new(interval);
+                let start = Instant::from_nanos(start);
+                let deadline = start.saturating_add(interval);
+                timer.arm(1, deadline);
+                let at_deadline = timer.remaining(1, deadline);
+                if deadline == Instant::NEVER {
+                    assert_eq!(at_deadline, Remaining::Ahead(None));
+                } else {
+                    assert_eq!(at_deadline, Remaining::Reached);
+                }
+                let mut idle = start;
+                for _ in 0..70 {
+                    idle = idle.saturating_add(Duration::from_nanos(idle.as_nanos().max(1)));
+                    if let Remaining::Ahead(Some(left)) = timer.remaining(1, idle) {
+                        assert!(left <= interval.saturating_mul(2).saturating_add(SECOND / 8), "{left:?}");
+                    }
+                }
+            }
+        }
+    }
+}

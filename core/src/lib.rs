@@ -15,6 +15,7 @@ pub mod ratio;
 pub mod time;
 
 pub use atomic::rng::{self, Rng};
+pub use measure::window::Window;
 pub use outcome::Outcome;
 pub use ratio::Ratio;
 pub use time::{Clock, Instant, ManualClock};

@@ -52,7 +52,11 @@ macro_rules! expect_valid {
     ($result:expr, $pattern:literal) => {
         match $result {
             Ok(value) => value,
-            Err(_) => panic!(concat!("invalid ", $pattern, " configuration: see its `try_new` for the field and the bound")),
+            Err(_) => panic!(concat!(
+                "invalid ",
+                $pattern,
+                " configuration: see its `try_new` for the field and the bound"
+            )),
         }
     };
 }

@@ -25,7 +25,8 @@ pub use attempt::deadline::Deadline;
 pub use attempt::retry::{self, Retry};
 pub use attempt::timeout::Timeout;
 pub use config::ConfigError;
-pub use measure::window;
+
+pub use measure::window::{self, Window};
 pub use outcome::Outcome;
 pub use ratio::Ratio;
 pub use time::{Clock, Instant, ManualClock};

@@ -607,7 +607,8 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         let rule = self.config.failure_rate?;
         let totals = self.window.record(sample, now);
         let evaluates = !self.config.evaluates_on_failure_only || sample == Sample::FAILURE;
-        let met = totals.calls >= rule.minimum_calls && rule.share.is_reached_by(totals.failures, totals.calls);
+        let met =
+            totals.calls >= rule.minimum_calls && rule.share.is_reached_by(totals.failures, totals.calls);
         (evaluates && met).then_some(totals)
     }
 
@@ -651,6 +652,9 @@ const fn finite(interval: Duration) -> Option<Duration> {
 impl<const SLOTS: usize> fmt::Debug for CircuitBreaker<SLOTS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state: Snapshot = self.state.load();
-        f.debug_struct("CircuitBreaker").field("state", &state).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("CircuitBreaker")
+            .field("state", &state)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

@@ -275,13 +275,18 @@ impl RateLimiter {
         let debt = self.debt(arrival, present);
         let left = self.scale.tolerance.saturating_sub(debt);
         let fits = if cfg!(seawall_mutant = "limiter_ignores_tolerance") { true } else { units <= left };
-        if fits { Ok(not_full(present.wrapping_add(debt).wrapping_add(units))) } else { Err(self.short(debt, units)) }
+        if fits {
+            Ok(not_full(present.wrapping_add(debt).wrapping_add(units)))
+        } else {
+            Err(self.short(debt, units))
+        }
     }
 
     #[cold]
     fn short(&self, debt: Wide, units: Wide) -> Wide {
         // Both differences are exact: the debt may exceed the tolerance after a clock stepped back.
-        debt.saturating_sub(self.scale.tolerance).saturating_add(units - self.scale.tolerance.saturating_sub(debt).min(units))
+        debt.saturating_sub(self.scale.tolerance)
+            .saturating_add(units - self.scale.tolerance.saturating_sub(debt).min(units))
     }
 
     #[inline]

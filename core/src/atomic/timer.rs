@@ -212,7 +212,13 @@ mod tests {
     /// The longest intervals, the end of time, and idling across the wrap of the ticks.
     #[test]
     fn no_interval_panics_and_a_wrap_costs_at_most_two_intervals() {
-        for interval in [Duration::ZERO, Duration::from_nanos(1), SECOND, Duration::from_secs(86_400 * 365), Duration::MAX] {
+        for interval in [
+            Duration::ZERO,
+            Duration::from_nanos(1),
+            SECOND,
+            Duration::from_secs(86_400 * 365),
+            Duration::MAX,
+        ] {
             for start in [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
                 let timer = Timer::new(interval);
                 let start = Instant::from_nanos(start);

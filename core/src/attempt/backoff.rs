@@ -52,9 +52,13 @@ pub struct Backoff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Growth {
     Constant,
-    Linear { step: Duration },
+    Linear {
+        step: Duration,
+    },
     /// Thousandths.
-    Exponential { factor: u32 },
+    Exponential {
+        factor: u32,
+    },
     Fibonacci,
     Decorrelated,
 }

@@ -225,7 +225,11 @@ impl Retry {
         let budget = &self.config.budget;
         let (share, full) = (budget.ratio.numerator(), full(budget));
         self.balance.transition(|Balance(units)| {
-            if units >= full { (None, ()) } else { (Some(Balance(units.saturating_add(share).min(full))), ()) }
+            if units >= full {
+                (None, ())
+            } else {
+                (Some(Balance(units.saturating_add(share).min(full))), ())
+            }
         });
     }
 
@@ -246,7 +250,13 @@ impl Retry {
     }
 
     /// As [`Retry::decide`], after a delay that the peer asked for.
-    pub fn decide_with_delay(&self, attempts: u32, delay: Duration, deadline: Deadline, now: Instant) -> Decision {
+    pub fn decide_with_delay(
+        &self,
+        attempts: u32,
+        delay: Duration,
+        deadline: Deadline,
+        now: Instant,
+    ) -> Decision {
         if attempts >= self.config.max_attempts {
             return Decision::GiveUp(GiveUp::Attempts);
         }
@@ -292,6 +302,9 @@ const fn full(budget: &Budget) -> u32 {
 
 impl fmt::Debug for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retry").field("balance", &self.balance()).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Retry")
+            .field("balance", &self.balance())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

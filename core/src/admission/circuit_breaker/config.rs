@@ -144,11 +144,7 @@ impl Config {
             "between 1 and 262143"
         );
         if let Some(rule) = self.failure_rate {
-            require!(
-                rule.share.numerator() > 0,
-                "circuit_breaker.failure_rate",
-                "greater than zero"
-            );
+            require!(rule.share.numerator() > 0, "circuit_breaker.failure_rate", "greater than zero");
             require!(rule.minimum_calls > 0, "circuit_breaker.minimum_calls", "greater than zero");
             if let Some(calls) = rule.span.as_calls() {
                 require!(
@@ -157,7 +153,11 @@ impl Config {
                     "at most the calls of the window"
                 );
             }
-            require!(slots > 0, "circuit_breaker.failure_rate", "left out, or the breaker given window slots");
+            require!(
+                slots > 0,
+                "circuit_breaker.failure_rate",
+                "left out, or the breaker given window slots"
+            );
         }
         require!(!self.open_for.is_zero(), "circuit_breaker.open_for", "greater than zero");
         require!(!self.probe_lease().is_zero(), "circuit_breaker.probe_lease", "greater than zero");

@@ -123,7 +123,12 @@ impl Snapshot {
 
     /// The public form of the change from this moment to `next`.
     pub(super) const fn transition_to(self, next: Self, cause: Cause) -> Transition {
-        Transition { from: self.public_state(), to: next.public_state(), cause, generation: next.generation() }
+        Transition {
+            from: self.public_state(),
+            to: next.public_state(),
+            cause,
+            generation: next.generation(),
+        }
     }
 
     /// The next generation, in `phase` and `mode`, with nothing counted.

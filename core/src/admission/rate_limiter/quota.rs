@@ -203,7 +203,11 @@ impl Scale {
             1 => units as u128 * self.unit as u128 - (now.as_nanos() % self.unit) as u128,
             per_nano => (units as u128).div_ceil(per_nano as u128),
         };
-        if nanos > (u64::MAX - now.as_nanos()) as u128 { None } else { Some(Duration::from_nanos(nanos as u64)) }
+        if nanos > (u64::MAX - now.as_nanos()) as u128 {
+            None
+        } else {
+            Some(Duration::from_nanos(nanos as u64))
+        }
     }
 }
 

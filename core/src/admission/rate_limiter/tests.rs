@@ -28,9 +28,10 @@ fn wait(limiter: &RateLimiter, cost: u32, now: Instant) -> Option<Duration> {
 #[test]
 fn t32_limiter_burst_1_and_3_of_golang() {
     let limiter = RateLimiter::new(Quota::per_second(10).burst(1));
-    assert_eq!([0, 0, 0, 100, 100, 100].map(|t| limiter.try_acquire(millis(t)).is_ok()), [
-        true, false, false, true, false, false
-    ]);
+    assert_eq!(
+        [0, 0, 0, 100, 100, 100].map(|t| limiter.try_acquire(millis(t)).is_ok()),
+        [true, false, false, true, false, false]
+    );
     assert!(limiter.try_acquire_many(2, millis(200)).is_err());
     assert!(limiter.try_acquire(millis(200)).is_ok());
     assert!(limiter.try_acquire(millis(200)).is_err());
@@ -62,13 +63,15 @@ fn t32_limiter_burst_1_and_3_of_golang() {
 #[test]
 fn t36_governor() {
     let limiter = RateLimiter::new(Quota::per_second(2));
-    assert_eq!([0, 1, 2, 1002, 1003, 1004].map(|t| limiter.try_acquire(millis(t)).is_ok()), [
-        true, true, false, true, true, false
-    ]);
+    assert_eq!(
+        [0, 1, 2, 1002, 1003, 1004].map(|t| limiter.try_acquire(millis(t)).is_ok()),
+        [true, true, false, true, true, false]
+    );
     let limiter = RateLimiter::new(Quota::per_second(4));
-    assert_eq!([0, 0, 1, 1001, 1002, 1003].map(|t| limiter.try_acquire_many(2, millis(t)).is_ok()), [
-        true, true, false, true, true, false
-    ]);
+    assert_eq!(
+        [0, 0, 1, 1001, 1002, 1003].map(|t| limiter.try_acquire_many(2, millis(t)).is_ok()),
+        [true, true, false, true, true, false]
+    );
     let limiter = RateLimiter::new(Quota::per_second(5));
     for cost in [15, 7, 6] {
         assert_eq!(limiter.try_acquire_many(cost, at(0)), Err(Rejected::ExceedsBurst { cost, burst: 5 }));
@@ -128,7 +131,14 @@ fn b30_b31_a_new_limiter_has_its_burst_at_any_moment() {
 
 #[test]
 fn b21_p1_p2_p5_p6_no_period_and_no_cost_overflows() {
-    for period in [Duration::from_nanos(1), Duration::from_secs(1), 100 * YEAR / 365, 100 * YEAR, 584 * YEAR, Duration::MAX] {
+    for period in [
+        Duration::from_nanos(1),
+        Duration::from_secs(1),
+        100 * YEAR / 365,
+        100 * YEAR,
+        584 * YEAR,
+        Duration::MAX,
+    ] {
         for size in [1, 2, 10, u32::MAX] {
             for now in [0, u64::MAX / 2, u64::MAX] {
                 let limiter = RateLimiter::new(Quota::new(1, period).burst(size));
@@ -184,14 +194,23 @@ fn b24_the_long_run_rate_does_not_drift() {
         if WIDE {
             assert!((due..=due + u128::from(rate)).contains(&admitted), "{rate}/s: {admitted} of {due}");
         } else {
-            assert!((due - due * u128::from(rate) / (1 << 17)..=due + u128::from(rate) + 1).contains(&admitted), "{rate}/s: {admitted} of {due}");
+            assert!(
+                (due - due * u128::from(rate) / (1 << 17)..=due + u128::from(rate) + 1).contains(&admitted),
+                "{rate}/s: {admitted} of {due}"
+            );
         }
     }
     if WIDE {
         for rate in [3, 7, 13, 999, 1_000_003, 700_000_000] {
             let limiter = RateLimiter::new(Quota::per_second(rate).burst(rate));
             let admitted: u64 = (0..1_000_000)
-                .map(|second| if limiter.try_acquire_many(rate, Instant::from_secs(second)).is_ok() { u64::from(rate) } else { 0 })
+                .map(|second| {
+                    if limiter.try_acquire_many(rate, Instant::from_secs(second)).is_ok() {
+                        u64::from(rate)
+                    } else {
+                        0
+                    }
+                })
                 .sum();
             let due = u64::from(rate) * 999_999;
             // A whole burst a second is asked for, so a rate that is low by a trace misses whole seconds now and then.
@@ -220,7 +239,8 @@ fn the_rate_is_low_by_no_more_than_documented() {
 #[test]
 fn b25_fast_polling_loses_no_fraction() {
     let limiter = RateLimiter::new(Quota::per_second(1000).burst(1));
-    let admitted: u32 = (0..1_000_000).map(|step| u32::from(limiter.try_acquire(at(step * 97)).is_ok())).sum();
+    let admitted: u32 =
+        (0..1_000_000).map(|step| u32::from(limiter.try_acquire(at(step * 97)).is_ok())).sum();
     assert!((97..=98).contains(&admitted), "{admitted}");
 }
 
@@ -234,7 +254,8 @@ fn b26_a_clock_that_steps_back_mints_nothing_and_locks_out_for_the_step_at_most(
     if WIDE {
         let limiter = RateLimiter::new(Quota::per_second(3).burst(2));
         let (early, late) = (Instant::from_secs(0), Instant::from_secs(1000));
-        let admitted: u32 = (0..1000).map(|i| burst(&limiter, 3, if i % 2 == 0 { late } else { early })).sum();
+        let admitted: u32 =
+            (0..1000).map(|i| burst(&limiter, 3, if i % 2 == 0 { late } else { early })).sum();
         assert_eq!(admitted, 2);
     }
 }
@@ -255,8 +276,14 @@ fn b32_retry_after_is_exact() {
         for cost in 1..=size {
             let wait = wait(&limiter, cost, now).expect("it comes back");
             let ready = now.saturating_add(wait);
-            assert!(limiter.check(cost, ready).is_ok(), "{tokens} per {period:?}, cost {cost}, after {wait:?}");
-            assert!(limiter.check(cost, at(ready.as_nanos() - 1)).is_err(), "{tokens} per {period:?}, cost {cost}");
+            assert!(
+                limiter.check(cost, ready).is_ok(),
+                "{tokens} per {period:?}, cost {cost}, after {wait:?}"
+            );
+            assert!(
+                limiter.check(cost, at(ready.as_nanos() - 1)).is_err(),
+                "{tokens} per {period:?}, cost {cost}"
+            );
         }
         assert_eq!(wait(&limiter, size + 1, now), None, "never");
     }
@@ -296,7 +323,8 @@ fn b29_many_threads_get_one_burst() {
     extern crate std;
     let limiter = RateLimiter::new(Quota::per_second(1).burst(5));
     let admitted: u32 = std::thread::scope(|scope| {
-        let threads: [_; 4] = core::array::from_fn(|_| scope.spawn(|| burst(&limiter, 100, Instant::from_secs(9))));
+        let threads: [_; 4] =
+            core::array::from_fn(|_| scope.spawn(|| burst(&limiter, 100, Instant::from_secs(9))));
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(admitted, 5);

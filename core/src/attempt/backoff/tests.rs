@@ -44,7 +44,10 @@ fn t43_other_peers() {
     let recloser = Backoff::exponential(SECOND).at_most(5 * SECOND);
     assert_eq!([0, 1, 2, 4, 10].map(|n| recloser.delay(n, Duration::ZERO, 0).as_secs()), [1, 2, 4, 5, 5]);
     let resilience4j = Backoff::exponential(Duration::from_millis(100)).at_most(Duration::from_secs(100));
-    assert!((0..10).all(|n| resilience4j.delay(n, Duration::ZERO, 0) < resilience4j.delay(n + 1, Duration::ZERO, 0)));
+    assert!(
+        (0..10)
+            .all(|n| resilience4j.delay(n, Duration::ZERO, 0) < resilience4j.delay(n + 1, Duration::ZERO, 0))
+    );
     assert_eq!(resilience4j.delay(12, Duration::ZERO, 0), Duration::from_secs(100));
 }
 
@@ -57,7 +60,8 @@ fn p12_a_start_below_a_second_is_legal() {
 #[test]
 fn b58_no_attempt_number_overflows() {
     let attempts = [0, 1, 2, 31, 32, 63, 64, 65, 1000, 1023, 1024, 1025, u32::MAX];
-    for base in [Duration::ZERO, Duration::from_nanos(1), SECOND, Duration::from_secs(86_400), Duration::MAX] {
+    for base in [Duration::ZERO, Duration::from_nanos(1), SECOND, Duration::from_secs(86_400), Duration::MAX]
+    {
         for cap in [Duration::MAX, base, 30 * SECOND] {
             for backoff in [
                 Backoff::constant(base),
@@ -71,7 +75,10 @@ fn b58_no_attempt_number_overflows() {
                 let mut before = Duration::ZERO;
                 for retry in attempts {
                     let delay = backoff.delay(retry, before, 0);
-                    assert!(delay >= before && delay <= cap, "{backoff:?} retry {retry}: {delay:?} after {before:?}");
+                    assert!(
+                        delay >= before && delay <= cap,
+                        "{backoff:?} retry {retry}: {delay:?} after {before:?}"
+                    );
                     assert_eq!(delay.is_zero(), base.is_zero() || cap.is_zero());
                     before = delay;
                 }

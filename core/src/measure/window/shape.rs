@@ -1,0 +1,253 @@
+//! The arithmetic of a window: which bucket an event belongs to, and which boundaries are live.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::time::Instant;
+
+/// The most calls that a window covers.
+pub const MAX_CALLS: u32 = 1 << 24;
+
+/// Numbers of buckets of time are taken modulo this.
+const TIME_LAP: u32 = 1 << 31;
+
+/// An event this many spans behind the newest bucket counts to it; one that is further behind starts the window anew.
+const SPANS_BEHIND: u32 = 4;
+
+/// What a window covers: a span of time, or a number of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Time(Duration),
+    Calls(u32),
+}
+
+impl Span {
+    /// The last `span` of time.
+    pub const fn time(span: Duration) -> Self {
+        Self(Kind::Time(span))
+    }
+
+    /// The last `n` calls.
+    pub const fn calls(n: u32) -> Self {
+        Self(Kind::Calls(n))
+    }
+
+    /// The span of time, if it is one.
+    pub const fn as_time(self) -> Option<Duration> {
+        match self.0 {
+            Kind::Time(span) => Some(span),
+            Kind::Calls(_) => None,
+        }
+    }
+
+    /// The number of calls, if it is one.
+    pub const fn as_calls(self) -> Option<u32> {
+        match self.0 {
+            Kind::Time(_) => None,
+            Kind::Calls(n) => Some(n),
+        }
+    }
+}
+
+/// A span that a window cannot cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidSpan {
+    /// The span of time is no whole, positive number of nanoseconds in each bucket.
+    NotDivisible {
+        /// The span that was given.
+        span: Duration,
+        /// The number of slots.
+        slots: u32,
+    },
+    /// The span of time is longer than an instant can say.
+    TooLong {
+        /// The span that was given.
+        span: Duration,
+    },
+    /// The number of calls is zero or more than [`MAX_CALLS`].
+    Calls {
+        /// The number that was given.
+        calls: u32,
+    },
+}
+
+impl InvalidSpan {
+    /// Panics with the reason, which a `const` evaluation shows.
+    pub(crate) const fn panic(self) -> ! {
+        match self {
+            Self::NotDivisible { .. } => {
+                panic!("the window's span is no whole, positive number of nanoseconds in each slot")
+            }
+            Self::TooLong { .. } => panic!("the window's span is longer than 2^64 nanoseconds"),
+            Self::Calls { .. } => panic!("the window's calls are not between 1 and 16777216"),
+        }
+    }
+}
+
+impl fmt::Display for InvalidSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDivisible { span, slots } => write!(
+                f,
+                "window span {span:?} is not a whole, positive number of nanoseconds in each of {slots} slots"
+            ),
+            Self::TooLong { span } => write!(f, "window span {span:?} is longer than 2^64 nanoseconds"),
+            Self::Calls { calls } => {
+                write!(f, "window of {calls} calls is not between 1 and {MAX_CALLS} calls")
+            }
+        }
+    }
+}
+
+impl core::error::Error for InvalidSpan {}
+
+/// A bucket: the slot that keeps its boundary, and its number modulo the lap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bucket {
+    pub(super) slot: usize,
+    pub(super) number: u32,
+}
+
+/// How a span is cut into buckets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pace: Pace,
+    slots: u32,
+    /// How many buckets the sums cover; at most `slots`.
+    live: u32,
+    /// Numbers of buckets are taken modulo this.
+    lap: u32,
+    /// How far a boundary may be ahead of an event.
+    ahead: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    /// Nanoseconds a bucket, and 2⁶⁴ divided by them, which replaces a division by a multiplication.
+    Time { width: u64, reciprocal: u64 },
+    /// Calls a bucket, and the number that the user asked for.
+    Calls { width: u32, asked: u32 },
+}
+
+impl Shape {
+    pub(super) const fn try_new(span: Span, slots: u32) -> Result<Self, InvalidSpan> {
+        if slots == 0 {
+            let pace = match span.0 {
+                Kind::Time(_) => Pace::Time { width: 1, reciprocal: u64::MAX },
+                Kind::Calls(asked) => Pace::Calls { width: 1, asked },
+            };
+            return Ok(Self { pace, slots, live: 0, lap: TIME_LAP, ahead: 0 });
+        }
+        match span.0 {
+            Kind::Time(span) => {
+                let nanos = span.as_nanos();
+                if nanos > u64::MAX as u128 {
+                    return Err(InvalidSpan::TooLong { span });
+                }
+                let width = nanos as u64 / slots as u64;
+                if width == 0 || width * slots as u64 != nanos as u64 {
+                    return Err(InvalidSpan::NotDivisible { span, slots });
+                }
+                let pace = Pace::Time { width, reciprocal: u64::MAX / width };
+                Ok(Self { pace, slots, live: slots, lap: TIME_LAP, ahead: SPANS_BEHIND * slots })
+            }
+            Kind::Calls(asked) => {
+                if asked == 0 || asked > MAX_CALLS {
+                    return Err(InvalidSpan::Calls { calls: asked });
+                }
+                let width = asked.div_ceil(slots);
+                // A whole number of rounds through the slots, and no more than 2³¹ calls.
+                let lap = (1 << 31) / (width * slots) * slots;
+                let pace = Pace::Calls { width, asked };
+                Ok(Self { pace, slots, live: asked.div_ceil(width), lap, ahead: lap / 2 })
+            }
+        }
+    }
+
+    pub(super) const fn span(&self) -> Span {
+        match self.pace {
+            Pace::Time { width, .. } => Span::time(Duration::from_nanos(width * self.slots as u64)),
+            Pace::Calls { asked, .. } => Span::calls(asked),
+        }
+    }
+
+    /// The bucket of `now`, if time is what makes the buckets.
+    #[inline]
+    pub(super) const fn at(&self, now: Instant) -> Option<Bucket> {
+        let Pace::Time { width, reciprocal } = self.pace else { return None };
+        let nanos = now.as_nanos();
+        // The product is less than one below the quotient, so it is short by at most one.
+        let mut quotient = ((nanos as u128 * reciprocal as u128) >> 64) as u64;
+        if nanos - quotient * width >= width {
+            quotient += 1;
+        }
+        Some(Bucket {
+            slot: (quotient % self.slots as u64) as usize,
+            number: (quotient % TIME_LAP as u64) as u32,
+        })
+    }
+
+    /// The bucket of the call after `before` others, if calls are what makes the buckets.
+    #[inline]
+    pub(super) const fn bucket_of_call(&self, before: u32) -> Bucket {
+        let number = match self.pace {
+            Pace::Time { .. } => 0,
+            Pace::Calls { width, .. } => before / width,
+        };
+        Bucket { slot: (number % self.slots) as usize, number }
+    }
+
+    /// The calls after which the numbers of buckets start over.
+    pub(super) const fn calls_per_lap(&self) -> u32 {
+        match self.pace {
+            Pace::Time { .. } => TIME_LAP,
+            Pace::Calls { width, .. } => self.lap * width,
+        }
+    }
+
+    /// The oldest bucket that is live at `bucket`.
+    pub(super) const fn first_live(&self, bucket: Bucket) -> Bucket {
+        let back = self.live - 1;
+        Bucket {
+            slot: (bucket.slot + (self.slots - back) as usize) % self.slots as usize,
+            number: self.since(bucket.number, back),
+        }
+    }
+
+    /// How far the bucket `number` is after `first`, if a boundary of it is live.
+    #[inline]
+    pub(super) const fn position(&self, number: u32, first: u32) -> Option<u32> {
+        let position = self.since(number, first);
+        if position < self.live + self.ahead { Some(position) } else { None }
+    }
+
+    /// Whether the bucket `number` comes after `other`.
+    pub(super) const fn is_newer(&self, number: u32, other: u32) -> bool {
+        let ahead = self.since(number, other);
+        0 < ahead && ahead <= self.ahead
+    }
+
+    /// Whether the bucket `number` is so far after `other` that the clock must have been set back.
+    pub(super) const fn is_far_ahead(&self, number: u32, other: u32) -> bool {
+        let ahead = self.since(number, other);
+        self.ahead < ahead && ahead < self.lap / 2
+    }
+
+    /// Whether a baseline of the bucket `number` may be newer than a boundary that is live at `other`.
+    pub(super) const fn is_recent(&self, number: u32, other: u32) -> bool {
+        let range = (SPANS_BEHIND + 2) * self.slots;
+        self.since(other, number) <= range || self.since(number, other) <= range
+    }
+
+    /// `number` less `other`, modulo the lap.
+    const fn since(&self, number: u32, other: u32) -> u32 {
+        if number >= other { number - other } else { number + self.lap - other }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,62 @@
+extern crate std;
+use std::string::ToString;
+
+use super::*;
+
+#[test]
+fn the_reciprocal_divides_exactly() {
+    let mut nanos = [0_u64; 64];
+    let mut x = 0x9E37_79B9_7F4A_7C15_u64;
+    for (i, n) in nanos.iter_mut().enumerate() {
+        x = x.rotate_left(13).wrapping_mul(0xD134_2543_DE82_EF95);
+        *n = x >> (i % 64);
+    }
+    let widths = [1, 2, 3, 5, 10, 999, 1_000_000, 1_000_000_000, u64::MAX / 3, u64::MAX / 2, u64::MAX];
+    for width in widths {
+        let shape = Shape::try_new(Span::time(Duration::from_nanos(width)), 1).unwrap();
+        let near = [0, width - 1, width, width.saturating_add(1), width.saturating_mul(2), u64::MAX];
+        for now in nanos.into_iter().chain(near).chain(near.map(|n| n.saturating_sub(1))) {
+            let expected = (now / width % u64::from(TIME_LAP)) as u32;
+            let bucket = shape.at(Instant::from_nanos(now)).unwrap();
+            assert_eq!(bucket.number, expected, "{now} / {width}");
+        }
+    }
+}
+
+#[test]
+fn a_lap_of_calls_is_a_whole_number_of_rounds_and_long_enough() {
+    for slots in [1, 2, 3, 7, 10, 4096] {
+        for calls in [1, 2, 5, 10, 11, 100, 4097, MAX_CALLS] {
+            let shape = Shape::try_new(Span::calls(calls), slots).unwrap();
+            assert_eq!(shape.lap % slots, 0);
+            assert!(shape.lap >= 60 * slots, "{slots} {calls}");
+            assert!(shape.calls_per_lap() <= 1 << 31);
+            assert!(shape.live <= slots);
+        }
+    }
+}
+
+#[test]
+fn neighbors_across_the_lap_are_neighbors() {
+    let shape = Shape::try_new(Span::time(Duration::from_secs(10)), 10).unwrap();
+    let last = TIME_LAP - 1;
+    assert!(shape.is_newer(0, last) && !shape.is_newer(last, 0));
+    assert!(shape.is_newer(39, last) && !shape.is_newer(40, last));
+    assert!(!shape.is_newer(last, last));
+    assert_eq!(shape.position(0, last), Some(1));
+    assert_eq!(shape.position(last, 0), None);
+    assert!(shape.is_far_ahead(100, 50) && !shape.is_far_ahead(50, 100));
+    assert_eq!(shape.first_live(Bucket { slot: 3, number: 3 }), Bucket { slot: 4, number: last - 5 });
+}
+
+#[test]
+fn errors_name_the_field_and_the_bound() {
+    let message = |span, slots| Shape::try_new(span, slots).unwrap_err().to_string();
+    assert_eq!(
+        message(Span::time(Duration::from_nanos(5)), 10),
+        "window span 5ns is not a whole, positive number of nanoseconds in each of 10 slots"
+    );
+    assert_eq!(message(Span::calls(0), 10), "window of 0 calls is not between 1 and 16777216 calls");
+    assert!(message(Span::time(Duration::MAX), 10).ends_with("is longer than 2^64 nanoseconds"));
+    assert!(Shape::try_new(Span::calls(MAX_CALLS + 1), 1).is_err());
+}

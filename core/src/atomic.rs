@@ -5,4 +5,5 @@ pub(crate) mod sync;
 pub(crate) mod bits;
 pub mod rng;
 pub(crate) mod timer;
+pub(crate) mod wait_queue;
 pub(crate) mod word;

@@ -16,7 +16,7 @@ pub mod outcome;
 pub mod ratio;
 pub mod time;
 
-pub use admission::bulkhead;
+pub use admission::bulkhead::{self, Bulkhead};
 pub use admission::circuit_breaker::{self, CircuitBreaker};
 pub use admission::rate_limiter::{self, RateLimiter};
 pub use atomic::rng::{self, Rng};

@@ -16,8 +16,25 @@ pub(crate) use backend::Ordering;
 
 #[cfg(not(loom))]
 pub(crate) use atomic_waker::AtomicWaker;
+
+/// loom's waker cell with the face of `atomic-waker`.
 #[cfg(loom)]
-pub(crate) use loom::future::AtomicWaker;
+pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
+
+#[cfg(loom)]
+impl AtomicWaker {
+    pub(crate) fn new() -> Self {
+        Self(loom::future::AtomicWaker::new())
+    }
+
+    pub(crate) fn register(&self, waker: &core::task::Waker) {
+        self.0.register_by_ref(waker);
+    }
+
+    pub(crate) fn take(&self) -> Option<core::task::Waker> {
+        self.0.take_waker()
+    }
+}
 
 /// Declares a constructor `const` everywhere but under loom, whose atomics have no `const` constructor.
 macro_rules! const_fn {

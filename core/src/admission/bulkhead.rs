@@ -185,14 +185,14 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
         /// If `WAITERS` is more than [`Config::MAX_WAITERS`] or less than [`Config::max_waiting`]; in a `static` this is a
         /// compile error.
         pub const fn new(config: Config) -> Self {
-            Self::with_seats(config, expect_valid!(config.seats(WAITERS), "bulkhead"))
+            Self::with_seats(config, expect_valid!(config.seats_among(WAITERS), "bulkhead"))
         }
     }
 
     const_fn! {
         /// As [`Bulkhead::new`], for a configuration that is known at run time only.
         pub const fn try_new(config: Config) -> Result<Self, ConfigError> {
-            match config.seats(WAITERS) {
+            match config.seats_among(WAITERS) {
                 Ok(seats) => Ok(Self::with_seats(config, seats)),
                 Err(error) => Err(error),
             }
@@ -204,7 +204,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
             Self {
                 max_wait: nanos(config.max_wait),
                 state: Word::new(state::IDLE),
-                limits: Word::new(Limits::raw(config.max_concurrent, seats)),
+                limits: Word::new(Limits::raw(config.permits, seats)),
                 queue: WaitQueue::new(),
             }
         }
@@ -283,7 +283,8 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
     /// A ticket of another bulkhead gives back permits here that were taken there; in use never falls below zero.
     #[inline]
     pub fn release(&self, ticket: Ticket) {
-        self.give_back(ticket.weight);
+        let Ticket { weight } = ticket;
+        self.give_back(weight);
     }
 
     /// The counts now.

@@ -252,7 +252,7 @@ impl<const N: usize> WaitQueue<N> {
 
 /// Whether ticket `a` was drawn before ticket `b`.
 const fn is_before(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) < 0
+    a.wrapping_sub(b).cast_signed() < 0
 }
 
 const fn later(a: u32, b: u32) -> u32 {

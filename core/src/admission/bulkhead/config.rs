@@ -19,9 +19,9 @@ use crate::config::ConfigError;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    pub(super) max_concurrent: u32,
+    pub(super) permits: u32,
     pub(super) max_wait: Duration,
-    pub(super) max_waiting: Option<u32>,
+    seats: Option<u32>,
 }
 
 impl Config {
@@ -44,7 +44,7 @@ impl Config {
     /// As [`Config::new`], for a number that is known at run time only.
     pub const fn try_new(max_concurrent: u32) -> Result<Self, ConfigError> {
         require!(max_concurrent <= MAX_CONCURRENT, "bulkhead.max_concurrent", "at most 4095");
-        Ok(Self { max_concurrent, max_wait: Duration::MAX, max_waiting: None })
+        Ok(Self { permits: max_concurrent, max_wait: Duration::MAX, seats: None })
     }
 
     /// A waiter is rejected after `duration`; zero means that nobody waits.
@@ -56,13 +56,13 @@ impl Config {
     /// At most `n` wait at once; without this, as many as the bulkhead has slots.
     #[must_use = "the configuration itself does not change"]
     pub const fn max_waiting(self, n: u32) -> Self {
-        Self { max_waiting: Some(n), ..self }
+        Self { seats: Some(n), ..self }
     }
 
     /// The number of seats in a queue of `waiters` slots.
-    pub(super) const fn seats(self, waiters: usize) -> Result<u32, ConfigError> {
+    pub(super) const fn seats_among(self, waiters: usize) -> Result<u32, ConfigError> {
         require!(waiters <= MAX_WAITERS, "bulkhead.WAITERS", "at most 1023");
-        match self.max_waiting {
+        match self.seats {
             None => Ok(waiters as u32),
             Some(n) => {
                 require!(n as usize <= waiters, "bulkhead.max_waiting", "at most WAITERS");

@@ -484,7 +484,7 @@ fn max_waiting_is_a_bound_below_the_slots() {
 fn a_waiter_that_leaves_from_the_middle_frees_its_room_at_once() {
     let bulkhead = Bulkhead::<3>::new(Config::new(1));
     let a = bulkhead.try_acquire(NOW).unwrap();
-    let mut head = wait(&bulkhead, 1);
+    let mut first = wait(&bulkhead, 1);
     for _ in 0..100 {
         let middle = wait(&bulkhead, 1);
         let tail = wait(&bulkhead, 1);
@@ -493,7 +493,7 @@ fn a_waiter_that_leaves_from_the_middle_frees_its_room_at_once() {
     }
     let mut second = wait(&bulkhead, 1);
     drop(a);
-    let held = poll(&mut head).unwrap().unwrap();
+    let held = poll(&mut first).unwrap().unwrap();
     assert!(poll(&mut second).is_none());
     drop(held);
     assert!(ready(&mut second));

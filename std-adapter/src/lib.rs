@@ -1,1 +1,4 @@
 //! Seawall for servers.
+
+#[cfg(feature = "dwcp")]
+pub mod dwcp;

@@ -198,9 +198,12 @@ async fn accept<H: Handler>(listener: TcpListener, context: Arc<Context<H>>) {
     while connections.join_next().await.is_some() {}
 }
 
-/// Waits until the server drains. A server that is gone drains too.
+/// Waits until the server drains; for ever if it is dropped, because then this very task is about to be ended.
 async fn until_draining(phase: &mut watch::Receiver<Phase>) {
-    drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
+    let dropped = phase.wait_for(|phase| *phase == Phase::Draining).await.is_err();
+    if dropped {
+        core::future::pending::<()>().await;
+    }
 }
 
 async fn attend<H: Handler>(stream: TcpStream, context: Arc<Context<H>>) {

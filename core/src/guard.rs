@@ -1,1 +1,373 @@
-//! Under construction.
+//! One call through all of it: the patterns joined in the order that keeps each of them honest.
+//!
+//! A guard is what most programs use: it is made from a [`Policy`] that says which patterns take part, it admits a call in
+//! one place and settles it in one place.
+//! Use the patterns alone for another order.
+//!
+//! # Examples
+//!
+//! ```
+//! use core::time::Duration;
+//! use seawall_core::guard::{Policy, Report, Verdict};
+//! use seawall_core::{circuit_breaker, rate_limiter::Quota, Deadline, Guard, Instant};
+//!
+//! static UPLINK: Guard = Guard::new(
+//!     Policy::new()
+//!         .rate_limit(Quota::per_second(100))
+//!         .circuit_breaker(circuit_breaker::Config::consecutive_failures(5)),
+//! );
+//!
+//! fn send(now: Instant, radio: impl Fn() -> Result<(), ()>) -> Result<(), seawall_core::guard::Rejected> {
+//!     let mut call = UPLINK.try_begin(Deadline::NONE, now)?;
+//!     loop {
+//!         let attempt = call.try_attempt(now)?;
+//!         let report = Report::from(&radio());
+//!         match call.settle(attempt, report, now).verdict {
+//!             Verdict::RetryAfter(_delay) => continue, // After waiting for the delay.
+//!             _ => return Ok(()),
+//!         }
+//!     }
+//! }
+//! assert!(send(Instant::from_secs(1), || Ok(())).is_ok());
+//! ```
+//!
+//! # States
+//!
+//! ```text
+//! begin ─► rate limit ─► bulkhead (may wait) ─► ┌ breaker ─► timeout ─► operation ─► settle ┐ ─► error budget
+//!                                               └──────── retry: backoff, budget ◄──────────┘
+//! ```
+//!
+//! This is the order of the documents that Seawall comes from (S2), with three things settled:
+//! every rejection and every failure reaches the caller with the pattern that caused it;
+//! the breaker checks and records each attempt and not each call, so retries stop when it opens;
+//! one deadline covers waiting, attempts and pauses, and the slot is held until the work has ended.
+//!
+//! An open breaker refuses a call before it takes anything, so a rejection spends no token and no slot.
+//! A rejection by any of our own patterns spends no error budget.
+//!
+//! # Memory layout
+//!
+//! The words of the patterns, side by side; the guard adds statistics only.
+//!
+//! # Ordering
+//!
+//! Each pattern decides on its own word, in the order above; what an earlier one took is given back if a later one refuses.
+//!
+//! # Progress
+//!
+//! As the patterns; nothing waits but the caller's own task for a slot.
+//!
+//! # Cost
+//!
+//! Atomic accesses of an admitted, successful call, counted by `cost_of_a_call` in the tests:
+//!
+//! | policy | writes | of which |
+//! |---|---:|---|
+//! | breaker (consecutive) | 1 | statistics 1 |
+//! | rate limit, bulkhead, breaker (consecutive), retry, error budget | 5 | limiter 1, bulkhead 2, budget 1, statistics 1 |
+//! | the same, breaker by rate | 6 | window 1 more |
+//! | any, breaker open, rejected | 1 | statistics 1 |
+
+mod call;
+mod policy;
+mod presets;
+mod rejected;
+mod stats;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use core::fmt;
+use core::task::{Poll, Waker};
+
+pub use call::{Attempt, Call, Report, Settled, Verdict};
+pub use policy::Policy;
+pub use rejected::{Pattern, Rejected};
+use stats::Counters;
+pub use stats::Stats;
+
+use crate::admission::bulkhead::{self, Bulkhead};
+use crate::admission::circuit_breaker::{CircuitBreaker, Transition};
+use crate::admission::rate_limiter::{Grant, RateLimiter};
+use crate::atomic::rng::Rng;
+use crate::attempt::deadline::Deadline;
+use crate::attempt::retry::Retry;
+use crate::config::ConfigError;
+use crate::health::error_budget::ErrorBudget;
+use crate::time::Instant;
+
+/// A guard for one operation.
+///
+/// `WAITERS` is how many calls can wait for a slot of its bulkhead, `SLOTS` the number of buckets of its windows.
+/// The [module](self) has an example.
+pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
+    policy: Policy,
+    limiter: Option<RateLimiter>,
+    bulkhead: Option<Bulkhead<WAITERS>>,
+    breaker: Option<CircuitBreaker<SLOTS>>,
+    retry: Retry,
+    error_budget: Option<ErrorBudget<SLOTS>>,
+    jitter: Rng,
+    counters: Counters,
+}
+
+/// A call that may start, or one that waits for a slot.
+#[derive(Debug)]
+#[must_use = "dropping it cancels the call"]
+pub enum Begin<'a, const WAITERS: usize, const SLOTS: usize> {
+    /// It may start.
+    Started(Call<'a, WAITERS, SLOTS>),
+    /// It waits.
+    Waiting(Waiting<'a, WAITERS, SLOTS>),
+}
+
+/// A call that waits for a slot. Dropping it gives its place and its token back.
+#[must_use = "dropping it cancels the call"]
+pub struct Waiting<'a, const WAITERS: usize, const SLOTS: usize> {
+    guard: &'a Guard<WAITERS, SLOTS>,
+    grant: Option<Grant>,
+    waiter: Option<bulkhead::Waiter<'a, WAITERS>>,
+    deadline: Deadline,
+    since: Instant,
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
+    const_fn! {
+        /// A guard for `policy`.
+        ///
+        /// # Panics
+        ///
+        /// If [`Guard::try_new`] would return an error; in a `static` this is a compile error.
+        pub const fn new(policy: Policy) -> Self {
+            expect_valid!(Self::try_new(policy), "guard")
+        }
+    }
+
+    const_fn! {
+        /// A guard for `policy`.
+        ///
+        /// # Errors
+        ///
+        /// If a value of the policy lies outside its bound.
+        pub const fn try_new(policy: Policy) -> Result<Self, ConfigError> {
+            if let Err(error) = policy.timeout.validate() {
+                return Err(error);
+            }
+            require!(!policy.deadline.is_zero(), "deadline", "greater than zero");
+            Ok(Self {
+                limiter: optional!(policy.rate_limit, RateLimiter::try_new),
+                bulkhead: optional!(policy.bulkhead, Bulkhead::try_new),
+                breaker: optional!(policy.circuit_breaker, CircuitBreaker::try_new),
+                retry: match Retry::try_new(policy.retry) {
+                    Ok(retry) => retry,
+                    Err(error) => return Err(error),
+                },
+                error_budget: optional!(policy.error_budget, ErrorBudget::try_new),
+                jitter: Rng::new(policy.seed),
+                counters: Counters::new(),
+                policy,
+            })
+        }
+    }
+
+    /// Admits a call, or refuses it; it does not wait for a slot.
+    ///
+    /// The call must be over by `deadline` and by the policy's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], with the pattern that refused and the time after which another try makes sense.
+    pub fn try_begin(&self, deadline: Deadline, now: Instant) -> Result<Call<'_, WAITERS, SLOTS>, Rejected> {
+        let (deadline, grant) = self.pass_limiter(deadline, now)?;
+        let slot = match &self.bulkhead {
+            None => None,
+            Some(bulkhead) => match bulkhead.try_acquire(now) {
+                Ok(slot) => Some(slot),
+                Err(rejected) => return Err(self.refuse_slot(grant.as_ref(), rejected, now)),
+            },
+        };
+        Ok(Call::new(self, grant, slot, deadline, now))
+    }
+
+    /// Admits a call, refuses it, or lets it wait for a slot for as long as the bulkhead allows.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], as [`Guard::try_begin`].
+    pub fn begin(&self, deadline: Deadline, now: Instant) -> Result<Begin<'_, WAITERS, SLOTS>, Rejected> {
+        let (deadline, grant) = self.pass_limiter(deadline, now)?;
+        let Some(bulkhead) = &self.bulkhead else {
+            return Ok(Begin::Started(Call::new(self, grant, None, deadline, now)));
+        };
+        match bulkhead.enqueue(1, now) {
+            Ok(bulkhead::Entry::Admitted(slot)) => {
+                Ok(Begin::Started(Call::new(self, grant, Some(slot), deadline, now)))
+            }
+            Ok(bulkhead::Entry::Waiting(waiter)) => {
+                let waiter = Some(waiter);
+                Ok(Begin::Waiting(Waiting { guard: self, grant, waiter, deadline, since: now }))
+            }
+            Err(rejected) => Err(self.refuse_slot(grant.as_ref(), rejected, now)),
+        }
+    }
+
+    /// The policy.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The rate limiter, if the policy has one.
+    pub const fn limiter(&self) -> Option<&RateLimiter> {
+        self.limiter.as_ref()
+    }
+
+    /// The bulkhead, if the policy has one.
+    pub const fn bulkhead(&self) -> Option<&Bulkhead<WAITERS>> {
+        self.bulkhead.as_ref()
+    }
+
+    /// The circuit breaker, if the policy has one. Transitions made by hand are counted with [`Guard::note`].
+    pub const fn breaker(&self) -> Option<&CircuitBreaker<SLOTS>> {
+        self.breaker.as_ref()
+    }
+
+    /// The retry budget.
+    pub const fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
+    /// The error budget, if the policy has one.
+    pub const fn error_budget(&self) -> Option<&ErrorBudget<SLOTS>> {
+        self.error_budget.as_ref()
+    }
+
+    /// What was counted so far. Each number is exact; numbers of calls that run meanwhile may be of different moments.
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Counts a transition that was made by hand.
+    pub fn note(&self, transition: Transition) {
+        self.counters.transition(transition);
+    }
+
+    /// What stands before the bulkhead: the deadline, the breaker's word if it is open, and the rate limit.
+    fn pass_limiter(&self, deadline: Deadline, now: Instant) -> Result<(Deadline, Option<Grant>), Rejected> {
+        let deadline = Deadline::after(now, self.policy.deadline).min(deadline);
+        if deadline.is_expired(now) {
+            return Err(self.refuse(Rejected::DeadlineExpired));
+        }
+        if let Some(breaker) = &self.breaker
+            && let Err(rejected) = breaker.check(now)
+        {
+            // The order of the patterns holds for what the caller is told, too.
+            if let Some(Err(limited)) = self.limiter.as_ref().map(|limiter| limiter.check(1, now)) {
+                return Err(self.refuse(Rejected::RateLimiter(limited)));
+            }
+            return Err(self.refuse(Rejected::CircuitBreaker(rejected)));
+        }
+        let grant = match &self.limiter {
+            None => None,
+            Some(limiter) => match limiter.try_acquire(now) {
+                Ok(grant) => Some(grant),
+                Err(rejected) => return Err(self.refuse(Rejected::RateLimiter(rejected))),
+            },
+        };
+        Ok((deadline, grant))
+    }
+
+    fn refuse_slot(&self, grant: Option<&Grant>, rejected: bulkhead::Rejected, now: Instant) -> Rejected {
+        self.refund(grant, now);
+        self.refuse(Rejected::Bulkhead(rejected))
+    }
+
+    fn refund(&self, grant: Option<&Grant>, now: Instant) {
+        if let (Some(limiter), Some(grant)) = (&self.limiter, grant) {
+            limiter.refund(grant, now);
+        }
+    }
+
+    fn undo(&self, grant: Option<&Grant>) {
+        if let (Some(limiter), Some(grant)) = (&self.limiter, grant) {
+            limiter.undo(grant);
+        }
+    }
+
+    fn refuse(&self, rejected: Rejected) -> Rejected {
+        self.counters.rejected(&rejected);
+        rejected
+    }
+}
+
+impl<'a, const WAITERS: usize, const SLOTS: usize> Waiting<'a, WAITERS, SLOTS> {
+    /// When the wait ends at the latest: the bulkhead's limit or the call's deadline.
+    pub fn deadline(&self) -> Instant {
+        self.waiter.as_ref().map_or(Instant::NEVER, |waiter| waiter.deadline().min(self.deadline.moment()))
+    }
+
+    /// Asks whether the slot is there; `waker` is woken when it may be.
+    ///
+    /// The caller polls again at [`Waiting::deadline`]; a slot and the deadline in one moment: the slot wins.
+    /// After it was ready, it stays pending.
+    pub fn poll(&mut self, waker: &Waker, now: Instant) -> Poll<Result<Call<'a, WAITERS, SLOTS>, Rejected>> {
+        let Some(waiter) = &mut self.waiter else { return Poll::Pending };
+        match waiter.poll(waker, now) {
+            Poll::Pending if self.deadline.is_expired(now) => {
+                // Dropping the waiter passes its turn on, or the slot if it came this instant.
+                self.waiter = None;
+                self.guard.refund(self.grant.take().as_ref(), now);
+                Poll::Ready(Err(self.guard.refuse(Rejected::DeadlineExpired)))
+            }
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(slot)) => {
+                self.waiter = None;
+                Poll::Ready(Ok(Call::new(self.guard, self.grant.take(), Some(slot), self.deadline, now)))
+            }
+            Poll::Ready(Err(rejected)) => {
+                self.waiter = None;
+                Poll::Ready(Err(self.guard.refuse_slot(self.grant.take().as_ref(), rejected, now)))
+            }
+        }
+    }
+
+    /// Gives the place up.
+    ///
+    /// Dropping it does the same, but its token then comes back only if nobody took one since, for want of the present moment.
+    pub fn cancel(mut self, now: Instant) {
+        if self.waiter.take().is_some() {
+            self.guard.counters.cancelled();
+            self.guard.refund(self.grant.as_ref(), now);
+        }
+    }
+
+    /// When the call asked for a slot.
+    pub const fn since(&self) -> Instant {
+        self.since
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> Drop for Waiting<'_, WAITERS, SLOTS> {
+    fn drop(&mut self) {
+        if self.waiter.take().is_some() {
+            self.guard.counters.cancelled();
+            self.guard.undo(self.grant.as_ref());
+        }
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> fmt::Debug for Waiting<'_, WAITERS, SLOTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").field("since", &self.since).field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> fmt::Debug for Guard<WAITERS, SLOTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("limiter", &self.limiter)
+            .field("breaker", &self.breaker)
+            .field("retry", &self.retry)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -238,6 +238,15 @@ impl RateLimiter {
         });
     }
 
+    /// Gives the tokens of a grant back where the present moment is not known, and says whether it did: they come back
+    /// exactly if nobody took any since, and lapse otherwise.
+    pub fn undo(&self, grant: &Grant) -> bool {
+        self.arrival.transition(|arrival: Arrival| {
+            let untouched = arrival.0 == grant.until && grant.units > 0;
+            (untouched.then(|| Arrival(not_full(arrival.0.wrapping_sub(grant.units)))), untouched)
+        })
+    }
+
     /// How many tokens there are now.
     pub fn available(&self, now: Instant) -> u32 {
         let arrival: Arrival = self.arrival.load();

@@ -319,6 +319,20 @@ fn a_refund_that_would_overflow_the_bucket_lapses() {
 }
 
 #[test]
+fn an_undo_needs_no_time_and_lapses_when_somebody_came_after() {
+    let limiter = RateLimiter::new(Quota::per_second(10).burst(3));
+    let first = limiter.try_acquire(millis(0)).unwrap();
+    assert!(limiter.undo(&first));
+    assert!(!limiter.undo(&first), "once");
+    let second = limiter.try_acquire(millis(0)).unwrap();
+    let third = limiter.try_acquire(millis(0)).unwrap();
+    assert!(!limiter.undo(&second));
+    assert_eq!(limiter.available(millis(0)), 1);
+    assert!(limiter.undo(&third) && limiter.undo(&second), "in reverse order each is untouched");
+    assert_eq!(burst(&limiter, 9, millis(0)), 3);
+}
+
+#[test]
 fn b29_many_threads_get_one_burst() {
     extern crate std;
     let limiter = RateLimiter::new(Quota::per_second(1).burst(5));

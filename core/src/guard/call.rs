@@ -1,0 +1,338 @@
+//! An admitted call, its attempts, and how it is settled.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::{Guard, Rejected};
+use crate::admission::bulkhead;
+use crate::admission::circuit_breaker::{Permit, Transition};
+use crate::admission::rate_limiter::Grant;
+use crate::attempt::deadline::Deadline;
+use crate::attempt::retry::{Decision, GiveUp};
+use crate::health::error_budget::Edge;
+use crate::outcome::Outcome;
+use crate::time::Instant;
+
+/// A call that the guard admitted.
+///
+/// It holds its slot until it is dropped, so drop it when the work has really ended.
+/// A call that is dropped before it was settled counts as cancelled.
+#[must_use = "dropping it cancels the call"]
+pub struct Call<'a, const WAITERS: usize = 8, const SLOTS: usize = 10> {
+    guard: &'a Guard<WAITERS, SLOTS>,
+    grant: Option<Grant>,
+    slot: Option<bulkhead::Permit<'a, WAITERS>>,
+    deadline: Deadline,
+    began: Instant,
+    attempts: u32,
+    pause: Duration,
+    open: bool,
+}
+
+/// One attempt that the breaker admitted. Dropping it gives a probe back and counts nothing.
+#[must_use = "settle it with `Call::settle`"]
+pub struct Attempt<'a, const SLOTS: usize = 10> {
+    permit: Option<Permit<'a, SLOTS>>,
+    number: u32,
+    started: Instant,
+    deadline: Deadline,
+}
+
+/// How an attempt ended, and whether another one makes sense.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use seawall_core::{guard::Report, Outcome};
+///
+/// let busy = Report::new(Outcome::Ignored).retry_after(Duration::from_millis(50));
+/// let malformed = Report::new(Outcome::Ignored).not_retryable();
+/// let reset = Report::from(&Err::<(), _>("connection reset"));
+/// assert_ne!(busy, malformed);
+/// assert_eq!(reset, Report::new(Outcome::Failure));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    outcome: Outcome,
+    retry: Retryable,
+    timed_out: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Retryable {
+    No,
+    Yes,
+    After(Duration),
+}
+
+impl Report {
+    /// A failure is worth another attempt, everything else is not.
+    #[inline]
+    pub const fn new(outcome: Outcome) -> Self {
+        let retry = if matches!(outcome, Outcome::Failure) { Retryable::Yes } else { Retryable::No };
+        Self { outcome, retry, timed_out: false }
+    }
+
+    /// The attempt ran into its timeout: a failure that is worth another attempt.
+    pub const fn timed_out() -> Self {
+        Self { outcome: Outcome::Failure, retry: Retryable::Yes, timed_out: true }
+    }
+
+    /// Another attempt makes no sense, or must not be made: the operation is not idempotent.
+    #[must_use = "the report is returned"]
+    pub const fn not_retryable(mut self) -> Self {
+        self.retry = Retryable::No;
+        self
+    }
+
+    /// Another attempt makes sense after `delay`, as the peer said.
+    #[must_use = "the report is returned"]
+    pub const fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry = Retryable::After(delay);
+        self
+    }
+
+    /// The outcome.
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl<T, E> From<&Result<T, E>> for Report {
+    fn from(result: &Result<T, E>) -> Self {
+        Self::new(Outcome::from(result))
+    }
+}
+
+/// What to do after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The call is over: the attempt succeeded, or its result is to be returned as it is.
+    Done,
+    /// Wait so long, then try again.
+    RetryAfter(Duration),
+    /// The call is over: the attempt failed, and there is no other one.
+    GaveUp(GiveUp),
+}
+
+/// What a settlement brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the verdict says what to do next"]
+pub struct Settled {
+    /// What to do now.
+    pub verdict: Verdict,
+    /// The breaker's change of state, if the attempt made it.
+    pub transition: Option<Transition>,
+    /// The error budget's edge, if the call made it.
+    pub budget: Option<Edge>,
+}
+
+impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
+    pub(super) fn new(
+        guard: &'a Guard<WAITERS, SLOTS>,
+        grant: Option<Grant>,
+        slot: Option<bulkhead::Permit<'a, WAITERS>>,
+        deadline: Deadline,
+        now: Instant,
+    ) -> Self {
+        guard.retry.call_started();
+        Self { guard, grant, slot, deadline, began: now, attempts: 0, pause: Duration::ZERO, open: true }
+    }
+
+    /// Asks the breaker for an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] if the breaker is open or the deadline has come.
+    /// Before the first attempt the call then counts as rejected and its token comes back; after a failed attempt it counts
+    /// as failed. Either way the call is over.
+    pub fn try_attempt(&mut self, now: Instant) -> Result<Attempt<'a, SLOTS>, Rejected> {
+        if self.deadline.is_expired(now) {
+            return Err(self.refuse(Rejected::DeadlineExpired, now));
+        }
+        let permit = match self.guard.breaker.as_ref().map(|breaker| breaker.try_acquire(now)) {
+            None => None,
+            Some(Ok(permit)) => Some(permit),
+            Some(Err(rejected)) => return Err(self.refuse(Rejected::CircuitBreaker(rejected), now)),
+        };
+        if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
+            self.guard.counters.transition(transition);
+        }
+        if self.attempts > 0 {
+            self.guard.counters.retry();
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        let deadline = self.guard.policy.timeout.deadline(now, self.deadline);
+        Ok(Attempt { permit, number: self.attempts, started: now, deadline })
+    }
+
+    /// Settles an attempt, and the call with it unless there is another one.
+    pub fn settle(&mut self, attempt: Attempt<'a, SLOTS>, report: Report, now: Instant) -> Settled {
+        let transition = attempt.permit.and_then(|permit| permit.record(report.outcome, now).transition());
+        if let Some(transition) = transition {
+            self.guard.counters.transition(transition);
+        }
+        if report.timed_out {
+            self.guard.counters.timeout();
+        }
+        let verdict = self.decide(report, now);
+        let budget = if let Verdict::RetryAfter(pause) = verdict {
+            self.pause = pause;
+            None
+        } else {
+            self.finish(report.outcome, now)
+        };
+        Settled { verdict, transition, budget }
+    }
+
+    /// The call's deadline.
+    pub const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// When the call was admitted.
+    pub const fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// The attempts that were started.
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Gives the call up.
+    ///
+    /// Dropping it does the same, but its token then comes back only if nobody took one since, for want of the present moment.
+    pub fn cancel(mut self, now: Instant) {
+        if self.open {
+            self.open = false;
+            self.guard.counters.cancelled();
+            if self.attempts == 0 {
+                self.guard.refund(self.grant.as_ref(), now);
+            }
+        }
+    }
+
+    fn decide(&self, report: Report, now: Instant) -> Verdict {
+        let failed = report.outcome == Outcome::Failure;
+        let decision = match report.retry {
+            Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
+            Retryable::No => return Verdict::Done,
+            _ if self.breaker_stays_open(now) => Decision::GiveUp(GiveUp::BreakerOpen),
+            Retryable::Yes => {
+                let draw = self.guard.jitter.next_u32();
+                self.guard.retry.decide(self.attempts, self.pause, self.deadline, draw, now)
+            }
+            Retryable::After(delay) => {
+                self.guard.retry.decide_with_delay(self.attempts, delay, self.deadline, now)
+            }
+        };
+        match decision {
+            Decision::RetryAfter(delay) => Verdict::RetryAfter(delay),
+            Decision::GiveUp(reason) => Verdict::GaveUp(reason),
+        }
+    }
+
+    /// A retry that the breaker would refuse is not worth its budget.
+    fn breaker_stays_open(&self, now: Instant) -> bool {
+        self.guard.breaker.as_ref().is_some_and(|breaker| breaker.check(now).is_err())
+    }
+
+    /// Counts how the call ended; its slot stays until it is dropped.
+    fn finish(&mut self, outcome: Outcome, now: Instant) -> Option<Edge> {
+        if !core::mem::replace(&mut self.open, false) {
+            return None;
+        }
+        let counters = &self.guard.counters;
+        let success = match outcome {
+            Outcome::Success => true,
+            Outcome::Failure => false,
+            Outcome::Ignored => {
+                counters.ignored();
+                return None;
+            }
+            Outcome::Cancelled => {
+                counters.cancelled();
+                return None;
+            }
+        };
+        if success { counters.success() } else { counters.failure() }
+        self.guard.error_budget.as_ref()?.record(success, now)
+    }
+
+    fn refuse(&mut self, rejected: Rejected, now: Instant) -> Rejected {
+        if !self.open {
+            return rejected;
+        }
+        if self.attempts == 0 {
+            self.open = false;
+            self.guard.refund(self.grant.as_ref(), now);
+            return self.guard.refuse(rejected);
+        }
+        self.finish(Outcome::Failure, now);
+        rejected
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> Drop for Call<'_, WAITERS, SLOTS> {
+    fn drop(&mut self) {
+        if self.open {
+            self.guard.counters.cancelled();
+            if self.attempts == 0 {
+                self.guard.undo(self.grant.as_ref());
+            }
+        }
+        // The slot goes last, when everything about the call is settled.
+        drop(self.slot.take());
+    }
+}
+
+impl<const SLOTS: usize> Attempt<'_, SLOTS> {
+    /// 1 for the first attempt of a call.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// When it must be over.
+    pub const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// When it started.
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether it is a probe of a half-open breaker.
+    pub fn is_probe(&self) -> bool {
+        self.permit.as_ref().is_some_and(Permit::is_probe)
+    }
+
+    /// The breaker's change of state that admitted it: half-open, for the first probe.
+    pub fn transition(&self) -> Option<Transition> {
+        self.permit.as_ref().and_then(Permit::transition)
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> fmt::Debug for Call<'_, WAITERS, SLOTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("began", &self.began)
+            .field("deadline", &self.deadline)
+            .field("attempts", &self.attempts)
+            .field("settled", &!self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<const SLOTS: usize> fmt::Debug for Attempt<'_, SLOTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("number", &self.number)
+            .field("started", &self.started)
+            .field("deadline", &self.deadline)
+            .field("permit", &self.permit)
+            .finish()
+    }
+}

@@ -1,0 +1,138 @@
+//! Which patterns take part in a guard, and how they are set.
+
+use core::time::Duration;
+
+use crate::admission::{bulkhead, circuit_breaker, rate_limiter};
+use crate::attempt::{retry, timeout::Timeout};
+use crate::health::error_budget;
+
+/// The configuration of a [`Guard`](super::Guard). A pattern that is not named takes no part.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use seawall_core::guard::Policy;
+/// use seawall_core::{bulkhead, circuit_breaker, retry, Backoff};
+///
+/// const STORAGE: Policy = Policy::new()
+///     .bulkhead(bulkhead::Config::new(20).max_wait(Duration::from_millis(50)))
+///     .circuit_breaker(circuit_breaker::Config::consecutive_failures(5))
+///     .retry(retry::Config::attempts(3, Backoff::exponential(Duration::from_millis(10))))
+///     .timeout(Duration::from_millis(200))
+///     .deadline(Duration::from_secs(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub(super) rate_limit: Option<rate_limiter::Quota>,
+    pub(super) bulkhead: Option<bulkhead::Config>,
+    pub(super) circuit_breaker: Option<circuit_breaker::Config>,
+    pub(super) retry: retry::Config,
+    pub(super) timeout: Timeout,
+    pub(super) deadline: Duration,
+    pub(super) error_budget: Option<error_budget::Config>,
+    pub(super) seed: u32,
+}
+
+impl Policy {
+    /// No pattern at all: every call is admitted once and has all the time in the world.
+    pub const fn new() -> Self {
+        Self {
+            rate_limit: None,
+            bulkhead: None,
+            circuit_breaker: None,
+            retry: retry::Config::never(),
+            timeout: Timeout::NONE,
+            deadline: Duration::MAX,
+            error_budget: None,
+            seed: 0,
+        }
+    }
+
+    /// Limits how many calls start in a time.
+    #[must_use = "the policy is returned"]
+    pub const fn rate_limit(mut self, quota: rate_limiter::Quota) -> Self {
+        self.rate_limit = Some(quota);
+        self
+    }
+
+    /// Limits how many calls run at a time.
+    #[must_use = "the policy is returned"]
+    pub const fn bulkhead(mut self, config: bulkhead::Config) -> Self {
+        self.bulkhead = Some(config);
+        self
+    }
+
+    /// Stops calling a dependency that fails.
+    #[must_use = "the policy is returned"]
+    pub const fn circuit_breaker(mut self, config: circuit_breaker::Config) -> Self {
+        self.circuit_breaker = Some(config);
+        self
+    }
+
+    /// Tries again.
+    #[must_use = "the policy is returned"]
+    pub const fn retry(mut self, config: retry::Config) -> Self {
+        self.retry = config;
+        self
+    }
+
+    /// Each attempt is given this time.
+    #[must_use = "the policy is returned"]
+    pub const fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Timeout::fixed(limit);
+        self
+    }
+
+    /// The whole call is given this time: waiting, attempts and pauses.
+    #[must_use = "the policy is returned"]
+    pub const fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = limit;
+        self
+    }
+
+    /// Watches the share of calls that fail in the end.
+    #[must_use = "the policy is returned"]
+    pub const fn error_budget(mut self, config: error_budget::Config) -> Self {
+        self.error_budget = Some(config);
+        self
+    }
+
+    /// The seed of the jitter. Nodes that must not act in step need different ones; the adapters draw one by default.
+    #[must_use = "the policy is returned"]
+    pub const fn seed(mut self, seed: u32) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The rate limit, if there is one.
+    pub const fn rate_limit_config(&self) -> Option<&rate_limiter::Quota> {
+        self.rate_limit.as_ref()
+    }
+
+    /// The bulkhead's configuration, if there is one.
+    pub const fn bulkhead_config(&self) -> Option<&bulkhead::Config> {
+        self.bulkhead.as_ref()
+    }
+
+    /// The breaker's configuration, if there is one.
+    pub const fn circuit_breaker_config(&self) -> Option<&circuit_breaker::Config> {
+        self.circuit_breaker.as_ref()
+    }
+
+    /// The retry configuration.
+    pub const fn retry_config(&self) -> &retry::Config {
+        &self.retry
+    }
+
+    /// The error budget's configuration, if there is one.
+    pub const fn error_budget_config(&self) -> Option<&error_budget::Config> {
+        self.error_budget.as_ref()
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,80 @@
+//! Who refused a call, and when to come back.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::admission::{bulkhead, circuit_breaker, rate_limiter};
+
+/// A guard refused a call, or an attempt of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejected {
+    /// The rate limit is used up.
+    RateLimiter(rate_limiter::Rejected),
+    /// There was no slot.
+    Bulkhead(bulkhead::Rejected),
+    /// The breaker is open, or half-open with all probes out.
+    CircuitBreaker(circuit_breaker::Rejected),
+    /// The deadline came before the call could start.
+    DeadlineExpired,
+}
+
+/// The pattern that refused: a short, bounded set of labels for metrics and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Pattern {
+    /// The rate limiter.
+    RateLimiter,
+    /// The bulkhead.
+    Bulkhead,
+    /// The circuit breaker.
+    CircuitBreaker,
+    /// The deadline.
+    Deadline,
+}
+
+impl Pattern {
+    /// The pattern's name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RateLimiter => "rate_limiter",
+            Self::Bulkhead => "bulkhead",
+            Self::CircuitBreaker => "circuit_breaker",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
+impl Rejected {
+    /// Which pattern refused.
+    pub const fn pattern(&self) -> Pattern {
+        match self {
+            Self::RateLimiter(_) => Pattern::RateLimiter,
+            Self::Bulkhead(_) => Pattern::Bulkhead,
+            Self::CircuitBreaker(_) => Pattern::CircuitBreaker,
+            Self::DeadlineExpired => Pattern::Deadline,
+        }
+    }
+
+    /// When another try makes sense, where that is known.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimiter(rejected) => rejected.retry_after(),
+            Self::CircuitBreaker(rejected) => rejected.retry_after,
+            Self::Bulkhead(_) | Self::DeadlineExpired => None,
+        }
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RateLimiter(rejected) => rejected.fmt(f),
+            Self::Bulkhead(rejected) => rejected.fmt(f),
+            Self::CircuitBreaker(rejected) => rejected.fmt(f),
+            Self::DeadlineExpired => f.pad("deadline expired before the call could start"),
+        }
+    }
+}
+
+impl core::error::Error for Rejected {}

@@ -459,7 +459,9 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
                 Remaining::Ahead(retry_after) => Err(Rejected { state: phase.public(), retry_after }),
                 Remaining::Unset => {
                     let interval = self.interval_of(phase);
-                    self.timer.arm(state.generation(), now.saturating_add(interval));
+                    if !cfg!(seawall_mutant = "breaker_leaves_the_deadline_to_another") {
+                        self.timer.arm(state.generation(), now.saturating_add(interval));
+                    }
                     Err(Rejected { state: phase.public(), retry_after: finite(interval) })
                 }
             },

@@ -231,10 +231,16 @@ impl RateLimiter {
     pub fn refund(&self, grant: &Grant, now: Instant) {
         let present = self.scale.present(now);
         self.arrival.transition(|arrival: Arrival| {
-            let never_full = self.scale.ahead(grant.until, present) > 0;
+            let never_full = cfg!(seawall_mutant = "limiter_refunds_what_lapsed")
+                || self.scale.ahead(grant.until, present) > 0;
             let still_spent = self.scale.ahead(arrival.0, present) > 0;
             let refunds = never_full && still_spent && arrival.0 != FULL;
-            (refunds.then(|| Arrival(not_full(arrival.0.wrapping_sub(grant.units)))), ())
+            let from = if cfg!(seawall_mutant = "limiter_refund_forgets_later_grants") {
+                grant.until
+            } else {
+                arrival.0
+            };
+            (refunds.then(|| Arrival(not_full(from.wrapping_sub(grant.units)))), ())
         });
     }
 
@@ -242,7 +248,8 @@ impl RateLimiter {
     /// exactly if nobody took any since, and lapse otherwise.
     pub fn undo(&self, grant: &Grant) -> bool {
         self.arrival.transition(|arrival: Arrival| {
-            let untouched = arrival.0 == grant.until && grant.units > 0;
+            let untouched = (cfg!(seawall_mutant = "limiter_undoes_regardless") || arrival.0 == grant.until)
+                && grant.units > 0;
             (untouched.then(|| Arrival(not_full(arrival.0.wrapping_sub(grant.units)))), untouched)
         })
     }

@@ -38,7 +38,9 @@ macro_rules! word {
             /// The present value.
             #[inline]
             pub(crate) fn load<S: Packed<Raw = $raw>>(&self) -> S {
-                S::unpack(self.0.load(Ordering::Acquire))
+                let order =
+                    if cfg!(seawall_mutant = "word_load_relaxed") { Ordering::Relaxed } else { Ordering::Acquire };
+                S::unpack(self.0.load(order))
             }
 
             /// Replaces the value by what `step` makes of it, in one atomic step.
@@ -55,9 +57,17 @@ macro_rules! word {
                 loop {
                     let (next, out) = step(S::unpack(raw));
                     let Some(next) = next else { return out };
-                    match self.0.compare_exchange_weak(raw, next.pack(), Ordering::AcqRel, Ordering::Acquire) {
-                        Ok(_) => return out,
-                        Err(actual) => raw = actual,
+                    let won =
+                        if cfg!(seawall_mutant = "word_exchange_relaxed") { Ordering::Relaxed } else { Ordering::AcqRel };
+                    let exchanged = if cfg!(seawall_mutant = "word_stores_instead_of_exchanging") {
+                        self.0.store(next.pack(), Ordering::Release);
+                        Ok(raw)
+                    } else {
+                        self.0.compare_exchange_weak(raw, next.pack(), won, Ordering::Acquire)
+                    };
+                    match exchanged {
+                        Err(actual) if !cfg!(seawall_mutant = "word_takes_a_lost_exchange_for_won") => raw = actual,
+                        _ => return out,
                     }
                 }
             }

@@ -224,8 +224,12 @@ impl Retry {
     pub fn call_started(&self) {
         let budget = &self.config.budget;
         let (share, full) = (budget.ratio.numerator(), full(budget));
+        let deposits_blindly = cfg!(seawall_mutant = "retry_checks_the_cap_before_the_deposit")
+            && self.balance.load::<Balance>().0 < full;
         self.balance.transition(|Balance(units)| {
-            if units >= full {
+            if deposits_blindly {
+                (Some(Balance(units.saturating_add(share))), ())
+            } else if units >= full {
                 (None, ())
             } else {
                 (Some(Balance(units.saturating_add(share).min(full))), ())

@@ -144,11 +144,17 @@ impl Snapshot {
 
     /// Edges 2 and 5: half-open, with the caller as the first probe.
     pub(super) const fn begin_cycle(self) -> Self {
+        if cfg!(seawall_mutant = "breaker_reclaims_within_the_cycle") && self.probes() > 0 {
+            return self;
+        }
         self.begin(Phase::HalfOpen, Mode::Normal).take_probe()
     }
 
     /// Edge 4, and the reset by hand.
     pub(super) const fn close(self) -> Self {
+        if cfg!(seawall_mutant = "breaker_reset_keeps_the_generation") && self.is_plain_closed() {
+            return self.forgive();
+        }
         self.begin(Phase::Closed, Mode::Normal)
     }
 

@@ -25,7 +25,10 @@ pub use attempt::deadline::Deadline;
 pub use attempt::retry::{self, Retry};
 pub use attempt::timeout::Timeout;
 pub use config::ConfigError;
-
+pub use events::{Event, EventRing};
+pub use health::degradation::{self, Degradation};
+pub use health::error_budget::{self, ErrorBudget};
+pub use measure::histogram::{self, Histogram};
 pub use measure::window::{self, Window};
 pub use outcome::Outcome;
 pub use ratio::Ratio;

@@ -111,12 +111,13 @@ mod shape;
 use core::fmt;
 
 use crate::atomic::sync::{AtomicU32, Ordering};
+use crate::config::ConfigError;
 use crate::time::Instant;
 
 use sample::KINDS;
 pub use sample::{Sample, Totals};
 use shape::{Bucket, Shape};
-pub use shape::{InvalidSpan, MAX_CALLS, Span};
+pub use shape::{MAX_CALLS, Span};
 
 /// The largest number of slots.
 pub const MAX_SLOTS: usize = 4096;
@@ -156,10 +157,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         ///
         /// If [`try_new`](Self::try_new) would return an error; in a `static` this is a compile error.
         pub const fn new(span: Span) -> Self {
-            match Self::try_new(span) {
-                Ok(window) => window,
-                Err(error) => error.panic(),
-            }
+            expect_valid!(Self::try_new(span), "window")
         }
     }
 
@@ -168,8 +166,8 @@ impl<const SLOTS: usize> Window<SLOTS> {
         ///
         /// # Errors
         ///
-        /// If `SLOTS` buckets do not divide the span, or it is too long; see [`InvalidSpan`].
-        pub const fn try_new(span: Span) -> Result<Self, InvalidSpan> {
+        /// If `SLOTS` buckets do not divide the span, or if it is too long.
+        pub const fn try_new(span: Span) -> Result<Self, ConfigError> {
             const { assert!(SLOTS <= MAX_SLOTS, "a window has at most 4096 slots") };
             match Shape::try_new(span, SLOTS as u32) {
                 Ok(shape) => Ok(Self {

@@ -163,7 +163,10 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                     Err(error) => return Err(error),
                 },
                 error_budget: optional!(policy.error_budget, ErrorBudget::try_new),
-                jitter: Rng::new(policy.seed),
+                jitter: Rng::new(match policy.seed {
+                    Some(seed) => seed,
+                    None => 0,
+                }),
                 counters: Counters::new(),
                 policy,
             })

@@ -9,7 +9,7 @@ pub mod config;
 pub mod admission;
 pub mod attempt;
 pub mod events;
-//pub mod guard;
+pub mod guard;
 pub mod health;
 pub mod measure;
 pub mod outcome;

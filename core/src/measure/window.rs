@@ -344,6 +344,10 @@ impl<const SLOTS: usize> Window<SLOTS> {
                 return;
             }
         }
+        let begun = stamps[bucket.slot] >> 1 == bucket.number;
+        if begun && !cfg!(seawall_mutant = "window_boundary_twice") {
+            return;
+        }
         self.give_up_baseline(bucket);
         for (slot, seen) in stamps.into_iter().enumerate() {
             // Every boundary from before the clock was set back is replaced, so that none comes to life again.

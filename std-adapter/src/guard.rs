@@ -56,8 +56,8 @@ use std::time::Duration;
 
 pub use classify::{Classify, ErrorsFail};
 use seawall_core::circuit_breaker::Transition;
-use seawall_core::error_budget::Edge;
 use seawall_core::degradation::{Component, Degradation, Level};
+use seawall_core::error_budget::Edge;
 use seawall_core::events::{Event, EventKind, EventRing};
 use seawall_core::histogram::{self, Histogram, buckets_for};
 use seawall_core::{Clock, ConfigError, Deadline, Instant, guard as decision};

@@ -42,7 +42,11 @@ impl<C: Clock> Guard<C> {
     /// # Panics
     ///
     /// As [`Guard::call`].
-    pub async fn call_with<T, E, F, Fut, K>(&self, options: Options<K>, mut operation: F) -> Result<T, Error<E>>
+    pub async fn call_with<T, E, F, Fut, K>(
+        &self,
+        options: Options<K>,
+        mut operation: F,
+    ) -> Result<T, Error<E>>
     where
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = Result<T, E>>,

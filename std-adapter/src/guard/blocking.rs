@@ -32,10 +32,7 @@ impl<C: Clock> Guard<C> {
     /// assert!(text.is_ok());
     /// # Ok::<(), seawall::core::ConfigError>(())
     /// ```
-    pub fn call_blocking<T, E>(
-        &self,
-        operation: impl FnMut(Attempt) -> Result<T, E>,
-    ) -> Result<T, Error<E>> {
+    pub fn call_blocking<T, E>(&self, operation: impl FnMut(Attempt) -> Result<T, E>) -> Result<T, Error<E>> {
         self.call_blocking_with(Options::new(), operation)
     }
 
@@ -93,7 +90,9 @@ fn wait<'a, C: Clock, E>(
             let now = shared.clock.now();
             match waiting.poll(waker, now) {
                 Poll::Ready(Ok(call)) => {
-                    shared.waits.record(u64::try_from(now.saturating_since(waiting.since()).as_nanos()).unwrap_or(u64::MAX));
+                    shared.waits.record(
+                        u64::try_from(now.saturating_since(waiting.since()).as_nanos()).unwrap_or(u64::MAX),
+                    );
                     return Ok((call, now));
                 }
                 Poll::Ready(Err(rejected)) => return Err(Error::Rejected(rejected)),

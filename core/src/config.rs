@@ -60,16 +60,3 @@ macro_rules! expect_valid {
         }
     };
 }
-
-/// What an optional configuration makes, or its error, in a `const fn`.
-macro_rules! optional {
-    ($config:expr, $make:path) => {
-        match $config {
-            None => None,
-            Some(config) => match $make(config) {
-                Ok(made) => Some(made),
-                Err(error) => return Err(error),
-            },
-        }
-    };
-}

@@ -96,6 +96,16 @@ use crate::config::ConfigError;
 use crate::health::error_budget::ErrorBudget;
 use crate::time::Instant;
 
+/// What an optional configuration makes, in a `const fn`.
+macro_rules! optional {
+    ($config:expr, $make:path) => {
+        match $config {
+            None => None,
+            Some(config) => Some($make(config)),
+        }
+    };
+}
+
 /// A guard for one operation.
 ///
 /// `WAITERS` is how many calls can wait for a slot of its bulkhead, `SLOTS` the number of buckets of its windows.
@@ -139,7 +149,8 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         ///
         /// If [`Guard::try_new`] would return an error; in a `static` this is a compile error.
         pub const fn new(policy: Policy) -> Self {
-            expect_valid!(Self::try_new(policy), "guard")
+            expect_valid!(Self::validate(&policy), "guard");
+            Self::build(policy)
         }
     }
 
@@ -150,23 +161,67 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         ///
         /// If a value of the policy lies outside its bound.
         pub const fn try_new(policy: Policy) -> Result<Self, ConfigError> {
+            match Self::validate(&policy) {
+                Ok(()) => Ok(Self::build(policy)),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
+    const_fn! {
+        /// Checks the values of a policy for a guard of this size.
+        ///
+        /// # Errors
+        ///
+        /// The first value that lies outside its bound.
+        pub const fn validate(policy: &Policy) -> Result<(), ConfigError> {
+            if let Some(quota) = policy.rate_limit
+                && let Err(error) = RateLimiter::try_new(quota)
+            {
+                return Err(error);
+            }
+            if let Some(config) = policy.bulkhead
+                && let Err(error) = config.seats_among(WAITERS)
+            {
+                return Err(error);
+            }
+            if let Some(config) = policy.circuit_breaker
+                && let Err(error) = CircuitBreaker::<SLOTS>::try_new(config)
+            {
+                return Err(error);
+            }
+            if let Some(config) = policy.error_budget
+                && let Err(error) = ErrorBudget::<SLOTS>::try_new(config)
+            {
+                return Err(error);
+            }
+            if let Err(error) = policy.retry.validate() {
+                return Err(error);
+            }
             if let Err(error) = policy.timeout.validate() {
                 return Err(error);
             }
             require!(!policy.deadline.is_zero(), "deadline", "greater than zero");
-            Ok(Self {
-                limiter: optional!(policy.rate_limit, RateLimiter::try_new),
-                bulkhead: optional!(policy.bulkhead, Bulkhead::try_new),
-                breaker: optional!(policy.circuit_breaker, CircuitBreaker::try_new),
-                retry: match Retry::try_new(policy.retry) {
-                    Ok(retry) => retry,
-                    Err(error) => return Err(error),
-                },
-                error_budget: optional!(policy.error_budget, ErrorBudget::try_new),
-                jitter: Rng::new(policy.seed),
+            Ok(())
+        }
+    }
+
+    const_fn! {
+        /// The guard of a policy that was checked.
+        const fn build(policy: Policy) -> Self {
+            Self {
+                limiter: optional!(policy.rate_limit, RateLimiter::new),
+                bulkhead: optional!(policy.bulkhead, Bulkhead::new),
+                breaker: optional!(policy.circuit_breaker, CircuitBreaker::new),
+                retry: Retry::new(policy.retry),
+                error_budget: optional!(policy.error_budget, ErrorBudget::new),
+                jitter: Rng::new(match policy.seed {
+                    Some(seed) => seed,
+                    None => 0,
+                }),
                 counters: Counters::new(),
                 policy,
-            })
+            }
         }
     }
 
@@ -357,7 +412,10 @@ impl<const WAITERS: usize, const SLOTS: usize> Drop for Waiting<'_, WAITERS, SLO
 
 impl<const WAITERS: usize, const SLOTS: usize> fmt::Debug for Waiting<'_, WAITERS, SLOTS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting").field("since", &self.since).field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Waiting")
+            .field("since", &self.since)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }
 

@@ -44,15 +44,19 @@ impl Context {
 
     /// Cargo in the workspace's root, with plain output and a patience that ends.
     pub(crate) fn cargo(&self) -> Command {
-        let mut cargo = Command::new(&self.cargo);
-        cargo
-            .current_dir(&self.root)
+        self.tool(&self.cargo)
+    }
+
+    /// A program in the workspace's root, where it and the cargo that it calls find the same settings.
+    pub(crate) fn tool(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut tool = Command::new(program);
+        tool.current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("CARGO_TERM_COLOR", "never")
             .env("CARGO_TERM_PROGRESS_WHEN", "never")
             .env("CARGO_HTTP_TIMEOUT", "30")
             .env("CARGO_NET_RETRY", "2");
-        cargo
+        tool
     }
 
     /// Where the links live through which this program stands in for rustc.

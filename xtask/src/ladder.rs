@@ -77,34 +77,43 @@ fn climb_one(context: &Context, rung: &Rung) -> Result<Row> {
     let started = Instant::now();
     let outcome = (rung.run)(&mut job);
     let seconds = started.elapsed().as_secs_f64();
-    let (tally, verdict) = match outcome {
-        Ok(tally) if tally.failed > 0 => (tally, Verdict::Failed(job.why())),
-        Ok(tally) if tally.skipped > 0 && context.ci => {
-            let failed = Tally { failed: tally.skipped, skipped: 0, ..tally };
-            (failed, Verdict::Failed(format!("{} skipped, and CI=true allows no skip", tally.skipped)))
-        }
-        // What finds its own work and found none has checked nothing.
-        Ok(tally) if tally.passed == 0 && tally.skipped == 0 => {
-            (Tally::failed(1), Verdict::Failed("found nothing to run".to_owned()))
-        }
-        Ok(tally) => (tally, Verdict::Passed),
-        Err(error) => match error.downcast_ref::<Missing>() {
-            Some(missing) if context.ci => {
-                (Tally::failed(1), Verdict::Failed(format!("skipped, and CI=true allows no skip: {missing}")))
-            }
-            Some(missing) => (Tally::skipped(1), Verdict::Skipped(missing.to_string())),
-            None => (Tally::failed(1), Verdict::Failed(format!("{error:#}"))),
-        },
-    };
+    let (tally, verdict) = settle(outcome, context.ci, job.why());
     if matches!(verdict, Verdict::Failed(_)) {
         job.explain();
     }
     Ok(Row { name: rung.name, tally, seconds, verdict })
 }
 
+/// What a rung's outcome counts as: `why` is its reason for failed checks, and in CI there is no skipping.
+fn settle(outcome: Result<Tally>, ci: bool, why: String) -> (Tally, Verdict) {
+    match outcome {
+        Ok(tally) if tally.failed > 0 => (tally, Verdict::Failed(why)),
+        Ok(tally) if tally.skipped > 0 && ci => {
+            let failed = Tally { failed: tally.skipped, skipped: 0, ..tally };
+            (failed, Verdict::Failed(format!("{} skipped, and CI=true allows no skip", tally.skipped)))
+        }
+        // What finds its own work and found none has checked nothing.
+        Ok(tally) if tally.count() == 0 => {
+            (Tally::failed(1), Verdict::Failed("found nothing to run".to_owned()))
+        }
+        Ok(tally) => (tally, Verdict::Passed),
+        Err(error) => match error.downcast_ref::<Missing>() {
+            Some(missing) if ci => {
+                (Tally::failed(1), Verdict::Failed(format!("skipped, and CI=true allows no skip: {missing}")))
+            }
+            Some(missing) => (Tally::skipped(1), Verdict::Skipped(missing.to_string())),
+            None => (Tally::failed(1), Verdict::Failed(format!("{error:#}"))),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{LADDER, PREFLIGHT, select};
+    use anyhow::anyhow;
+
+    use super::{LADDER, PREFLIGHT, select, settle};
+    use crate::results::Tally;
+    use crate::setup::Missing;
 
     #[test]
     fn names_are_unique_and_preflight_is_part_of_the_ladder() {
@@ -122,5 +131,31 @@ mod tests {
         assert_eq!(names(&["loom", "fmt"]), Ok(vec!["fmt", "loom"]));
         assert_eq!(names(&[]).map(|all| all.len()), Ok(LADDER.len()));
         assert_eq!(names(&["fmt", "lint"]), Err("lint"));
+    }
+
+    #[test]
+    fn a_skip_is_loud_and_fails_in_ci() {
+        let settled = |outcome, ci| {
+            let (tally, verdict) = settle(outcome, ci, "a test failed".to_owned());
+            (tally, verdict.to_string())
+        };
+        let missing = || Err(Missing("no lld: get it".to_owned()).into());
+        assert_eq!(settled(missing(), false), (Tally::skipped(1), "SKIPPED: no lld: get it".to_owned()));
+        assert_eq!(settled(missing(), true).0, Tally::failed(1));
+        let ignored = Tally { passed: 4, failed: 0, skipped: 2 };
+        assert_eq!(settled(Ok(ignored), false), (ignored, "ok".to_owned()));
+        assert_eq!(settled(Ok(ignored), true).0, Tally { passed: 4, failed: 2, skipped: 0 });
+    }
+
+    #[test]
+    fn failures_errors_and_empty_rungs_fail() {
+        for ci in [false, true] {
+            let failed = Tally { passed: 4, failed: 1, skipped: 0 };
+            let (tally, verdict) = settle(Ok(failed), ci, "a test failed".to_owned());
+            assert_eq!((tally, verdict.to_string()), (failed, "FAILED: a test failed".to_owned()));
+            assert_eq!(settle(Err(anyhow!("no disk")), ci, String::new()).0, Tally::failed(1));
+            assert_eq!(settle(Ok(Tally::default()), ci, String::new()).0, Tally::failed(1));
+            assert_eq!(settle(Ok(Tally::passed(3)), ci, String::new()).0, Tally::passed(3));
+        }
     }
 }

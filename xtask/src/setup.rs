@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::job::Job;
 
@@ -36,6 +36,35 @@ pub(crate) fn need_component(job: &Job<'_>, subcommand: &str, component: &str) -
     }
     Ok(())
 }
+
+/// A tool of exactly this version, from the path or from `target/tools`, where it is built if need be.
+///
+/// It is built without optimization: the tools of the ladder run for a second and would compile for minutes.
+pub(crate) fn cargo_tool(job: &mut Job<'_>, name: &str, version: &str) -> Result<PathBuf> {
+    let tools = job.context.target.join("tools");
+    let own = tools.join("bin").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    let wanted = format!("{name} {version}");
+    for candidate in [own.clone(), PathBuf::from(name)] {
+        if ask(&candidate, &["--version"]).is_some_and(|answer| answer == wanted) {
+            return Ok(candidate);
+        }
+    }
+    job.progress(&format!("building {wanted} into {}", tools.display()))?;
+    let build = tools.join("build");
+    let mut install = job.context.cargo();
+    install.args(["install", "--quiet", "--locked", "--debug", "--force", "--version", version, "--root"]);
+    install.arg(&tools).arg(name).env("CARGO_TARGET_DIR", &build).env("CARGO_PROFILE_DEV_DEBUG", "0");
+    let installed = job.step_within(&mut install, TOOL_LIMIT)?.passed();
+    if build.exists() {
+        std::fs::remove_dir_all(&build).with_context(|| format!("removing {}", build.display()))?;
+    }
+    if !installed {
+        bail!(Missing(format!("no {wanted}: `cargo install --locked {name}@{version}`")));
+    }
+    Ok(own)
+}
+
+const TOOL_LIMIT: Duration = Duration::from_secs(8 * 60);
 
 /// A C++ compiler, which libFuzzer is built with.
 pub(crate) fn need_cxx(job: &mut Job<'_>) -> Result<()> {

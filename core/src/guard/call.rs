@@ -257,7 +257,11 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
                 return None;
             }
         };
-        if success { counters.success() } else { counters.failure() }
+        if success {
+            counters.success()
+        } else {
+            counters.failure()
+        }
         self.guard.error_budget.as_ref()?.record(success, now)
     }
 

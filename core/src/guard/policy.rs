@@ -31,7 +31,7 @@ pub struct Policy {
     pub(super) timeout: Timeout,
     pub(super) deadline: Duration,
     pub(super) error_budget: Option<error_budget::Config>,
-    pub(super) seed: u32,
+    pub(super) seed: Option<u32>,
 }
 
 impl Policy {
@@ -45,7 +45,7 @@ impl Policy {
             timeout: Timeout::NONE,
             deadline: Duration::MAX,
             error_budget: None,
-            seed: 0,
+            seed: None,
         }
     }
 
@@ -98,11 +98,18 @@ impl Policy {
         self
     }
 
-    /// The seed of the jitter. Nodes that must not act in step need different ones; the adapters draw one by default.
+    /// The seed of the jitter. Nodes that must not act in step need different ones: a serial number, a noise reading.
+    /// Without one it is 0.
     #[must_use = "the policy is returned"]
     pub const fn seed(mut self, seed: u32) -> Self {
-        self.seed = seed;
+        self.seed = Some(seed);
         self
+    }
+
+    /// The seed of the jitter, unless the policy has one already.
+    #[must_use = "the policy is returned"]
+    pub const fn or_seed(self, seed: u32) -> Self {
+        if self.seed.is_none() { self.seed(seed) } else { self }
     }
 
     /// The rate limit, if there is one.
@@ -118,6 +125,11 @@ impl Policy {
     /// The breaker's configuration, if there is one.
     pub const fn circuit_breaker_config(&self) -> Option<&circuit_breaker::Config> {
         self.circuit_breaker.as_ref()
+    }
+
+    /// The time of one attempt.
+    pub const fn timeout_config(&self) -> &Timeout {
+        &self.timeout
     }
 
     /// The retry configuration.

@@ -105,21 +105,22 @@
 //!
 //! A span of calls adds 5 loads to each, for the number of calls so far.
 
+mod sample;
 mod shape;
 
 use core::fmt;
 
 use crate::atomic::sync::{AtomicU32, Ordering};
+use crate::config::ConfigError;
 use crate::time::Instant;
 
+use sample::KINDS;
+pub use sample::{Sample, Totals};
 use shape::{Bucket, Shape};
-pub use shape::{InvalidSpan, MAX_CALLS, Span};
+pub use shape::{MAX_CALLS, Span};
 
 /// The largest number of slots.
 pub const MAX_SLOTS: usize = 4096;
-
-/// How many kinds of samples there are.
-const KINDS: usize = 4;
 
 /// Set in a stamp while its slot is being written.
 const BUSY: u32 = 1;
@@ -129,69 +130,6 @@ const AGAIN: u32 = 2;
 const HELD: u32 = 4;
 /// One more clear has ended.
 const ONE_CLEAR: u32 = 8;
-
-/// What is counted of one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Sample {
-    failure: bool,
-    slow: bool,
-}
-
-impl Sample {
-    /// A call that did its work in time.
-    pub const SUCCESS: Self = Self::new(false, false);
-    /// A call that failed in time.
-    pub const FAILURE: Self = Self::new(true, false);
-    /// A call that did its work too slowly.
-    pub const SLOW_SUCCESS: Self = Self::new(false, true);
-    /// A call that failed, and took too long for it.
-    pub const SLOW_FAILURE: Self = Self::new(true, true);
-
-    /// The sample with these two properties.
-    pub const fn new(failure: bool, slow: bool) -> Self {
-        Self { failure, slow }
-    }
-
-    /// Whether the call failed.
-    pub const fn is_failure(self) -> bool {
-        self.failure
-    }
-
-    /// Whether the call was slow.
-    pub const fn is_slow(self) -> bool {
-        self.slow
-    }
-
-    const fn index(self) -> usize {
-        self.failure as usize | (self.slow as usize) << 1
-    }
-}
-
-/// Sums over a window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Totals {
-    /// All calls; at most `u32::MAX`.
-    pub calls: u32,
-    /// The calls that failed, slow or not.
-    pub failures: u32,
-    /// The calls that were slow, failed or not.
-    pub slow: u32,
-}
-
-impl Totals {
-    /// Nothing was recorded.
-    pub const ZERO: Self = Self { calls: 0, failures: 0, slow: 0 };
-
-    const fn of(counts: [u32; KINDS]) -> Self {
-        let [success, failure, slow_success, slow_failure] = counts;
-        let failures = failure.saturating_add(slow_failure);
-        Self {
-            calls: success.saturating_add(slow_success).saturating_add(failures),
-            failures,
-            slow: slow_success.saturating_add(slow_failure),
-        }
-    }
-}
 
 /// One word for each kind of sample.
 type Words = [AtomicU32; KINDS];
@@ -219,10 +157,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         ///
         /// If [`try_new`](Self::try_new) would return an error; in a `static` this is a compile error.
         pub const fn new(span: Span) -> Self {
-            match Self::try_new(span) {
-                Ok(window) => window,
-                Err(error) => error.panic(),
-            }
+            expect_valid!(Self::try_new(span), "window")
         }
     }
 
@@ -231,8 +166,8 @@ impl<const SLOTS: usize> Window<SLOTS> {
         ///
         /// # Errors
         ///
-        /// If `SLOTS` buckets do not divide the span, or it is too long; see [`InvalidSpan`].
-        pub const fn try_new(span: Span) -> Result<Self, InvalidSpan> {
+        /// If `SLOTS` buckets do not divide the span, or if it is too long.
+        pub const fn try_new(span: Span) -> Result<Self, ConfigError> {
             const { assert!(SLOTS <= MAX_SLOTS, "a window has at most 4096 slots") };
             match Shape::try_new(span, SLOTS as u32) {
                 Ok(shape) => Ok(Self {
@@ -408,6 +343,10 @@ impl<const SLOTS: usize> Window<SLOTS> {
             if newer && !cfg!(seawall_mutant = "window_boundary_out_of_order") {
                 return;
             }
+        }
+        let begun = stamps[bucket.slot] >> 1 == bucket.number;
+        if begun && !cfg!(seawall_mutant = "window_boundary_twice") {
+            return;
         }
         self.give_up_baseline(bucket);
         for (slot, seen) in stamps.into_iter().enumerate() {

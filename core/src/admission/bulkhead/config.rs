@@ -60,7 +60,7 @@ impl Config {
     }
 
     /// The number of seats in a queue of `waiters` slots.
-    pub(super) const fn seats_among(self, waiters: usize) -> Result<u32, ConfigError> {
+    pub(crate) const fn seats_among(self, waiters: usize) -> Result<u32, ConfigError> {
         require!(waiters <= MAX_WAITERS, "bulkhead.WAITERS", "at most 1023");
         match self.seats {
             None => Ok(waiters as u32),

@@ -1,8 +1,8 @@
 //! The arithmetic of a window: which bucket an event belongs to, and which boundaries are live.
 
-use core::fmt;
 use core::time::Duration;
 
+use crate::config::ConfigError;
 use crate::time::Instant;
 
 /// The most calls that a window covers.
@@ -52,59 +52,6 @@ impl Span {
     }
 }
 
-/// A span that a window cannot cover.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InvalidSpan {
-    /// The span of time is no whole, positive number of nanoseconds in each bucket.
-    NotDivisible {
-        /// The span that was given.
-        span: Duration,
-        /// The number of slots.
-        slots: u32,
-    },
-    /// The span of time is longer than an instant can say.
-    TooLong {
-        /// The span that was given.
-        span: Duration,
-    },
-    /// The number of calls is zero or more than [`MAX_CALLS`].
-    Calls {
-        /// The number that was given.
-        calls: u32,
-    },
-}
-
-impl InvalidSpan {
-    /// Panics with the reason, which a `const` evaluation shows.
-    pub(crate) const fn panic(self) -> ! {
-        match self {
-            Self::NotDivisible { .. } => {
-                panic!("the window's span is no whole, positive number of nanoseconds in each slot")
-            }
-            Self::TooLong { .. } => panic!("the window's span is longer than 2^64 nanoseconds"),
-            Self::Calls { .. } => panic!("the window's calls are not between 1 and 16777216"),
-        }
-    }
-}
-
-impl fmt::Display for InvalidSpan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotDivisible { span, slots } => write!(
-                f,
-                "window span {span:?} is not a whole, positive number of nanoseconds in each of {slots} slots"
-            ),
-            Self::TooLong { span } => write!(f, "window span {span:?} is longer than 2^64 nanoseconds"),
-            Self::Calls { calls } => {
-                write!(f, "window of {calls} calls is not between 1 and {MAX_CALLS} calls")
-            }
-        }
-    }
-}
-
-impl core::error::Error for InvalidSpan {}
-
 /// A bucket: the slot that keeps its boundary, and its number modulo the lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bucket {
@@ -134,7 +81,7 @@ enum Pace {
 }
 
 impl Shape {
-    pub(super) const fn try_new(span: Span, slots: u32) -> Result<Self, InvalidSpan> {
+    pub(super) const fn try_new(span: Span, slots: u32) -> Result<Self, ConfigError> {
         if slots == 0 {
             let pace = match span.0 {
                 Kind::Time(_) => Pace::Time { width: 1, reciprocal: u64::MAX },
@@ -145,20 +92,18 @@ impl Shape {
         match span.0 {
             Kind::Time(span) => {
                 let nanos = span.as_nanos();
-                if nanos > u64::MAX as u128 {
-                    return Err(InvalidSpan::TooLong { span });
-                }
+                require!(nanos <= u64::MAX as u128, "window.span", "at most 2^64 nanoseconds");
                 let width = nanos as u64 / slots as u64;
-                if width == 0 || width * slots as u64 != nanos as u64 {
-                    return Err(InvalidSpan::NotDivisible { span, slots });
-                }
+                require!(
+                    width > 0 && width * slots as u64 == nanos as u64,
+                    "window.span",
+                    "a whole, positive number of nanoseconds in each slot"
+                );
                 let pace = Pace::Time { width, reciprocal: u64::MAX / width };
                 Ok(Self { pace, slots, live: slots, lap: TIME_LAP, ahead: SPANS_BEHIND * slots })
             }
             Kind::Calls(asked) => {
-                if asked == 0 || asked > MAX_CALLS {
-                    return Err(InvalidSpan::Calls { calls: asked });
-                }
+                require!(asked > 0 && asked <= MAX_CALLS, "window.calls", "between 1 and 16777216");
                 let width = asked.div_ceil(slots);
                 // A whole number of rounds through the slots, and no more than 2³¹ calls.
                 let lap = (1 << 31) / (width * slots) * slots;

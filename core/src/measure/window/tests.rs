@@ -134,7 +134,7 @@ fn b74_a_clock_that_was_set_far_back_starts_the_window_anew() {
 fn b75_a_bucket_is_a_whole_number_of_nanoseconds() {
     let span = Duration::from_nanos(5);
     let refused = Window::<10>::try_new(Span::time(span)).unwrap_err();
-    assert_eq!(refused, InvalidSpan::NotDivisible { span, slots: 10 });
+    assert_eq!(refused.field, "window.span");
     assert!(Window::<5>::try_new(Span::time(span)).is_ok());
     assert!(Window::<3>::try_new(Span::time(span)).is_err());
     assert!(Window::<1>::try_new(Span::time(Duration::ZERO)).is_err());

@@ -1,0 +1,342 @@
+//! Guards for calls: the core's decisions with a clock, waiting and timers.
+//!
+//! A guard is a cheap handle; clones share all state.
+//! Resolve it once and keep it: a call then touches no map and allocates nothing.
+//!
+//! # Examples
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! use std::time::Duration;
+//! use seawall::core::{circuit_breaker, retry, Backoff};
+//! use seawall::{Guard, Policy};
+//!
+//! let guard = Guard::new(
+//!     "storage",
+//!     Policy::new()
+//!         .circuit_breaker(circuit_breaker::Config::consecutive_failures(5))
+//!         .retry(retry::Config::attempts(3, Backoff::exponential(Duration::from_millis(1))))
+//!         .timeout(Duration::from_millis(200)),
+//! )?;
+//! let answer = guard
+//!     .call(async |attempt| if attempt.number() < 3 { Err("not yet") } else { Ok(42) })
+//!     .await;
+//! assert_eq!(answer, Ok(42));
+//! # Ok::<(), seawall::core::ConfigError>(()) }).unwrap();
+//! ```
+//!
+//! # Cancellation
+//!
+//! Dropping the future of a call gives everything back: its place in the queue or its slot, a probe of the breaker, and, if
+//! nothing was tried yet, its token.
+//! The operation's future is dropped with it.
+//!
+//! # Panics of the operation
+//!
+//! An operation that panics counts as one failure and gives everything back, and the panic goes on unwinding.
+//!
+//! # Cost
+//!
+//! An admitted call reads the clock twice and allocates nothing.
+//! A timer is armed only if the operation's first poll is pending.
+
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod blocking;
+mod classify;
+mod running;
+mod tallies;
+#[cfg(feature = "tokio")]
+mod timed;
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+pub use classify::{Classify, ErrorsFail};
+use seawall_core::circuit_breaker::Transition;
+use seawall_core::degradation::{Component, Degradation, Level};
+use seawall_core::error_budget::Edge;
+use seawall_core::events::{Event, EventKind, EventRing};
+use seawall_core::histogram::{self, Histogram, buckets_for};
+use seawall_core::{Clock, ConfigError, Deadline, Instant, guard as decision};
+use tallies::Tallies;
+pub use tallies::{ATTEMPT_LABELS, GiveUps, RetryTallies};
+
+use crate::clock::SystemClock;
+
+/// How many calls can wait for a slot of one guard at most.
+pub const WAITERS: usize = 256;
+
+/// The buckets of the windows.
+pub const SLOTS: usize = 10;
+
+/// Latencies in nanoseconds, exact to 3 %, up to 18 minutes; longer ones are counted as out of range.
+const LATENCY_BUCKETS: usize = buckets_for(5, (1 << 40) - 1);
+
+/// A histogram of durations in nanoseconds.
+pub type Durations = Histogram<5, LATENCY_BUCKETS>;
+
+/// A moment of a histogram of durations in nanoseconds.
+pub type DurationsSnapshot = histogram::Snapshot<5, LATENCY_BUCKETS>;
+
+/// The core's guard with this adapter's sizes.
+pub type Decisions = decision::Guard<WAITERS, SLOTS>;
+
+/// A guard for one operation. The [module](self) has an example.
+pub struct Guard<C = SystemClock> {
+    shared: Arc<Shared<C>>,
+}
+
+struct Shared<C> {
+    name: Box<str>,
+    decisions: Decisions,
+    clock: C,
+    latencies: Durations,
+    waits: Durations,
+    pauses: Durations,
+    tallies: Tallies,
+    events: EventRing<64>,
+    degradation: OnceLock<(Arc<Degradation>, Component)>,
+}
+
+/// What the operation is told of the attempt that it makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    number: u32,
+    deadline: Deadline,
+    remaining: Duration,
+    probe: bool,
+}
+
+impl Attempt {
+    /// 1 for the first attempt of a call.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// When the attempt must be over, on the guard's clock.
+    pub const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// The time that the attempt has, from its start; [`Duration::MAX`] if there is no limit.
+    ///
+    /// This is what goes to the next node, and what a blocking operation sets as its socket's timeout.
+    pub const fn remaining(&self) -> Duration {
+        self.remaining
+    }
+
+    /// Whether it is a probe of a half-open breaker.
+    pub const fn is_probe(&self) -> bool {
+        self.probe
+    }
+}
+
+/// What one call asks for beyond the guard's policy.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use seawall::{Guard, Options, Policy, Report};
+/// use seawall::core::Outcome;
+///
+/// let guard = Guard::new("parser", Policy::new()).unwrap();
+/// let options = Options::new().deadline(Duration::from_secs(1)).classify(|result: &Result<u8, _>| match result {
+///     Err(std::num::ParseIntError { .. }) => Report::new(Outcome::Ignored),
+///     Ok(_) => Report::new(Outcome::Success),
+/// });
+/// assert!(guard.call_blocking_with(options, |_| "no number".parse::<u8>()).is_err());
+/// assert_eq!(guard.stats().failures, 0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "pass the options to a call"]
+pub struct Options<K = ErrorsFail> {
+    deadline: Duration,
+    classify: K,
+}
+
+impl Options {
+    /// The policy's deadline, and every error is a failure.
+    pub const fn new() -> Self {
+        Self { deadline: Duration::MAX, classify: ErrorsFail }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> Options<K> {
+    /// The whole call must be over in this time, or in the policy's if that is shorter.
+    pub const fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = limit;
+        self
+    }
+
+    /// Says what results mean, by a closure from a result to a [`Report`](crate::Report) or by any [`Classify`].
+    pub fn classify<N>(self, classify: N) -> Options<N> {
+        Options { deadline: self.deadline, classify }
+    }
+}
+
+impl Guard {
+    /// A guard on the system's clock. The jitter is seeded at random unless the policy has a seed.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the policy lies outside its bound.
+    pub fn new(name: &str, policy: decision::Policy) -> Result<Self, ConfigError> {
+        Self::with_clock(name, policy, SystemClock)
+    }
+}
+
+impl<C: Clock> Guard<C> {
+    /// A guard on the clock of your choice.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the policy lies outside its bound.
+    pub fn with_clock(name: &str, policy: decision::Policy, clock: C) -> Result<Self, ConfigError> {
+        let seed = RandomState::new().hash_one(name) as u32;
+        let shared = Shared {
+            name: name.into(),
+            decisions: Decisions::try_new(policy.or_seed(seed))?,
+            clock,
+            latencies: Histogram::new(),
+            waits: Histogram::new(),
+            pauses: Histogram::new(),
+            tallies: Tallies::default(),
+            events: EventRing::new(),
+            degradation: OnceLock::new(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The name, which labels its metrics.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The core's guard: its patterns, to look at or to steer by hand.
+    pub fn decisions(&self) -> &Decisions {
+        &self.shared.decisions
+    }
+
+    /// The present moment on the guard's clock.
+    pub fn now(&self) -> Instant {
+        self.shared.clock.now()
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> decision::Stats {
+        self.shared.decisions.stats()
+    }
+
+    /// What was counted of retries.
+    pub fn retry_tallies(&self) -> RetryTallies {
+        self.shared.tallies.read(&self.stats())
+    }
+
+    /// The latencies of attempts.
+    pub fn latencies(&self) -> &Durations {
+        &self.shared.latencies
+    }
+
+    /// The times that calls waited for a slot, of those that had to.
+    pub fn waits(&self) -> &Durations {
+        &self.shared.waits
+    }
+
+    /// The pauses before retries.
+    pub fn pauses(&self) -> &Durations {
+        &self.shared.pauses
+    }
+
+    /// The last transitions, in order.
+    pub fn events(&self) -> &EventRing<64> {
+        &self.shared.events
+    }
+
+    /// Lets the error budget of this guard set the level of a component: degraded while it is exhausted.
+    ///
+    /// A guard drives one component; it keeps the first that it was given.
+    pub fn drive(&self, degradation: Arc<Degradation>, component: Component) {
+        // A second call changes nothing, as documented.
+        let _ = self.shared.degradation.set((degradation, component));
+    }
+
+    /// Looks whether time took the error budget over the line, which calls do by themselves; ask now and then while nothing
+    /// is called.
+    pub fn refresh(&self) {
+        let now = self.now();
+        if let Some(edge) = self.decisions().error_budget().and_then(|budget| budget.check(now)) {
+            self.shared.budget_edge(edge, now);
+        }
+    }
+
+    /// Rejects every call until [`Guard::reset`].
+    pub fn force_open(&self) {
+        if let Some(breaker) = self.decisions().breaker() {
+            self.shared.by_hand(breaker.force_open());
+        }
+    }
+
+    /// Lets the breaker admit every call, uncounted, until [`Guard::reset`].
+    pub fn force_closed(&self) {
+        if let Some(breaker) = self.decisions().breaker() {
+            self.shared.by_hand(breaker.force_closed());
+        }
+    }
+
+    /// Closes the breaker as new, forced or not.
+    pub fn reset(&self) {
+        if let Some(breaker) = self.decisions().breaker() {
+            self.shared.by_hand(breaker.reset(self.now()));
+        }
+    }
+}
+
+impl<C: Clock> Shared<C> {
+    fn by_hand(&self, transition: Transition) {
+        self.decisions.note(transition);
+        self.transition(transition, self.clock.now());
+    }
+
+    fn transition(&self, transition: Transition, now: Instant) {
+        self.events.push(Event { at: now, kind: EventKind::Breaker(transition) });
+    }
+
+    fn budget_edge(&self, edge: Edge, now: Instant) {
+        self.tallies.budget_edge(edge);
+        self.events.push(Event { at: now, kind: EventKind::Budget(edge) });
+        if let Some((degradation, component)) = self.degradation.get() {
+            let level = match edge {
+                Edge::Exhausted => Level::Degraded,
+                Edge::Recovered => Level::Normal,
+            };
+            if let Some(change) = degradation.set_level(*component, level) {
+                self.events.push(Event { at: now, kind: EventKind::Level(change) });
+            }
+        }
+    }
+}
+
+impl<C> Clone for Guard<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<C> fmt::Debug for Guard<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("name", &self.shared.name)
+            .field("decisions", &self.shared.decisions)
+            .finish_non_exhaustive()
+    }
+}

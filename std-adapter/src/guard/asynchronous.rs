@@ -1,0 +1,121 @@
+//! The async form of a guarded call, on tokio's timers.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use seawall_core::guard::{Begin, Call, Waiting};
+use seawall_core::{Clock, Instant};
+
+use super::running::{Next, Running, deadline};
+use super::timed::timed;
+use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
+use crate::error::Error;
+
+impl<C: Clock> Guard<C> {
+    /// Calls `operation` under the guard's protection.
+    ///
+    /// The operation is called once an attempt; a future that it returns is dropped when its time is over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], with the pattern that caused it.
+    ///
+    /// # Panics
+    ///
+    /// If the operation panics; the guard counts one failure and gives everything back.
+    /// If a timer is needed outside a tokio runtime with time enabled.
+    pub async fn call<T, E, F, Fut>(&self, operation: F) -> Result<T, Error<E>>
+    where
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.call_with(Options::new(), operation).await
+    }
+
+    /// As [`Guard::call`], with options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], with the pattern that caused it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Guard::call`].
+    pub async fn call_with<T, E, F, Fut, K>(
+        &self,
+        options: Options<K>,
+        mut operation: F,
+    ) -> Result<T, Error<E>>
+    where
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        K: Classify<T, E>,
+    {
+        let shared = &*self.shared;
+        let now = shared.clock.now();
+        let (call, now) = match shared.decisions.begin(deadline(options.deadline, now), now) {
+            Ok(Begin::Started(call)) => (call, now),
+            Ok(Begin::Waiting(waiting)) => wait(shared, waiting).await?,
+            Err(rejected) => return Err(Error::Rejected(rejected)),
+        };
+        let mut running = Running::new(shared, call, now);
+        loop {
+            let (attempt, about) = match running.attempt() {
+                Ok(started) => started,
+                Err(result) => return result,
+            };
+            let ended = timed(&mut operation, about, &shared.clock, &options.classify).await;
+            match running.settle(attempt, ended) {
+                Next::Return(result) => return result,
+                Next::Pause(pause) => {
+                    tokio::time::sleep(pause).await;
+                    running.resume();
+                }
+            }
+        }
+    }
+}
+
+/// Gives a place in the queue up with the time at which it is given up.
+struct Queued<'a, C: Clock> {
+    shared: &'a Shared<C>,
+    waiting: Option<Waiting<'a, WAITERS, SLOTS>>,
+}
+
+impl<C: Clock> Drop for Queued<'_, C> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.cancel(self.shared.clock.now());
+        }
+    }
+}
+
+async fn wait<'a, C: Clock, E>(
+    shared: &'a Shared<C>,
+    waiting: Waiting<'a, WAITERS, SLOTS>,
+) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
+    let (until, since) = (waiting.deadline(), waiting.since());
+    let mut queued = Queued { shared, waiting: Some(waiting) };
+    let mut timer = pin!(tokio::time::sleep(until.saturating_since(since)));
+    poll_fn(|cx| {
+        loop {
+            let now = shared.clock.now();
+            let Some(waiting) = &mut queued.waiting else { return Poll::Pending };
+            if let Poll::Ready(result) = waiting.poll(cx.waker(), now) {
+                queued.waiting = None;
+                let waited = now.saturating_since(since);
+                return Poll::Ready(result.map_err(Error::Rejected).map(|call| {
+                    shared.waits.record(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
+                    (call, now)
+                }));
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            // The two clocks may disagree about the last millisecond.
+            timer.set(tokio::time::sleep(until.saturating_since(now)));
+        }
+    })
+    .await
+}

@@ -1,0 +1,121 @@
+//! The blocking form of a guarded call.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use seawall_core::guard::{Begin, Call, Waiting};
+use seawall_core::{Clock, Instant};
+
+use super::running::{Ended, Next, Running, deadline};
+use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
+use crate::error::Error;
+
+impl<C: Clock> Guard<C> {
+    /// Calls `operation` under the guard's protection, on this thread.
+    ///
+    /// The thread waits for a slot and for the pauses between attempts.
+    /// It cannot interrupt the operation: pass [`Attempt::remaining`] on as the timeout of what it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], with the pattern that caused it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seawall::{Guard, Policy};
+    ///
+    /// let guard = Guard::new("config-file", Policy::new())?;
+    /// let text = guard.call_blocking(|_attempt| std::fs::read_to_string("Cargo.toml"));
+    /// assert!(text.is_ok());
+    /// # Ok::<(), seawall::core::ConfigError>(())
+    /// ```
+    pub fn call_blocking<T, E>(&self, operation: impl FnMut(Attempt) -> Result<T, E>) -> Result<T, Error<E>> {
+        self.call_blocking_with(Options::new(), operation)
+    }
+
+    /// As [`Guard::call_blocking`], with options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], with the pattern that caused it.
+    pub fn call_blocking_with<T, E, K: Classify<T, E>>(
+        &self,
+        options: Options<K>,
+        mut operation: impl FnMut(Attempt) -> Result<T, E>,
+    ) -> Result<T, Error<E>> {
+        let shared = &*self.shared;
+        let (call, now) = begin(shared, &options)?;
+        let mut running = Running::new(shared, call, now);
+        loop {
+            let (attempt, about) = match running.attempt() {
+                Ok(started) => started,
+                Err(result) => return result,
+            };
+            let ended = Ended::of(|| operation(about), &options.classify);
+            match running.settle(attempt, ended) {
+                Next::Return(result) => return result,
+                Next::Pause(pause) => {
+                    thread::sleep(pause);
+                    running.resume();
+                }
+            }
+        }
+    }
+}
+
+/// Admits the call, and waits for its slot if it has to.
+fn begin<'a, C: Clock, E, K>(
+    shared: &'a Shared<C>,
+    options: &Options<K>,
+) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
+    let now = shared.clock.now();
+    match shared.decisions.begin(deadline(options.deadline, now), now) {
+        Ok(Begin::Started(call)) => Ok((call, now)),
+        Ok(Begin::Waiting(waiting)) => wait(shared, waiting),
+        Err(rejected) => Err(Error::Rejected(rejected)),
+    }
+}
+
+#[cold]
+fn wait<'a, C: Clock, E>(
+    shared: &'a Shared<C>,
+    mut waiting: Waiting<'a, WAITERS, SLOTS>,
+) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
+    THREAD.with(|waker| {
+        let waker = waker.get_or_init(|| Waker::from(Arc::new(Unpark(thread::current()))));
+        loop {
+            let now = shared.clock.now();
+            match waiting.poll(waker, now) {
+                Poll::Ready(Ok(call)) => {
+                    shared.waits.record(
+                        u64::try_from(now.saturating_since(waiting.since()).as_nanos()).unwrap_or(u64::MAX),
+                    );
+                    return Ok((call, now));
+                }
+                Poll::Ready(Err(rejected)) => return Err(Error::Rejected(rejected)),
+                Poll::Pending => thread::park_timeout(waiting.deadline().saturating_since(now)),
+            }
+        }
+    })
+}
+
+thread_local! {
+    /// This thread's waker, made when the thread first waits.
+    static THREAD: OnceCell<Waker> = const { OnceCell::new() };
+}
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}

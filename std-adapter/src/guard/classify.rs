@@ -1,0 +1,27 @@
+//! What a result means for the patterns.
+
+use seawall_core::guard::Report;
+
+/// Says what a result means.
+///
+/// Closures from `&Result<T, E>` to [`Report`] do.
+pub trait Classify<T, E> {
+    /// What this result means.
+    fn classify(&self, result: &Result<T, E>) -> Report;
+}
+
+/// Every error is a failure worth another attempt, every value a success.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ErrorsFail;
+
+impl<T, E> Classify<T, E> for ErrorsFail {
+    fn classify(&self, result: &Result<T, E>) -> Report {
+        Report::from(result)
+    }
+}
+
+impl<T, E, F: Fn(&Result<T, E>) -> Report> Classify<T, E> for F {
+    fn classify(&self, result: &Result<T, E>) -> Report {
+        self(result)
+    }
+}

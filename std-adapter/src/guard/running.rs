@@ -1,0 +1,165 @@
+//! An admitted call with its clock: what the async and the blocking form share.
+
+use std::any::Any;
+use std::time::Duration;
+
+use seawall_core::guard::{Call, Rejected, Report, Verdict};
+use seawall_core::retry::GiveUp;
+use seawall_core::{Clock, Deadline, Instant, Outcome, guard as decision};
+
+use super::{Attempt, Classify, SLOTS, Shared, WAITERS};
+use crate::error::{Error, Failed, TimedOut};
+
+/// How the operation ended.
+pub(super) enum Ended<T, E> {
+    /// It returned, and this is what its result means.
+    Returned(Result<T, E>, Report),
+    /// Its time was over.
+    TimedOut(Duration),
+    /// It panicked, or the classifier did.
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<T, E> Ended<T, E> {
+    /// What an operation that ran to its end (or panicked) means.
+    pub(super) fn of(run: impl FnOnce() -> Result<T, E>, classify: &impl Classify<T, E>) -> Self {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let result = run();
+            let report = classify.classify(&result);
+            (result, report)
+        }));
+        match caught {
+            Ok((result, report)) => Self::Returned(result, report),
+            Err(payload) => Self::Panicked(payload),
+        }
+    }
+
+    fn report(&self) -> Report {
+        match self {
+            Self::Returned(_, report) => *report,
+            Self::TimedOut(_) => Report::timed_out(),
+            Self::Panicked(_) => Report::new(Outcome::Failure).not_retryable(),
+        }
+    }
+
+    fn into_result(self, attempts: u32, gave_up: Option<GiveUp>) -> Result<T, Error<E>> {
+        match self {
+            Self::Returned(Ok(value), _) => Ok(value),
+            Self::Returned(Err(error), _) => Err(Error::Failed(Failed { error, attempts, gave_up })),
+            Self::TimedOut(limit) => Err(Error::TimedOut(TimedOut { limit, attempts, gave_up })),
+            Self::Panicked(payload) => std::panic::resume_unwind(payload),
+        }
+    }
+}
+
+/// What to do after an attempt.
+pub(super) enum Next<T, E> {
+    /// The call is over.
+    Return(Result<T, Error<E>>),
+    /// Wait so long, then try again.
+    Pause(Duration),
+}
+
+/// An admitted call. Dropping it before its end cancels it.
+pub(super) struct Running<'a, C: Clock, T, E> {
+    shared: &'a Shared<C>,
+    call: Option<Call<'a, WAITERS, SLOTS>>,
+    /// The time of the last look at the clock, so that a first attempt needs none of its own.
+    now: Instant,
+    last: Option<Ended<T, E>>,
+}
+
+impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
+    pub(super) fn new(shared: &'a Shared<C>, call: Call<'a, WAITERS, SLOTS>, now: Instant) -> Self {
+        Self { shared, call: Some(call), now, last: None }
+    }
+
+    /// Starts an attempt.
+    ///
+    /// An error is the end of the call: the rejection, or what the attempt before brought.
+    #[allow(clippy::type_complexity)]
+    pub(super) fn attempt(&mut self) -> Result<(decision::Attempt<'a, SLOTS>, Attempt), Result<T, Error<E>>> {
+        let Some(call) = &mut self.call else { return Err(Err(Error::Rejected(Rejected::DeadlineExpired))) };
+        let now = self.now;
+        match call.try_attempt(now) {
+            Ok(attempt) => {
+                if let Some(transition) = attempt.transition() {
+                    self.shared.transition(transition, now);
+                }
+                self.shared.tallies.attempt(attempt.number());
+                let about = Attempt {
+                    number: attempt.number(),
+                    deadline: attempt.deadline(),
+                    remaining: attempt.deadline().remaining(now),
+                    probe: attempt.is_probe(),
+                };
+                Ok((attempt, about))
+            }
+            Err(rejected) => {
+                let attempts = call.attempts();
+                drop(self.call.take());
+                let Some(last) = self.last.take() else { return Err(Err(Error::Rejected(rejected))) };
+                let reason = match rejected {
+                    Rejected::DeadlineExpired => GiveUp::Deadline,
+                    _ => GiveUp::BreakerOpen,
+                };
+                self.shared.tallies.gave_up(reason);
+                Err(last.into_result(attempts, Some(reason)))
+            }
+        }
+    }
+
+    /// Settles an attempt.
+    pub(super) fn settle(&mut self, attempt: decision::Attempt<'a, SLOTS>, ended: Ended<T, E>) -> Next<T, E> {
+        let now = self.shared.clock.now();
+        self.now = now;
+        let latency = now.saturating_since(attempt.started());
+        self.shared.latencies.record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+        let report = ended.report();
+        let Some(call) = &mut self.call else { return Next::Return(ended.into_result(0, None)) };
+        let settled = call.settle(attempt, report, now);
+        if let Some(transition) = settled.transition {
+            self.shared.transition(transition, now);
+        }
+        if let Some(edge) = settled.budget {
+            self.shared.budget_edge(edge, now);
+        }
+        let attempts = call.attempts();
+        let gave_up = match settled.verdict {
+            Verdict::RetryAfter(pause) => {
+                self.last = Some(ended);
+                self.shared.pauses.record(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+                return Next::Pause(pause);
+            }
+            Verdict::Done => None,
+            Verdict::GaveUp(reason) => {
+                self.shared.tallies.gave_up(reason);
+                Some(reason)
+            }
+        };
+        if attempts > 1 && report.outcome() == Outcome::Success {
+            self.shared.tallies.recovered();
+        }
+        // The slot comes back before the result is out, or before the panic goes on.
+        drop(self.call.take());
+        Next::Return(ended.into_result(attempts, gave_up))
+    }
+
+    /// Looks at the clock after a pause.
+    pub(super) fn resume(&mut self) {
+        self.now = self.shared.clock.now();
+    }
+}
+
+impl<C: Clock, T, E> Drop for Running<'_, C, T, E> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.cancel(self.shared.clock.now());
+        }
+    }
+}
+
+/// The call's deadline from its own limit.
+pub(super) fn deadline(limit: Duration, now: Instant) -> Deadline {
+    Deadline::after(now, limit)
+}

@@ -100,7 +100,7 @@ impl Timer {
         self.set(stamp, deadline, false);
     }
 
-    /// Sets the deadline of generation `stamp`, also if it has one.
+    /// Sets the deadline of generation `stamp`, or moves it to a later moment if it has one.
     pub(crate) fn rearm(&self, stamp: u32, deadline: Instant) {
         self.set(stamp, deadline, true);
     }
@@ -111,8 +111,10 @@ impl Timer {
             let age = distance(armed.stamp, stamp);
             let keep = if cfg!(seawall_mutant = "timer_overwrites_later_generation") {
                 false
+            } else if age == 0 && replace {
+                self.is_later(armed.ticks, ticks) && !cfg!(seawall_mutant = "timer_lets_an_earlier_lease_win")
             } else {
-                age < 0 || (age == 0 && !replace)
+                age <= 0
             };
             (if keep { None } else { Some(Armed { stamp, ticks }) }, ())
         });
@@ -138,6 +140,15 @@ impl Timer {
             1.. => Remaining::Unset,
             _ => Remaining::Superseded,
         }
+    }
+
+    /// Whether a deadline at `ticks` is later than one at `other`.
+    fn is_later(&self, ticks: Wide, other: Wide) -> bool {
+        if ticks == NEVER || other == NEVER {
+            return ticks == NEVER;
+        }
+        let ahead = ticks.wrapping_sub(other) & NEVER;
+        ahead != 0 && ahead <= self.horizon
     }
 
     fn ticks_of(&self, deadline: Instant) -> Wide {

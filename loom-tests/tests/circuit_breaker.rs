@@ -1,0 +1,316 @@
+//! The breaker under every interleaving: one word decides, a second one knows until when.
+#![cfg(loom)]
+
+use core::time::Duration;
+
+use loom::thread;
+use seawall_core::circuit_breaker::{Cause, Config, Permit, Settlement, State, Ticket};
+use seawall_core::window::Span;
+use seawall_core::{CircuitBreaker, Instant, Outcome, Ratio};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Breaker<const SLOTS: usize> = &'static CircuitBreaker<SLOTS>;
+
+fn at(seconds: u64) -> Instant {
+    Instant::from_secs(seconds)
+}
+
+/// A breaker that every thread of the model may borrow. Its few bytes are leaked in each execution.
+fn breaker<const SLOTS: usize>(config: Config) -> Breaker<SLOTS> {
+    Box::leak(Box::new(CircuitBreaker::new(config.open_for(MINUTE))))
+}
+
+/// Trips after `n` failures in a row and closes after one success.
+fn in_a_row(n: u32) -> Config {
+    Config::consecutive_failures(n).successes_to_close(1)
+}
+
+/// A breaker that opened at time 0, its failures reported by one thread.
+fn opened(config: Config) -> Breaker<0> {
+    let breaker = breaker(config);
+    breaker.trip(at(0));
+    breaker
+}
+
+fn admitted<const SLOTS: usize>(breaker: Breaker<SLOTS>, now: Instant) -> Permit<'static, SLOTS> {
+    breaker.try_acquire(now).unwrap()
+}
+
+/// Takes a probe that never reports by itself, and says whether there was one.
+fn try_probe(breaker: Breaker<0>, now: Instant) -> Option<Ticket> {
+    breaker.try_acquire(now).ok().map(Permit::into_ticket)
+}
+
+fn count(changes: impl IntoIterator<Item = Settlement>) -> usize {
+    changes.into_iter().filter(|settlement| settlement.transition().is_some()).count()
+}
+
+// Mutant: breaker_ignores_generation
+#[test]
+fn late_permit_never_leaks_into_a_new_cycle() {
+    for outcome in [Outcome::Success, Outcome::Failure] {
+        loom::model(move || {
+            let breaker = breaker(in_a_row(1));
+            let late = admitted(breaker, at(0));
+            assert_eq!(count([admitted(breaker, at(0)).record(Outcome::Failure, at(0))]), 1);
+            let reporter = thread::spawn(move || late.record(outcome, at(60)));
+            let probe = try_probe(breaker, at(60));
+            assert_eq!(reporter.join().unwrap(), Settlement::Stale);
+            let status = breaker.status(at(60));
+            assert_eq!((status.state, status.probes, status.successes), (State::HalfOpen, 1, 0));
+            assert!(probe.is_some() && breaker.try_acquire(at(60)).is_err());
+        });
+    }
+}
+
+// Mutant: breaker_ignores_generation
+#[test]
+fn a_cancelled_probe_of_an_earlier_cycle_frees_no_place() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1).probes(2));
+        let late = admitted(breaker, at(60));
+        let failed = admitted(breaker, at(60));
+        let failing = thread::spawn(move || {
+            assert_eq!(count([failed.record(Outcome::Failure, at(60))]), 1);
+            try_probe(breaker, at(120)).is_some()
+        });
+        drop(late);
+        assert!(failing.join().unwrap());
+        assert_eq!(breaker.status(at(120)).probes, 1);
+    });
+}
+
+// Mutant: breaker_admits_loser_of_the_race, word_takes_a_lost_exchange_for_won, word_stores_instead_of_exchanging
+#[test]
+fn at_most_n_probes_are_admitted_at_the_deadline() {
+    for quota in [1, 2] {
+        loom::model(move || {
+            let breaker = opened(in_a_row(1).probes(quota));
+            let ask = move || {
+                breaker.try_acquire(at(60)).ok().map(|probe| (probe.transition(), probe.into_ticket()))
+            };
+            let others = [thread::spawn(ask), thread::spawn(ask)];
+            let mut probes: Vec<_> = ask().into_iter().collect();
+            probes.extend(others.into_iter().filter_map(|other| other.join().unwrap()));
+            assert_eq!(probes.len(), quota as usize);
+            let transitions = probes.iter().filter(|(transition, _)| transition.is_some()).count();
+            assert_eq!((transitions, breaker.status(at(60)).probes), (1, quota));
+        });
+    }
+}
+
+// Mutant: word_takes_a_lost_exchange_for_won, word_stores_instead_of_exchanging
+#[test]
+fn two_failures_that_cross_the_threshold_make_one_transition() {
+    for threshold in [1, 2] {
+        loom::model(move || {
+            let breaker = breaker::<0>(in_a_row(threshold));
+            let [one, other] = [admitted(breaker, at(0)), admitted(breaker, at(0))];
+            let thread = thread::spawn(move || one.record(Outcome::Failure, at(0)));
+            let settlements = [other.record(Outcome::Failure, at(0)), thread.join().unwrap()];
+            assert_eq!(count(settlements), 1, "{settlements:?}");
+            let status = breaker.status(at(0));
+            assert_eq!((status.state, status.generation), (State::Open, 1));
+            assert_eq!(status.retry_after, Some(MINUTE));
+        });
+    }
+}
+
+// Mutant: word_takes_a_lost_exchange_for_won
+#[test]
+fn the_failure_rate_trips_once_however_its_failures_interleave() {
+    loom::model(|| {
+        let span = Span::time(Duration::from_secs(10));
+        let breaker = breaker::<1>(Config::failure_rate(Ratio::percent(60), span, 3));
+        assert_eq!(count([admitted(breaker, at(0)).record(Outcome::Success, at(0))]), 0);
+        let [one, other] = [admitted(breaker, at(0)), admitted(breaker, at(0))];
+        let thread = thread::spawn(move || one.record(Outcome::Failure, at(0)));
+        let settlements = [other.record(Outcome::Failure, at(0)), thread.join().unwrap()];
+        assert_eq!(count(settlements), 1, "{settlements:?}");
+        assert_eq!(breaker.status(at(0)).generation, 1);
+    });
+}
+
+// Mutant: breaker_leaves_the_deadline_to_another
+#[test]
+fn an_open_phase_without_a_deadline_gets_one_from_whoever_meets_it() {
+    loom::model(|| {
+        let breaker = breaker::<0>(in_a_row(1));
+        let failing = admitted(breaker, at(0));
+        // This thread may be stopped after it opened the breaker and before it set the deadline.
+        let thread = thread::spawn(move || failing.record(Outcome::Failure, at(0)));
+        if let Err(rejected) = breaker.try_acquire(at(0)) {
+            let later = at(0).saturating_add(rejected.retry_after.unwrap());
+            assert!(breaker.try_acquire(later).is_ok(), "told when to come back, and refused again");
+        }
+        assert_eq!(count([thread.join().unwrap()]), 1);
+    });
+}
+
+// Mutant: timer_overwrites_later_generation
+#[test]
+fn a_delayed_arming_never_overwrites_a_later_deadline() {
+    loom::model(|| {
+        let breaker = breaker::<0>(in_a_row(1));
+        let thread = thread::spawn(move || (breaker.trip(at(0)).generation, 0));
+        let trips = [(breaker.trip(at(10)).generation, 10), thread.join().unwrap()];
+        let (_, last) = trips.into_iter().max().unwrap();
+        assert_eq!(breaker.try_acquire(at(last + 59)).unwrap_err().retry_after, Some(Duration::from_secs(1)));
+        assert!(breaker.try_acquire(at(last + 60)).is_ok());
+    });
+}
+
+// Mutant: timer_lets_an_earlier_lease_win
+#[test]
+fn the_lease_runs_from_the_last_probe_whichever_thread_writes_it_last() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1).probes(2));
+        let thread = thread::spawn(move || try_probe(breaker, at(60)).is_some());
+        assert!(try_probe(breaker, at(70)).is_some() && thread.join().unwrap());
+        assert!(breaker.try_acquire(at(129)).is_err(), "the probe of 70 s has a lease until 130 s");
+        assert!(breaker.try_acquire(at(130)).is_ok());
+    });
+}
+
+// Mutant: breaker_reclaims_within_the_cycle
+#[test]
+fn a_lost_probe_is_given_out_once() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1));
+        let lost = try_probe(breaker, at(60)).unwrap();
+        let ask = move || try_probe(breaker, at(120)).is_some();
+        let thread = thread::spawn(ask);
+        let admitted = [ask(), thread.join().unwrap()];
+        assert_eq!(admitted.iter().filter(|&&admitted| admitted).count(), 1);
+        assert_eq!(breaker.settle(lost, Outcome::Success, at(121)), Settlement::Stale);
+        assert_eq!(breaker.status(at(121)).state, State::HalfOpen);
+    });
+}
+
+// Mutant: breaker_reclaims_within_the_cycle
+#[test]
+fn a_lost_probe_that_reports_after_all_counts_only_if_nobody_took_its_place() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1));
+        let lost = try_probe(breaker, at(60)).unwrap();
+        let thread = thread::spawn(move || breaker.settle(lost, Outcome::Success, at(120)));
+        let next = admitted(breaker, at(120));
+        let is_probe = next.is_probe();
+        let settlement = thread.join().unwrap();
+        if is_probe {
+            assert_eq!(settlement, Settlement::Stale);
+            assert_eq!(breaker.status(at(120)).state, State::HalfOpen);
+        } else {
+            assert_eq!(settlement.transition().map(|change| change.to), Some(State::Closed));
+        }
+        drop(next);
+    });
+}
+
+// Mutant: word_stores_instead_of_exchanging, word_takes_a_lost_exchange_for_won
+#[test]
+fn cancelled_probe_frees_its_place_once() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1).probes(2));
+        let [one, other] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
+        let thread = thread::spawn(move || drop(one));
+        drop(other);
+        thread.join().unwrap();
+        let again: Vec<_> = (0..3).filter_map(|_| try_probe(breaker, at(60))).collect();
+        assert_eq!(again.len(), 2);
+    });
+}
+
+// Mutant: word_stores_instead_of_exchanging
+#[test]
+fn a_place_that_is_freed_while_another_is_taken_is_neither_lost_nor_doubled() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1).probes(2));
+        let leaving = admitted(breaker, at(60));
+        let thread = thread::spawn(move || drop(leaving));
+        let taken = try_probe(breaker, at(60)).is_some();
+        thread.join().unwrap();
+        assert!(taken, "one place was free all the time");
+        assert_eq!(breaker.status(at(60)).probes, 1);
+    });
+}
+
+// Mutant: word_stores_instead_of_exchanging
+#[test]
+fn probes_that_succeed_together_close_the_breaker_once() {
+    loom::model(|| {
+        let breaker = opened(Config::consecutive_failures(1).probes(2).successes_to_close(2));
+        let [one, other] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
+        let thread = thread::spawn(move || one.record(Outcome::Success, at(60)));
+        let settlements = [other.record(Outcome::Success, at(60)), thread.join().unwrap()];
+        let transitions: Vec<_> = settlements.into_iter().filter_map(Settlement::transition).collect();
+        let [closed] = transitions[..] else { panic!("{settlements:?}") };
+        assert_eq!((closed.to, closed.cause), (State::Closed, Cause::ProbesSucceeded { successes: 2 }));
+    });
+}
+
+// Mutant: word_takes_a_lost_exchange_for_won
+#[test]
+fn of_a_probe_that_succeeds_and_one_that_fails_only_the_first_decides() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1).probes(2));
+        let [good, bad] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
+        let thread = thread::spawn(move || good.record(Outcome::Success, at(60)));
+        let settlements = [bad.record(Outcome::Failure, at(60)), thread.join().unwrap()];
+        assert_eq!(count(settlements), 1, "{settlements:?}");
+        assert!(settlements.contains(&Settlement::Stale));
+        let decided = settlements.into_iter().find_map(Settlement::transition).unwrap();
+        assert_eq!(breaker.status(at(60)).state, decided.to);
+    });
+}
+
+// Mutant: breaker_reset_keeps_the_generation
+#[test]
+fn reset_against_a_trip_leaves_a_consistent_breaker() {
+    loom::model(|| {
+        let breaker = breaker::<0>(in_a_row(1));
+        let failing = admitted(breaker, at(0));
+        let thread = thread::spawn(move || failing.record(Outcome::Failure, at(0)));
+        let reset = breaker.reset(at(0));
+        let settlement = thread.join().unwrap();
+        let tripped_first = reset.from == State::Open;
+        assert_eq!(settlement.transition().is_some(), tripped_first, "{settlement:?}");
+        assert_eq!(
+            breaker.status(at(0)).state,
+            State::Closed,
+            "a failure from before the reset opens nothing"
+        );
+        assert_eq!(count([admitted(breaker, at(30)).record(Outcome::Failure, at(30))]), 1);
+        assert_eq!(breaker.status(at(30)).retry_after, Some(MINUTE), "the earlier deadline is gone");
+    });
+}
+
+// Mutant: word_takes_a_lost_exchange_for_won
+#[test]
+fn a_breaker_that_is_forced_open_admits_no_probe_afterwards() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1));
+        let thread = thread::spawn(move || try_probe(breaker, at(60)).is_some());
+        let forced = breaker.force_open();
+        let admitted = thread.join().unwrap();
+        assert_eq!(admitted, forced.from == State::HalfOpen, "the probe came first, or not at all");
+        assert!(breaker.try_acquire(at(600)).is_err());
+    });
+}
+
+// Mutant: word_exchange_relaxed, word_load_relaxed
+#[test]
+fn who_sees_the_breaker_closed_sees_its_window_cleared() {
+    loom::model(|| {
+        let span = Span::time(Duration::from_secs(10));
+        let breaker = breaker::<1>(Config::failure_rate(Ratio::ONE, span, 2));
+        assert_eq!(count([admitted(breaker, at(0)).record(Outcome::Failure, at(0))]), 0);
+        breaker.force_open();
+        let thread = thread::spawn(move || breaker.reset(at(0)));
+        if breaker.try_acquire(at(0)).is_ok() {
+            assert_eq!(breaker.status(at(0)).window.calls, 0, "the failure was forgotten before the reset");
+        }
+        thread.join().unwrap();
+    });
+}

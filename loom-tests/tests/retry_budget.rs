@@ -1,0 +1,64 @@
+//! The retry budget under every interleaving: what is taken out was paid in.
+#![cfg(loom)]
+
+use core::time::Duration;
+
+use loom::thread;
+use seawall_core::retry::{Config, Decision};
+use seawall_core::{Backoff, Deadline, Instant, Ratio, Retry};
+
+type Budget = &'static Retry;
+
+/// A budget into which each call pays one retry; every thread of the model may borrow it. It is leaked in each execution.
+fn budget(cap: u32) -> Budget {
+    let config = Config::attempts(9, Backoff::constant(Duration::ZERO)).budget(Ratio::ONE, cap, 0);
+    Box::leak(Box::new(Retry::new(config)))
+}
+
+fn retries(budget: Budget) -> bool {
+    let decision = budget.decide(1, Duration::ZERO, Deadline::NONE, 0, Instant::ZERO);
+    matches!(decision, Decision::RetryAfter(_))
+}
+
+// Mutant: retry_overdraws, word_stores_instead_of_exchanging, word_takes_a_lost_exchange_for_won
+#[test]
+fn budget_is_never_overdrawn() {
+    loom::model(|| {
+        let budget = budget(2);
+        let others = [thread::spawn(move || retries(budget)), thread::spawn(move || retries(budget))];
+        let mine = retries(budget);
+        let granted =
+            others.into_iter().map(|other| other.join().unwrap()).filter(|&granted| granted).count();
+        assert_eq!(granted + usize::from(mine), 2);
+        assert_eq!(budget.balance(), 0);
+    });
+}
+
+// Mutant: retry_checks_the_cap_before_the_deposit
+#[test]
+fn deposits_never_exceed_the_cap() {
+    loom::model(|| {
+        let budget = budget(1);
+        assert!(retries(budget));
+        let others =
+            [thread::spawn(move || budget.call_started()), thread::spawn(move || budget.call_started())];
+        budget.call_started();
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(budget.balance(), 1);
+    });
+}
+
+// Mutant: word_stores_instead_of_exchanging, word_takes_a_lost_exchange_for_won
+#[test]
+fn a_deposit_races_with_a_withdrawal_and_neither_is_lost() {
+    loom::model(|| {
+        let budget = budget(2);
+        assert!(retries(budget));
+        let thread = thread::spawn(move || budget.call_started());
+        assert!(retries(budget), "one retry was paid for all the time");
+        thread.join().unwrap();
+        assert_eq!(budget.balance(), 1);
+    });
+}

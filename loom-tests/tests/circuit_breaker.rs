@@ -3,10 +3,10 @@
 
 use core::time::Duration;
 
-use loom::thread;
 use seawall_core::circuit_breaker::{Cause, Config, Permit, Settlement, State, Ticket};
 use seawall_core::window::Span;
 use seawall_core::{CircuitBreaker, Instant, Outcome, Ratio};
+use seawall_loom::{leak, race, race3};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -16,9 +16,9 @@ fn at(seconds: u64) -> Instant {
     Instant::from_secs(seconds)
 }
 
-/// A breaker that every thread of the model may borrow. Its few bytes are leaked in each execution.
+/// A breaker that every thread of the model may borrow.
 fn breaker<const SLOTS: usize>(config: Config) -> Breaker<SLOTS> {
-    Box::leak(Box::new(CircuitBreaker::new(config.open_for(MINUTE))))
+    leak(CircuitBreaker::new(config.open_for(MINUTE)))
 }
 
 /// Trips after `n` failures in a row and closes after one success.
@@ -54,9 +54,9 @@ fn late_permit_never_leaks_into_a_new_cycle() {
             let breaker = breaker(in_a_row(1));
             let late = admitted(breaker, at(0));
             assert_eq!(count([admitted(breaker, at(0)).record(Outcome::Failure, at(0))]), 1);
-            let reporter = thread::spawn(move || late.record(outcome, at(60)));
-            let probe = try_probe(breaker, at(60));
-            assert_eq!(reporter.join().unwrap(), Settlement::Stale);
+            let (settlement, probe) =
+                race(move || late.record(outcome, at(60)), || try_probe(breaker, at(60)));
+            assert_eq!(settlement, Settlement::Stale);
             let status = breaker.status(at(60));
             assert_eq!((status.state, status.probes, status.successes), (State::HalfOpen, 1, 0));
             assert!(probe.is_some() && breaker.try_acquire(at(60)).is_err());
@@ -71,12 +71,12 @@ fn a_cancelled_probe_of_an_earlier_cycle_frees_no_place() {
         let breaker = opened(in_a_row(1).probes(2));
         let late = admitted(breaker, at(60));
         let failed = admitted(breaker, at(60));
-        let failing = thread::spawn(move || {
+        let fail_and_go_on = move || {
             assert_eq!(count([failed.record(Outcome::Failure, at(60))]), 1);
             try_probe(breaker, at(120)).is_some()
-        });
-        drop(late);
-        assert!(failing.join().unwrap());
+        };
+        let (probes, ()) = race(fail_and_go_on, || drop(late));
+        assert!(probes);
         assert_eq!(breaker.status(at(120)).probes, 1);
     });
 }
@@ -90,9 +90,7 @@ fn at_most_n_probes_are_admitted_at_the_deadline() {
             let ask = move || {
                 breaker.try_acquire(at(60)).ok().map(|probe| (probe.transition(), probe.into_ticket()))
             };
-            let others = [thread::spawn(ask), thread::spawn(ask)];
-            let mut probes: Vec<_> = ask().into_iter().collect();
-            probes.extend(others.into_iter().filter_map(|other| other.join().unwrap()));
+            let probes: Vec<_> = race3(ask).into_iter().flatten().collect();
             assert_eq!(probes.len(), quota as usize);
             let transitions = probes.iter().filter(|(transition, _)| transition.is_some()).count();
             assert_eq!((transitions, breaker.status(at(60)).probes), (1, quota));
@@ -107,8 +105,8 @@ fn two_failures_that_cross_the_threshold_make_one_transition() {
         loom::model(move || {
             let breaker = breaker::<0>(in_a_row(threshold));
             let [one, other] = [admitted(breaker, at(0)), admitted(breaker, at(0))];
-            let thread = thread::spawn(move || one.record(Outcome::Failure, at(0)));
-            let settlements = [other.record(Outcome::Failure, at(0)), thread.join().unwrap()];
+            let record = |permit: Permit<'static>| move || permit.record(Outcome::Failure, at(0));
+            let settlements = <[_; 2]>::from(race(record(one), record(other)));
             assert_eq!(count(settlements), 1, "{settlements:?}");
             let status = breaker.status(at(0));
             assert_eq!((status.state, status.generation), (State::Open, 1));
@@ -125,8 +123,8 @@ fn the_failure_rate_trips_once_however_its_failures_interleave() {
         let breaker = breaker::<1>(Config::failure_rate(Ratio::percent(60), span, 3));
         assert_eq!(count([admitted(breaker, at(0)).record(Outcome::Success, at(0))]), 0);
         let [one, other] = [admitted(breaker, at(0)), admitted(breaker, at(0))];
-        let thread = thread::spawn(move || one.record(Outcome::Failure, at(0)));
-        let settlements = [other.record(Outcome::Failure, at(0)), thread.join().unwrap()];
+        let record = |permit: Permit<'static, 1>| move || permit.record(Outcome::Failure, at(0));
+        let settlements = <[_; 2]>::from(race(record(one), record(other)));
         assert_eq!(count(settlements), 1, "{settlements:?}");
         assert_eq!(breaker.status(at(0)).generation, 1);
     });
@@ -139,12 +137,14 @@ fn an_open_phase_without_a_deadline_gets_one_from_whoever_meets_it() {
         let breaker = breaker::<0>(in_a_row(1));
         let failing = admitted(breaker, at(0));
         // This thread may be stopped after it opened the breaker and before it set the deadline.
-        let thread = thread::spawn(move || failing.record(Outcome::Failure, at(0)));
-        if let Err(rejected) = breaker.try_acquire(at(0)) {
+        let fail = move || failing.record(Outcome::Failure, at(0));
+        let ask_twice = || {
+            let Err(rejected) = breaker.try_acquire(at(0)) else { return };
             let later = at(0).saturating_add(rejected.retry_after.unwrap());
             assert!(breaker.try_acquire(later).is_ok(), "told when to come back, and refused again");
-        }
-        assert_eq!(count([thread.join().unwrap()]), 1);
+        };
+        let (settlement, ()) = race(fail, ask_twice);
+        assert_eq!(count([settlement]), 1);
     });
 }
 
@@ -153,9 +153,9 @@ fn an_open_phase_without_a_deadline_gets_one_from_whoever_meets_it() {
 fn a_delayed_arming_never_overwrites_a_later_deadline() {
     loom::model(|| {
         let breaker = breaker::<0>(in_a_row(1));
-        let thread = thread::spawn(move || (breaker.trip(at(0)).generation, 0));
-        let trips = [(breaker.trip(at(10)).generation, 10), thread.join().unwrap()];
-        let (_, last) = trips.into_iter().max().unwrap();
+        let trip = |now| move || (breaker.trip(at(now)).generation, now);
+        let (one, other) = race(trip(0), trip(10));
+        let (_, last) = one.max(other);
         assert_eq!(breaker.try_acquire(at(last + 59)).unwrap_err().retry_after, Some(Duration::from_secs(1)));
         assert!(breaker.try_acquire(at(last + 60)).is_ok());
     });
@@ -166,8 +166,8 @@ fn a_delayed_arming_never_overwrites_a_later_deadline() {
 fn the_lease_runs_from_the_last_probe_whichever_thread_writes_it_last() {
     loom::model(|| {
         let breaker = opened(in_a_row(1).probes(2));
-        let thread = thread::spawn(move || try_probe(breaker, at(60)).is_some());
-        assert!(try_probe(breaker, at(70)).is_some() && thread.join().unwrap());
+        let ask = |now| move || try_probe(breaker, at(now)).is_some();
+        assert_eq!(race(ask(60), ask(70)), (true, true));
         assert!(breaker.try_acquire(at(129)).is_err(), "the probe of 70 s has a lease until 130 s");
         assert!(breaker.try_acquire(at(130)).is_ok());
     });
@@ -180,9 +180,8 @@ fn a_lost_probe_is_given_out_once() {
         let breaker = opened(in_a_row(1));
         let lost = try_probe(breaker, at(60)).unwrap();
         let ask = move || try_probe(breaker, at(120)).is_some();
-        let thread = thread::spawn(ask);
-        let admitted = [ask(), thread.join().unwrap()];
-        assert_eq!(admitted.iter().filter(|&&admitted| admitted).count(), 1);
+        let (one, other) = race(ask, ask);
+        assert!(one != other, "exactly one of them gets it");
         assert_eq!(breaker.settle(lost, Outcome::Success, at(121)), Settlement::Stale);
         assert_eq!(breaker.status(at(121)).state, State::HalfOpen);
     });
@@ -194,11 +193,9 @@ fn a_lost_probe_that_reports_after_all_counts_only_if_nobody_took_its_place() {
     loom::model(|| {
         let breaker = opened(in_a_row(1));
         let lost = try_probe(breaker, at(60)).unwrap();
-        let thread = thread::spawn(move || breaker.settle(lost, Outcome::Success, at(120)));
-        let next = admitted(breaker, at(120));
-        let is_probe = next.is_probe();
-        let settlement = thread.join().unwrap();
-        if is_probe {
+        let report = move || breaker.settle(lost, Outcome::Success, at(120));
+        let (settlement, next) = race(report, || admitted(breaker, at(120)));
+        if next.is_probe() {
             assert_eq!(settlement, Settlement::Stale);
             assert_eq!(breaker.status(at(120)).state, State::HalfOpen);
         } else {
@@ -214,9 +211,7 @@ fn cancelled_probe_frees_its_place_once() {
     loom::model(|| {
         let breaker = opened(in_a_row(1).probes(2));
         let [one, other] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
-        let thread = thread::spawn(move || drop(one));
-        drop(other);
-        thread.join().unwrap();
+        race(move || drop(one), move || drop(other));
         let again: Vec<_> = (0..3).filter_map(|_| try_probe(breaker, at(60))).collect();
         assert_eq!(again.len(), 2);
     });
@@ -228,10 +223,8 @@ fn a_place_that_is_freed_while_another_is_taken_is_neither_lost_nor_doubled() {
     loom::model(|| {
         let breaker = opened(in_a_row(1).probes(2));
         let leaving = admitted(breaker, at(60));
-        let thread = thread::spawn(move || drop(leaving));
-        let taken = try_probe(breaker, at(60)).is_some();
-        thread.join().unwrap();
-        assert!(taken, "one place was free all the time");
+        let ((), taken) = race(move || drop(leaving), || try_probe(breaker, at(60)));
+        assert!(taken.is_some(), "one place was free all the time");
         assert_eq!(breaker.status(at(60)).probes, 1);
     });
 }
@@ -242,8 +235,8 @@ fn probes_that_succeed_together_close_the_breaker_once() {
     loom::model(|| {
         let breaker = opened(Config::consecutive_failures(1).probes(2).successes_to_close(2));
         let [one, other] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
-        let thread = thread::spawn(move || one.record(Outcome::Success, at(60)));
-        let settlements = [other.record(Outcome::Success, at(60)), thread.join().unwrap()];
+        let record = |permit: Permit<'static>| move || permit.record(Outcome::Success, at(60));
+        let settlements = <[_; 2]>::from(race(record(one), record(other)));
         let transitions: Vec<_> = settlements.into_iter().filter_map(Settlement::transition).collect();
         let [closed] = transitions[..] else { panic!("{settlements:?}") };
         assert_eq!((closed.to, closed.cause), (State::Closed, Cause::ProbesSucceeded { successes: 2 }));
@@ -256,8 +249,8 @@ fn of_a_probe_that_succeeds_and_one_that_fails_only_the_first_decides() {
     loom::model(|| {
         let breaker = opened(in_a_row(1).probes(2));
         let [good, bad] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
-        let thread = thread::spawn(move || good.record(Outcome::Success, at(60)));
-        let settlements = [bad.record(Outcome::Failure, at(60)), thread.join().unwrap()];
+        let record = |permit: Permit<'static>, outcome| move || permit.record(outcome, at(60));
+        let settlements = <[_; 2]>::from(race(record(good, Outcome::Success), record(bad, Outcome::Failure)));
         assert_eq!(count(settlements), 1, "{settlements:?}");
         assert!(settlements.contains(&Settlement::Stale));
         let decided = settlements.into_iter().find_map(Settlement::transition).unwrap();
@@ -271,9 +264,8 @@ fn reset_against_a_trip_leaves_a_consistent_breaker() {
     loom::model(|| {
         let breaker = breaker::<0>(in_a_row(1));
         let failing = admitted(breaker, at(0));
-        let thread = thread::spawn(move || failing.record(Outcome::Failure, at(0)));
-        let reset = breaker.reset(at(0));
-        let settlement = thread.join().unwrap();
+        let fail = move || failing.record(Outcome::Failure, at(0));
+        let (settlement, reset) = race(fail, || breaker.reset(at(0)));
         let tripped_first = reset.from == State::Open;
         assert_eq!(settlement.transition().is_some(), tripped_first, "{settlement:?}");
         assert_eq!(
@@ -291,10 +283,8 @@ fn reset_against_a_trip_leaves_a_consistent_breaker() {
 fn a_breaker_that_is_forced_open_admits_no_probe_afterwards() {
     loom::model(|| {
         let breaker = opened(in_a_row(1));
-        let thread = thread::spawn(move || try_probe(breaker, at(60)).is_some());
-        let forced = breaker.force_open();
-        let admitted = thread.join().unwrap();
-        assert_eq!(admitted, forced.from == State::HalfOpen, "the probe came first, or not at all");
+        let (probe, forced) = race(move || try_probe(breaker, at(60)), || breaker.force_open());
+        assert_eq!(probe.is_some(), forced.from == State::HalfOpen, "the probe came first, or not at all");
         assert!(breaker.try_acquire(at(600)).is_err());
     });
 }
@@ -307,10 +297,15 @@ fn who_sees_the_breaker_closed_sees_its_window_cleared() {
         let breaker = breaker::<1>(Config::failure_rate(Ratio::ONE, span, 2));
         assert_eq!(count([admitted(breaker, at(0)).record(Outcome::Failure, at(0))]), 0);
         breaker.force_open();
-        let thread = thread::spawn(move || breaker.reset(at(0)));
-        if breaker.try_acquire(at(0)).is_ok() {
-            assert_eq!(breaker.status(at(0)).window.calls, 0, "the failure was forgotten before the reset");
-        }
-        thread.join().unwrap();
+        let look = || {
+            if breaker.try_acquire(at(0)).is_ok() {
+                assert_eq!(
+                    breaker.status(at(0)).window.calls,
+                    0,
+                    "the failure was forgotten before the reset"
+                );
+            }
+        };
+        race(move || breaker.reset(at(0)), look);
     });
 }

@@ -3,16 +3,16 @@
 
 use core::time::Duration;
 
-use loom::thread;
 use seawall_core::retry::{Config, Decision};
 use seawall_core::{Backoff, Deadline, Instant, Ratio, Retry};
+use seawall_loom::{leak, race, race3};
 
 type Budget = &'static Retry;
 
-/// A budget into which each call pays one retry; every thread of the model may borrow it. It is leaked in each execution.
+/// A budget into which each call pays one retry; every thread of the model may borrow it.
 fn budget(cap: u32) -> Budget {
     let config = Config::attempts(9, Backoff::constant(Duration::ZERO)).budget(Ratio::ONE, cap, 0);
-    Box::leak(Box::new(Retry::new(config)))
+    leak(Retry::new(config))
 }
 
 fn retries(budget: Budget) -> bool {
@@ -25,11 +25,8 @@ fn retries(budget: Budget) -> bool {
 fn budget_is_never_overdrawn() {
     loom::model(|| {
         let budget = budget(2);
-        let others = [thread::spawn(move || retries(budget)), thread::spawn(move || retries(budget))];
-        let mine = retries(budget);
-        let granted =
-            others.into_iter().map(|other| other.join().unwrap()).filter(|&granted| granted).count();
-        assert_eq!(granted + usize::from(mine), 2);
+        let granted = race3(move || retries(budget));
+        assert_eq!(granted.into_iter().filter(|&granted| granted).count(), 2);
         assert_eq!(budget.balance(), 0);
     });
 }
@@ -40,12 +37,7 @@ fn deposits_never_exceed_the_cap() {
     loom::model(|| {
         let budget = budget(1);
         assert!(retries(budget));
-        let others =
-            [thread::spawn(move || budget.call_started()), thread::spawn(move || budget.call_started())];
-        budget.call_started();
-        for other in others {
-            other.join().unwrap();
-        }
+        race3(move || budget.call_started());
         assert_eq!(budget.balance(), 1);
     });
 }
@@ -56,9 +48,8 @@ fn a_deposit_races_with_a_withdrawal_and_neither_is_lost() {
     loom::model(|| {
         let budget = budget(2);
         assert!(retries(budget));
-        let thread = thread::spawn(move || budget.call_started());
-        assert!(retries(budget), "one retry was paid for all the time");
-        thread.join().unwrap();
+        let ((), granted) = race(move || budget.call_started(), || retries(budget));
+        assert!(granted, "one retry was paid for all the time");
         assert_eq!(budget.balance(), 1);
     });
 }

@@ -387,33 +387,35 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
 
     /// Opens the breaker now, for the configured time.
     pub fn trip(&self, now: Instant) -> Transition {
-        let transition = self.by_hand(Snapshot::trip);
-        self.timer.arm(transition.generation, now.saturating_add(self.config.open_for));
+        let transition = self.by_hand(Snapshot::trip, now.saturating_add(self.config.open_for));
         self.window.clear(now);
         transition
     }
 
     /// Rejects every call until [`CircuitBreaker::reset`].
     pub fn force_open(&self) -> Transition {
-        self.by_hand(|state| state.force(Mode::ForcedOpen))
+        self.by_hand(|state| state.force(Mode::ForcedOpen), Instant::ZERO)
     }
 
     /// Admits every call, uncounted, until [`CircuitBreaker::reset`].
     pub fn force_closed(&self) -> Transition {
-        self.by_hand(|state| state.force(Mode::ForcedClosed))
+        self.by_hand(|state| state.force(Mode::ForcedClosed), Instant::ZERO)
     }
 
     /// Closes the breaker as new, forced or not.
     pub fn reset(&self, now: Instant) -> Transition {
         self.window.clear(now);
-        self.by_hand(Snapshot::close)
+        self.by_hand(Snapshot::close, Instant::ZERO)
     }
 
-    fn by_hand(&self, step: impl Fn(Snapshot) -> Snapshot) -> Transition {
-        self.state.transition(|state: Snapshot| {
+    fn by_hand(&self, step: impl Fn(Snapshot) -> Snapshot, deadline: Instant) -> Transition {
+        let transition = self.state.transition(|state: Snapshot| {
             let next = step(state);
             (Some(next), state.transition_to(next, Cause::Manual))
-        })
+        });
+        // A phase without an end sets a deadline, too: after 512 generations without one the next would seem to be old.
+        self.timer.arm(transition.generation, deadline);
+        transition
     }
 
     /// How the breaker is doing. Each field is exact; fields of different words may be of slightly different moments.

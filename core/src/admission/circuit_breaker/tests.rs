@@ -311,6 +311,20 @@ fn b13_manual_control_is_stronger_than_time_and_results() {
     }
 }
 
+/// The deadline's word must keep up with generations that begin by hand, or it takes the next phase for an old one.
+#[test]
+fn b13_any_number_of_resets_leaves_the_next_open_phase_its_time() {
+    for resets in [1, 511, 512, 600, 1023, 1024, 1500] {
+        let breaker = CircuitBreaker::<0>::new(consecutive(1));
+        for _ in 0..resets {
+            breaker.reset(s(0));
+        }
+        calls(&breaker, "F", s(10));
+        assert_eq!(breaker.status(s(10)).retry_after, Some(MINUTE), "after {resets} resets");
+        assert!(breaker.try_acquire(s(69)).is_err() && breaker.try_acquire(s(70)).is_ok());
+    }
+}
+
 #[test]
 fn b14_p8_p11_an_open_time_without_end() {
     for now in [s(0), Instant::from_nanos(u64::MAX - 1), Instant::NEVER] {

@@ -26,8 +26,14 @@ fn hello(name: &str, number: u32) -> Hello {
 }
 
 fn request(id: u64, operation: Operation, body: &'static [u8]) -> Vec<u8> {
-    let header =
-        RequestHeader { id, operation, deadline_ms: 250, attempt: 1, priority: 128, idempotent: id.is_multiple_of(2) };
+    let header = RequestHeader {
+        id,
+        operation,
+        deadline_ms: 250,
+        attempt: 1,
+        priority: 128,
+        idempotent: id.is_multiple_of(2),
+    };
     encode(Header::Request(header), body)
 }
 

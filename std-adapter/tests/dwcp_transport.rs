@@ -340,7 +340,9 @@ async fn a_closed_peer_stays_closed() {
 #[tokio::test]
 async fn closing_waits_for_what_is_in_flight() {
     let (server, gate) = gated(named("server")).await;
-    let connection = connect(&server).await;
+    // The limit is beyond all patience, so it is the last reply that lets the connection close.
+    let config = TransportConfig { drain_limit: Duration::from_secs(3600), ..named("client") };
+    let connection = Connection::connect(&server.local_addr().to_string(), &config).await.unwrap();
     let call = connection.request(send("x"));
     let close = async {
         eventually("it runs", || server.stats().inflight == 1).await;
@@ -352,7 +354,7 @@ async fn closing_waits_for_what_is_in_flight() {
         };
         tokio::join!(close, release);
     };
-    let (response, ()) = tokio::join!(call, close);
+    let (response, ()) = timeout(HANG, async { tokio::join!(call, close) }).await.unwrap();
     assert_eq!(response.unwrap().body, "x");
     assert_eq!(connection.closed().await, CloseReason::Local);
 }

@@ -154,7 +154,7 @@ impl Timer {
 const fn distance(from: u32, to: u32) -> i32 {
     // Shifted to the top, the sign bit of the difference is the sign of the distance.
     let shift = u32::BITS - STAMP_BITS;
-    ((to.wrapping_sub(from) << shift) as i32) >> shift
+    (to.wrapping_sub(from) << shift).cast_signed() >> shift
 }
 
 #[cfg(all(test, not(loom)))]
@@ -181,7 +181,7 @@ mod tests {
         timer.arm(1, start.saturating_add(SECOND));
         assert_eq!(timer.remaining(1, start.saturating_add(SECOND)), Remaining::Reached);
         let Remaining::Ahead(Some(left)) = timer.remaining(1, start) else { panic!("must be ahead") };
-        assert!(left <= SECOND && left >= SECOND - SECOND / 8192, "{left:?}");
+        assert!(left <= SECOND && left >= SECOND * 8191 / 8192, "{left:?}");
         if Wide::BITS == 64 {
             let one_before = Instant::from_nanos(7_999_999_999);
             assert_eq!(timer.remaining(1, one_before), Remaining::Ahead(Some(Duration::from_nanos(1))));

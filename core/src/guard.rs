@@ -49,6 +49,7 @@
 //! # Memory layout
 //!
 //! The words of the patterns, side by side; the guard adds statistics only.
+//! On a 64-bit host a guard without waiters and windows is 752 bytes, most of them configuration, and the default one 1408.
 //!
 //! # Ordering
 //!
@@ -79,6 +80,7 @@ mod tests;
 
 use core::fmt;
 use core::task::{Poll, Waker};
+use core::time::Duration;
 
 pub use call::{Attempt, Call, Report, Settled, Verdict};
 pub use policy::Policy;
@@ -92,6 +94,7 @@ use crate::admission::rate_limiter::{Grant, RateLimiter};
 use crate::atomic::rng::Rng;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry::Retry;
+use crate::attempt::timeout::Timeout;
 use crate::config::ConfigError;
 use crate::health::error_budget::ErrorBudget;
 use crate::time::Instant;
@@ -111,7 +114,8 @@ macro_rules! optional {
 /// `WAITERS` is how many calls can wait for a slot of its bulkhead, `SLOTS` the number of buckets of its windows.
 /// The [module](self) has an example.
 pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
-    policy: Policy,
+    timeout: Timeout,
+    deadline: Duration,
     limiter: Option<RateLimiter>,
     bulkhead: Option<Bulkhead<WAITERS>>,
     breaker: Option<CircuitBreaker<SLOTS>>,
@@ -220,7 +224,8 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                     None => 0,
                 }),
                 counters: Counters::new(),
-                policy,
+                timeout: policy.timeout,
+                deadline: policy.deadline,
             }
         }
     }
@@ -266,9 +271,14 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         }
     }
 
-    /// The policy.
-    pub const fn policy(&self) -> &Policy {
-        &self.policy
+    /// The time of one attempt.
+    pub const fn timeout(&self) -> &Timeout {
+        &self.timeout
+    }
+
+    /// The time of a whole call.
+    pub const fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// The rate limiter, if the policy has one.
@@ -308,7 +318,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
 
     /// What stands before the bulkhead: the deadline, the breaker's word if it is open, and the rate limit.
     fn pass_limiter(&self, deadline: Deadline, now: Instant) -> Result<(Deadline, Option<Grant>), Rejected> {
-        let deadline = Deadline::after(now, self.policy.deadline).min(deadline);
+        let deadline = Deadline::after(now, self.deadline).min(deadline);
         if deadline.is_expired(now) {
             return Err(self.refuse(Rejected::DeadlineExpired));
         }

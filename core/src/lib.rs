@@ -1,4 +1,4 @@
-//! Resilience decisions.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -21,11 +21,12 @@ pub use admission::circuit_breaker::{self, CircuitBreaker};
 pub use admission::rate_limiter::{self, RateLimiter};
 pub use atomic::rng::{self, Rng};
 pub use attempt::backoff::{self, Backoff};
-pub use attempt::deadline::Deadline;
+pub use attempt::deadline::{self, Deadline};
 pub use attempt::retry::{self, Retry};
-pub use attempt::timeout::Timeout;
+pub use attempt::timeout::{self, Timeout};
 pub use config::ConfigError;
 pub use events::{Event, EventRing};
+pub use guard::{Guard, Policy};
 pub use health::degradation::{self, Degradation};
 pub use health::error_budget::{self, ErrorBudget};
 pub use measure::histogram::{self, Histogram};

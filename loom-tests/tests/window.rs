@@ -74,7 +74,7 @@ fn a_late_thread_takes_no_boundary_after_events_of_a_newer_bucket() {
     });
 }
 
-// Mutant: window_torn_read
+// Mutant: window_torn_boundary
 // Mutant: window_values_relaxed
 #[test]
 fn a_reader_sees_no_mixed_boundary() {
@@ -94,24 +94,7 @@ fn a_reader_sees_no_mixed_boundary() {
     });
 }
 
-// Mutant: window_reads_while_clearing
-#[test]
-fn a_reader_sees_all_or_nothing_of_what_is_cleared() {
-    loom::model(|| {
-        let window = window::<1>();
-        window.record_only(Sample::SUCCESS, at(0));
-        window.record_only(Sample::FAILURE, at(0));
-        let clearing = {
-            let window = window.clone();
-            thread::spawn(move || window.clear(at(0)))
-        };
-        let seen = window.totals(at(0));
-        assert!([totals(2, 1), Totals::ZERO].contains(&seen), "{seen:?}");
-        clearing.join().unwrap();
-        assert_eq!(window.totals(at(0)), Totals::ZERO);
-    });
-}
-
+// Mutant: window_baseline_supersedes
 #[test]
 fn an_event_beside_a_clear_is_counted_once_or_forgotten() {
     loom::model(|| {
@@ -127,6 +110,28 @@ fn an_event_beside_a_clear_is_counted_once_or_forgotten() {
         assert!([totals(1, 0), Totals::ZERO].contains(&seen), "{seen:?}");
         window.record_only(Sample::FAILURE, at(1));
         assert_eq!(window.totals(at(1)), totals(seen.calls + 1, 1));
+        window.record_only(Sample::SUCCESS, at(3));
+        assert_eq!(window.totals(at(3)), totals(1, 0));
+    });
+}
+
+// Mutant: window_torn_baseline
+// Mutant: window_reads_while_clearing
+#[test]
+fn a_reader_sees_all_or_nothing_of_what_is_cleared() {
+    loom::model(|| {
+        let window = window::<1>();
+        window.clear(at(0));
+        window.record_only(Sample::SUCCESS, at(0));
+        window.record_only(Sample::FAILURE, at(0));
+        let clearing = {
+            let window = window.clone();
+            thread::spawn(move || window.clear(at(0)))
+        };
+        let seen = window.totals(at(0));
+        assert!([totals(2, 1), Totals::ZERO].contains(&seen), "{seen:?}");
+        clearing.join().unwrap();
+        assert_eq!(window.totals(at(0)), Totals::ZERO);
     });
 }
 

@@ -152,11 +152,17 @@ impl<'c> Job<'c> {
 
     /// Notes a reason for the rung's failure, of which the first is shown in the table.
     pub(crate) fn because(&mut self, reason: impl Into<String>) {
+        let evidence = std::mem::take(&mut self.last);
+        self.because_of(reason, evidence);
+    }
+
+    /// Notes a reason for the rung's failure, and the part of the output that shows it.
+    pub(crate) fn because_of(&mut self, reason: impl Into<String>, evidence: String) {
         let reason = reason.into();
         // The log is read after the first failure; a reason that cannot be written there is still in the table.
         let _ = writeln!(self.log, "xtask: {reason}");
         if self.reasons.is_empty() {
-            self.evidence = std::mem::take(&mut self.last);
+            self.evidence = evidence;
         }
         self.reasons.push(reason);
     }

@@ -108,9 +108,24 @@ pub(crate) fn finished(output: &str) -> Vec<Finished<'_>> {
     tests
 }
 
+/// What the failing tests printed: each test program's part from `failures:` to its result.
+pub(crate) fn failures(output: &str) -> String {
+    let mut inside = false;
+    let mut text = String::new();
+    for line in output.lines() {
+        inside |= line == "failures:";
+        if inside {
+            text.push_str(line);
+            text.push('\n');
+        }
+        inside &= !line.starts_with("test result: ");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Finished, Tally, finished, sum_results};
+    use super::{Finished, Tally, failures, finished, sum_results};
 
     const OUTPUT: &str = "
    Compiling seawall-core v0.1.0
@@ -120,6 +135,14 @@ running 3 tests
 test bits::tests::a_field_reads_back ... ok
 test measure::window::tests::rotation ... FAILED
 test slow ... ignored
+
+failures:
+
+---- measure::window::tests::rotation stdout ----
+thread panicked at core/src/measure/window.rs:7:9
+
+failures:
+    measure::window::tests::rotation
 
 test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s
 
@@ -146,6 +169,18 @@ test result: ok. 41 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out; fin
                 Finished { file: "tests/breaker.rs", path: "trips", passed: true },
             ]
         );
+    }
+
+    #[test]
+    fn failures_are_cut_out_of_the_output() {
+        let text = failures(OUTPUT);
+        assert!(
+            text.starts_with(
+                "failures:\n\n---- measure::window::tests::rotation stdout ----\nthread panicked"
+            )
+        );
+        assert!(text.ends_with("1 ignored; 0 measured; 0 filtered out; finished in 0.02s\n"));
+        assert_eq!(failures("test result: ok. 1 passed; 0 failed"), "");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::job::{Job, Step};
-use crate::results::{Tally, finished, sum_results};
+use crate::results::{Tally, failures, finished, sum_results};
 
 /// What `cargo test` counted, or one failure where it did not come to counting.
 fn tests_of(job: &mut Job<'_>, step: &Step) -> Tally {
@@ -26,7 +26,7 @@ fn tests_of(job: &mut Job<'_>, step: &Step) -> Tally {
         return tally;
     }
     for test in finished(&step.output).iter().filter(|test| !test.passed) {
-        job.because(format!("{} failed ({})", test.path, test.file));
+        job.because_of(format!("{} failed ({})", test.path, test.file), failures(&step.output));
     }
     if tally.failed == 0 {
         job.because("the tests did not compile, or a test program died");

@@ -333,14 +333,11 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             if let Err(error) = config.validate(SLOTS) {
                 return Err(error);
             }
-            let window = match Window::try_new(config.window_span(SLOTS)) {
-                Ok(window) => window,
-                Err(_) => {
-                    return Err(ConfigError::new(
-                        "circuit_breaker.window",
-                        "a whole number of nanoseconds in each slot, or between 1 and 16777216 calls",
-                    ));
-                }
+            let Ok(window) = Window::try_new(config.window_span(SLOTS)) else {
+                return Err(ConfigError::new(
+                    "circuit_breaker.window",
+                    "a whole number of nanoseconds in each slot, or between 1 and 16777216 calls",
+                ));
             };
             Ok(Self {
                 config,

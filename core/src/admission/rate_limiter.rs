@@ -82,19 +82,16 @@ use core::fmt;
 use core::time::Duration;
 
 pub use quota::Quota;
-use quota::Scale;
+use quota::{FULL, Scale};
 
 use crate::atomic::sync::Wide;
 use crate::atomic::word::{Packed, WideWord};
 use crate::config::ConfigError;
 use crate::time::Instant;
 
-/// The word: an arrival time in the scale's units, or [`FULL`].
+/// The word: an arrival time in the scale's units, or `FULL`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Arrival(Wide);
-
-/// The bucket is as new. An arrival time that falls on it is stored one unit later.
-const FULL: Wide = 0;
 
 impl Packed for Arrival {
     type Raw = Wide;
@@ -240,17 +237,20 @@ impl RateLimiter {
             } else {
                 arrival.0
             };
-            (refunds.then(|| Arrival(not_full(from.wrapping_sub(grant.units)))), ())
+            (refunds.then(|| Arrival(self.scale.stored(from.wrapping_sub(grant.units)))), ())
         });
     }
 
-    /// Gives the tokens of a grant back where the present moment is not known, and says whether it did: they come back
-    /// exactly if nobody took any since, and lapse otherwise.
+    /// Gives the tokens of a grant back where the present moment is not known, and says whether it did.
+    ///
+    /// They come back exactly, unless somebody took tokens since and kept them: then they lapse.
     pub fn undo(&self, grant: &Grant) -> bool {
         self.arrival.transition(|arrival: Arrival| {
-            let untouched = (cfg!(seawall_mutant = "limiter_undoes_regardless") || arrival.0 == grant.until)
-                && grant.units > 0;
-            (untouched.then(|| Arrival(not_full(arrival.0.wrapping_sub(grant.units)))), untouched)
+            // Had the bucket been full since, whoever took the next token would have moved the arrival time beyond the
+            // grant's; so where it is not beyond, the bucket was never full.
+            let beyond = arrival.0 == FULL || grant.until.wrapping_sub(arrival.0) > self.scale.tolerance;
+            let undone = (!beyond || cfg!(seawall_mutant = "limiter_undoes_regardless")) && grant.units > 0;
+            (undone.then(|| Arrival(self.scale.stored(arrival.0.wrapping_sub(grant.units)))), undone)
         })
     }
 
@@ -292,7 +292,7 @@ impl RateLimiter {
         let left = self.scale.tolerance.saturating_sub(debt);
         let fits = if cfg!(seawall_mutant = "limiter_ignores_tolerance") { true } else { units <= left };
         if fits {
-            Ok(not_full(present.wrapping_add(debt).wrapping_add(units)))
+            Ok(self.scale.stored(present.wrapping_add(debt).wrapping_add(units)))
         } else {
             Err(self.short(debt, units))
         }
@@ -314,12 +314,6 @@ impl RateLimiter {
     fn limited(&self, short: Wide, now: Instant) -> Rejected {
         Rejected::Limited { retry_after: self.scale.wait_for(short, now) }
     }
-}
-
-/// An arrival time that does not read as a full bucket.
-#[inline]
-const fn not_full(arrival: Wide) -> Wide {
-    if arrival == FULL { 1 } else { arrival }
 }
 
 impl fmt::Debug for RateLimiter {

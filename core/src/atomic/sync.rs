@@ -227,18 +227,18 @@ pub(crate) mod probe {
     pub(super) fn fails_spuriously() -> bool {
         let n = FAIL_EVERY.get();
         EXCHANGES.set(EXCHANGES.get().wrapping_add(1));
-        n != 0 && EXCHANGES.get() % n == 0
+        n != 0 && EXCHANGES.get().is_multiple_of(n)
     }
 }
 
 /// Outside tests the probe is nothing.
 #[cfg(not(test))]
 mod probe {
-    #[inline(always)]
+    #[inline]
     pub(super) const fn load() {}
-    #[inline(always)]
+    #[inline]
     pub(super) const fn write() {}
-    #[inline(always)]
+    #[inline]
     pub(super) const fn fails_spuriously() -> bool {
         false
     }

@@ -11,10 +11,10 @@
 //! 64 bits:  TICKS 54 | STAMP 10        32 bits:  TICKS 22 | STAMP 10
 //! ```
 //!
-//! A tick is 2^shift nanoseconds; the shift is the smallest for which the longest interval fits 2⁵¹ ticks (2¹⁴ on 32
-//! bits).
-//! So deadlines are exact to the nanosecond for intervals up to 26 days on 64 bits; on 32 bits they may be early by one
-//! part in 8192 of the longest interval.
+//! A tick is 1, 2 or 5 times a power of ten of nanoseconds, the smallest for which the longest interval fits 2⁵¹ ticks (2¹⁴ on
+//! 32 bits).
+//! So deadlines are exact to the nanosecond for intervals up to 26 days on 64 bits; on 32 bits they may be early by less than
+//! a tick, one part in 6500 of the longest interval (5 ms for a minute).
 //!
 //! Deadlines are *bounded ahead*: a stored value that seems to be further ahead than twice the longest interval is in the
 //! past. So a clock that steps back by up to one interval keeps the deadline, and one that steps back further ends it.
@@ -78,7 +78,8 @@ pub(crate) enum Remaining {
 /// The word.
 pub(crate) struct Timer {
     word: WideWord,
-    shift: u32,
+    /// Nanoseconds.
+    tick: u64,
     /// Deadlines seemingly further ahead than this many ticks are in the past.
     horizon: Wide,
 }
@@ -88,10 +89,21 @@ impl Timer {
         /// A timer for intervals up to `longest`.
         pub(crate) const fn new(longest: Duration) -> Self {
             let longest = nanos(longest);
-            let bits = u64::BITS - longest.leading_zeros();
-            let shift = bits.saturating_sub(INTERVAL_BITS);
-            let ticks = (longest >> shift) as Wide;
-            Self { word: WideWord::new(0), shift, horizon: ticks * 2 + 2 }
+            let least = longest.div_ceil(1 << INTERVAL_BITS);
+            let mut power = 1;
+            let tick = loop {
+                if least <= power {
+                    break power;
+                }
+                if least <= power * 2 {
+                    break power * 2;
+                }
+                if least <= power * 5 {
+                    break power * 5;
+                }
+                power *= 10;
+            };
+            Self { word: WideWord::new(0), tick, horizon: (longest / tick) as Wide * 2 + 2 }
         }
     }
 
@@ -127,14 +139,15 @@ impl Timer {
         match distance(armed.stamp, stamp) {
             0 if armed.ticks == NEVER => Remaining::Ahead(None),
             0 => {
-                let present = (now.as_nanos() >> self.shift) as Wide & NEVER;
+                let present = self.ticks(now) & NEVER;
                 let ahead = armed.ticks.wrapping_sub(present) & NEVER;
                 if ahead == 0 || ahead > self.horizon {
                     Remaining::Reached
                 } else {
                     // The deadline is the beginning of its tick.
-                    let into_tick = now.as_nanos() & !(u64::MAX << self.shift);
-                    Remaining::Ahead(Some(Duration::from_nanos(((ahead as u64) << self.shift) - into_tick)))
+                    Remaining::Ahead(Some(Duration::from_nanos(
+                        ahead as u64 * self.tick - now.as_nanos() % self.tick,
+                    )))
                 }
             }
             1.. => Remaining::Unset,
@@ -151,11 +164,17 @@ impl Timer {
         ahead != 0 && ahead <= self.horizon
     }
 
+    #[inline]
+    fn ticks(&self, moment: Instant) -> Wide {
+        let nanos = moment.as_nanos();
+        (if self.tick == 1 { nanos } else { nanos / self.tick }) as Wide
+    }
+
     fn ticks_of(&self, deadline: Instant) -> Wide {
         if deadline == Instant::NEVER {
             return NEVER;
         }
-        let ticks = (deadline.as_nanos() >> self.shift) as Wide & NEVER;
+        let ticks = self.ticks(deadline) & NEVER;
         // The highest value means "never"; a deadline that falls on it comes one tick early.
         if ticks == NEVER { NEVER - 1 } else { ticks }
     }
@@ -165,7 +184,7 @@ impl Timer {
 const fn distance(from: u32, to: u32) -> i32 {
     // Shifted to the top, the sign bit of the difference is the sign of the distance.
     let shift = u32::BITS - STAMP_BITS;
-    ((to.wrapping_sub(from) << shift) as i32) >> shift
+    (to.wrapping_sub(from) << shift).cast_signed() >> shift
 }
 
 #[cfg(all(test, not(loom)))]
@@ -192,7 +211,7 @@ mod tests {
         timer.arm(1, start.saturating_add(SECOND));
         assert_eq!(timer.remaining(1, start.saturating_add(SECOND)), Remaining::Reached);
         let Remaining::Ahead(Some(left)) = timer.remaining(1, start) else { panic!("must be ahead") };
-        assert!(left <= SECOND && left >= SECOND - SECOND / 8192, "{left:?}");
+        assert!(left <= SECOND && left >= SECOND * 6499 / 6500, "{left:?}");
         if Wide::BITS == 64 {
             let one_before = Instant::from_nanos(7_999_999_999);
             assert_eq!(timer.remaining(1, one_before), Remaining::Ahead(Some(Duration::from_nanos(1))));

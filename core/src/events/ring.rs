@@ -61,7 +61,13 @@ impl<const N: usize> Ring<N> {
     pub(crate) fn push(&self, words: [u32; WORDS]) {
         // ORDERING: release; a reader that sees the new end sees what the writer did before. Acquire for the same
         // between writers.
-        let position = self.end.fetch_add(1, Ordering::AcqRel);
+        let position = if cfg!(seawall_mutant = "events_position_in_two_steps") {
+            let position = self.end.load(Ordering::Acquire);
+            self.end.store(position.wrapping_add(1), Ordering::Release);
+            position
+        } else {
+            self.end.fetch_add(1, Ordering::AcqRel)
+        };
         if N > 0 {
             self.slot(position).write(position % LAP, words);
         }

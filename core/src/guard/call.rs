@@ -163,7 +163,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             self.guard.counters.retry();
         }
         self.attempts = self.attempts.saturating_add(1);
-        let deadline = self.guard.policy.timeout.deadline(now, self.deadline);
+        let deadline = self.guard.timeout.deadline(now, self.deadline);
         Ok(Attempt { permit, number: self.attempts, started: now, deadline })
     }
 
@@ -258,9 +258,9 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             }
         };
         if success {
-            counters.success()
+            counters.success();
         } else {
-            counters.failure()
+            counters.failure();
         }
         self.guard.error_budget.as_ref()?.record(success, now)
     }

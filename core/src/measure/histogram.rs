@@ -62,7 +62,7 @@
 //! |---|---|---|
 //! | `record` | 0 | 1 |
 //! | `snapshot` | `BUCKETS` + 1 | 0 |
-//! | `percentile` | at most 2 · (`BUCKETS` + 1) | 0 |
+//! | `percentile` | at most 2 · `BUCKETS` + 2 | 0 |
 //! | `take` | 0 | `BUCKETS` + 1 |
 
 mod snapshot;
@@ -203,7 +203,19 @@ impl<const PRECISION: u32, const BUCKETS: usize> Histogram<PRECISION, BUCKETS> {
             0 => return None,
             total => rank(share, total),
         };
-        Some(value_at::<PRECISION>(self.counts(), rank).unwrap_or(Self::MAX_VALUE))
+        match value_at::<PRECISION>(self.counts(), rank) {
+            Ok(value) => Some(value),
+            Err(highest) => self.beyond(highest),
+        }
+    }
+
+    /// The value of a rank that the buckets do not reach: it is out of range, or the counts were just taken.
+    fn beyond(&self, highest: Option<u64>) -> Option<u64> {
+        if self.out_of_range() > 0 || cfg!(seawall_mutant = "histogram_rank_of_what_was_taken") {
+            Some(Self::MAX_VALUE)
+        } else {
+            highest
+        }
     }
 
     /// A copy of the counts.
@@ -298,16 +310,18 @@ fn take(counter: &AtomicWide) -> Wide {
     counter.swap(0, Ordering::Relaxed)
 }
 
-/// The upper end of the bucket where `counts` reach `rank`, if they do.
-fn value_at<const PRECISION: u32>(counts: impl Iterator<Item = u64>, rank: u64) -> Option<u64> {
-    let mut seen = 0_u64;
-    for (bucket, count) in counts.enumerate() {
+/// The upper end of the bucket where `counts` reach `rank`, or else of the last bucket that counts something.
+fn value_at<const PRECISION: u32>(counts: impl Iterator<Item = u64>, rank: u64) -> Result<u64, Option<u64>> {
+    let (mut seen, mut highest) = (0_u64, None);
+    for (bucket, count) in counts.enumerate().filter(|&(_, count)| count != 0) {
+        let value = bounds_of(PRECISION, bucket).1;
         seen = seen.saturating_add(count);
         if seen >= rank {
-            return Some(bounds_of(PRECISION, bucket).1);
+            return Ok(value);
         }
+        highest = Some(value);
     }
-    None
+    Err(highest)
 }
 
 // The narrow word of firmware needs the cast.

@@ -404,16 +404,22 @@ impl<const SLOTS: usize> Window<SLOTS> {
         let Some((slot, stamp)) = self.oldest_live(bucket) else { return Some([0; KINDS]) };
         let boundary = read(&self.boundaries[slot]);
         // ORDERING: none is needed; the values were loaded with acquire, and a newer one among them shows its stamp.
+        let cleared = self.clearing.load(Ordering::Relaxed) != clearing
+            && !cfg!(seawall_mutant = "window_torn_baseline");
         let torn = self.stamps[slot].load(Ordering::Relaxed) != stamp
-            || self.clearing.load(Ordering::Relaxed) != clearing;
-        if torn && !cfg!(seawall_mutant = "window_torn_read") {
+            && !cfg!(seawall_mutant = "window_torn_boundary");
+        if cleared || torn {
             return None;
         }
         let mut counts = self.read_counters();
         for (kind, count) in counts.iter_mut().enumerate() {
             let since_boundary = count.wrapping_sub(boundary[kind]);
             let since_clear = baseline.map_or(u32::MAX, |values| count.wrapping_sub(values[kind]));
-            *count = since_boundary.min(since_clear);
+            *count = if cfg!(seawall_mutant = "window_baseline_supersedes") && baseline.is_some() {
+                since_clear
+            } else {
+                since_boundary.min(since_clear)
+            };
         }
         Some(counts)
     }

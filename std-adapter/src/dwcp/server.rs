@@ -150,7 +150,7 @@ impl Server {
     /// closes.
     ///
     /// Requests that come meanwhile are answered with [`Rejection::Draining`](super::Rejection::Draining).
-    /// A second call returns at once.
+    /// A second call returns at once. Dropping the future ends the server at once.
     pub async fn drain(&self, limit: Duration) -> Drained {
         let accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut accepting) = accepting else { return Drained { aborted: 0 } };

@@ -344,15 +344,18 @@ async fn a_requester_that_ignores_the_limits_is_rejected() {
         assert_eq!(status(raw.receive_news().await), (id, Status::Rejected(Rejection::BulkheadFull)));
     }
     raw.send(Frame::new(Header::Push { operation: Operation::Send }, Bytes::new())).await;
+    // What has expired is told so even when there is no room.
+    raw.send(request_with(6, 0, Bytes::new())).await;
+    assert_eq!(status(raw.receive_news().await), (6, Status::Timeout));
     // A withdrawn request gives its place back.
     raw.send(Frame::bare(Header::Cancel { id: 2 })).await;
     sleep(Duration::from_millis(1)).await;
-    raw.send(request(6)).await;
     raw.send(request(7)).await;
-    assert_eq!(status(raw.receive_news().await), (7, Status::Rejected(Rejection::BulkheadFull)));
+    raw.send(request(8)).await;
+    assert_eq!(status(raw.receive_news().await), (8, Status::Rejected(Rejection::BulkheadFull)));
     drop(raw);
     let stats = ended(serving).await.1;
-    assert_eq!((stats.requests, stats.rejected_inflight, stats.cancelled), (7, 3, 1));
+    assert_eq!((stats.requests, stats.rejected_inflight, stats.cancelled), (8, 3, 1));
     assert_eq!((stats.pushes_dropped, stats.inflight), (1, 0));
 }
 

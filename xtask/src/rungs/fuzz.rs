@@ -48,7 +48,11 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
         cargo
     };
-    let mut build = cargo(&["build", "--bins"]);
+    // Other programs of the package, such as one that writes seeds, do not link against libFuzzer.
+    let mut build = cargo(&["build"]);
+    for target in &targets {
+        build.args(["--bin", target]);
+    }
     let mut clippy = cargo(&["clippy", "--all-targets"]);
     clippy.args(["--", "-D", "warnings"]);
 

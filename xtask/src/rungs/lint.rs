@@ -9,19 +9,20 @@ use crate::setup;
 /// The workspace, and the fuzz package that stands outside it.
 pub(crate) fn fmt(job: &mut Job<'_>) -> Result<Tally> {
     setup::need_component(job, "fmt", "rustfmt")?;
-    let mut command = job.context.cargo();
-    let workspace = job.step(command.args(["fmt", "--all", "--check"]))?.passed();
-    let fuzz = job.context.root.join("fuzz/Cargo.toml");
-    let mut passed = workspace;
-    if fuzz.is_file() {
+    let mut tally = Tally::default();
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        if !job.context.root.join(manifest).is_file() {
+            continue;
+        }
         let mut command = job.context.cargo();
-        command.args(["fmt", "--check", "--manifest-path"]).arg(fuzz);
-        passed &= job.step(&mut command)?.passed();
+        command.args(["fmt", "--all", "--check", "--manifest-path", manifest, "--", "--color", "never"]);
+        let passed = job.step(&mut command)?.passed();
+        if !passed {
+            job.because(format!("not formatted: `cargo fmt --all --manifest-path {manifest}`"));
+        }
+        tally = [tally, Tally::one(passed)].into_iter().sum();
     }
-    if !passed {
-        job.because("not formatted: `cargo fmt`");
-    }
-    Ok(Tally::one(passed))
+    Ok(tally)
 }
 
 pub(crate) fn clippy(job: &mut Job<'_>) -> Result<Tally> {

@@ -74,6 +74,9 @@ impl Quota {
     }
 }
 
+/// The arrival time of a bucket that is as new.
+pub(super) const FULL: Wide = 0;
+
 /// How durations become units: a unit is `unit` nanoseconds, or a nanosecond is `per_nano` units.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
@@ -193,6 +196,15 @@ impl Scale {
         }
         let ahead = arrival.wrapping_sub(present);
         if ahead > self.horizon { 0 } else { ahead }
+    }
+
+    /// An arrival time as it is stored.
+    ///
+    /// Where units wrap, one that would read as a full bucket is stored a unit later; elsewhere it is the clock's origin, at
+    /// which the bucket was full indeed.
+    #[inline]
+    pub(super) const fn stored(&self, arrival: Wide) -> Wide {
+        if arrival == FULL && self.horizon != Wide::MAX { FULL + 1 } else { arrival }
     }
 
     /// The time after `now` until `units` more have passed; `None` if that is beyond the end of time.

@@ -321,15 +321,19 @@ fn a_refund_that_would_overflow_the_bucket_lapses() {
 #[test]
 fn an_undo_needs_no_time_and_lapses_when_somebody_came_after() {
     let limiter = RateLimiter::new(Quota::per_second(10).burst(3));
-    let first = limiter.try_acquire(millis(0)).unwrap();
+    let first = limiter.try_acquire(millis(1000)).unwrap();
     assert!(limiter.undo(&first));
-    assert!(!limiter.undo(&first), "once");
-    let second = limiter.try_acquire(millis(0)).unwrap();
-    let third = limiter.try_acquire(millis(0)).unwrap();
+    let second = limiter.try_acquire(millis(1000)).unwrap();
+    let third = limiter.try_acquire(millis(1000)).unwrap();
     assert!(!limiter.undo(&second));
-    assert_eq!(limiter.available(millis(0)), 1);
-    assert!(limiter.undo(&third) && limiter.undo(&second), "in reverse order each is untouched");
-    assert_eq!(burst(&limiter, 9, millis(0)), 3);
+    assert_eq!(limiter.available(millis(1000)), 1);
+    assert!(limiter.undo(&third) && limiter.undo(&second), "in reverse order nobody came after");
+    assert_eq!(burst(&limiter, 9, millis(1000)), 3);
+
+    let limiter = RateLimiter::new(Quota::per_second(10).burst(1));
+    let first = limiter.try_acquire(millis(1000)).unwrap();
+    assert!(limiter.try_acquire(millis(1100)).is_ok());
+    assert!(!limiter.undo(&first), "the bucket was full in between");
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> Snapshot<PRECISION, BUCKETS> {
             0 => return None,
             total => rank(share, total),
         };
-        let in_range = value_at::<PRECISION>(self.counts(), rank);
+        let in_range = value_at::<PRECISION>(self.counts(), rank).ok();
         Some(in_range.unwrap_or(super::Histogram::<PRECISION, BUCKETS>::MAX_VALUE))
     }
 

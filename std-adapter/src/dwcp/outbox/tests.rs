@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
 use super::{COPY_MAX, Outbox, Refused, Writer};
 use crate::dwcp::error::CloseReason;
@@ -88,6 +89,7 @@ async fn a_reader_that_stopped_ends_the_writing_and_those_who_wait() {
     let (ours, _theirs) = tokio::io::duplex(64);
     let mut writer = Writer::spawn(ours, Arc::clone(&outbox), LIMIT, Arc::<LinkCounters>::default());
     assert_eq!(writer.done().await, Err(CloseReason::WriteTimeout));
-    assert_eq!(waiting.await.unwrap(), Err(Refused::Closed));
+    let waiting = timeout(LIMIT, waiting).await.expect("nobody waits for a writer that ended");
+    assert_eq!(waiting.unwrap(), Err(Refused::Closed));
     assert_eq!(outbox.written(), 64);
 }

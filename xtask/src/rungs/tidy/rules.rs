@@ -15,7 +15,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         says: "core names atomics in atomic/sync.rs alone",
-        scope: |path| path.starts_with("core/src/") && path != "core/src/atomic/sync.rs",
+        // A test may count wakes with an atomic of its own.
+        scope: |path| {
+            path.starts_with("core/src/") && path != "core/src/atomic/sync.rs" && !path.ends_with("/tests.rs")
+        },
         breach: |line| ["sync::atomic", "portable_atomic"].iter().any(|name| code(line).contains(name)),
     },
     Rule {

@@ -1,5 +1,8 @@
 //! Writes the hand-made part of the corpus of `frame_decoder`: one file for each kind of frame, and one for each
-//! way to be hostile that has a name. Run it in this folder after the wire format grew.
+//! way to be hostile that has a name.
+//!
+//! Run it with `cargo run --example frame_decoder_seeds` after the wire format grew.
+//! It is an example and no program, so that building the targets with the fuzzer's flags leaves it alone.
 
 use std::fs;
 use std::io;
@@ -26,8 +29,14 @@ fn hello(name: &str, number: u32) -> Hello {
 }
 
 fn request(id: u64, operation: Operation, body: &'static [u8]) -> Vec<u8> {
-    let header =
-        RequestHeader { id, operation, deadline_ms: 250, attempt: 1, priority: 128, idempotent: id.is_multiple_of(2) };
+    let header = RequestHeader {
+        id,
+        operation,
+        deadline_ms: 250,
+        attempt: 1,
+        priority: 128,
+        idempotent: id.is_multiple_of(2),
+    };
     encode(Header::Request(header), body)
 }
 

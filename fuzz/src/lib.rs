@@ -3,4 +3,5 @@
 //! The targets in `fuzz_targets` feed them what the fuzzer invents; ordinary tests include the same files and feed
 //! them the committed corpus.
 
+pub mod circuit_breaker;
 pub mod frame_decoder;

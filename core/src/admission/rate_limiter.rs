@@ -63,8 +63,9 @@
 //!
 //! Never more than `burst + rate · t` tokens are granted in any interval `t`, at any number of threads (narrow layout: one
 //! token more).
-//! A clock that steps back grants nothing meanwhile, and the limiter refuses for no longer than the step; on the narrow
-//! layout a step of more than 16 bursts' time gives one full burst.
+//! A clock that steps back mints nothing: `t` is what it goes forward by, and a step back takes nothing from that.
+//! The limiter refuses for no longer than the step; on the narrow layout a step of more than 16 bursts' time gives one full
+//! burst.
 //! The last burst's time of the 584 years refills nothing.
 //!
 //! # Cost

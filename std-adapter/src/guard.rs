@@ -59,8 +59,10 @@ use seawall_core::circuit_breaker::Transition;
 use seawall_core::degradation::{Component, Degradation, Level};
 use seawall_core::error_budget::Edge;
 use seawall_core::events::{Event, EventKind, EventRing};
+/// What the operation is told of the attempt that it makes.
+pub use seawall_core::guard::About as Attempt;
 use seawall_core::histogram::{self, Histogram, buckets_for};
-use seawall_core::{Clock, ConfigError, Deadline, Instant, guard as decision};
+use seawall_core::{Clock, ConfigError, Instant, guard as decision};
 use tallies::Tallies;
 pub use tallies::{ATTEMPT_LABELS, GiveUps, RetryTallies};
 
@@ -99,39 +101,6 @@ struct Shared<C> {
     tallies: Tallies,
     events: EventRing<64>,
     degradation: OnceLock<(Arc<Degradation>, Component)>,
-}
-
-/// What the operation is told of the attempt that it makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    number: u32,
-    deadline: Deadline,
-    remaining: Duration,
-    probe: bool,
-}
-
-impl Attempt {
-    /// 1 for the first attempt of a call.
-    pub const fn number(&self) -> u32 {
-        self.number
-    }
-
-    /// When the attempt must be over, on the guard's clock.
-    pub const fn deadline(&self) -> Deadline {
-        self.deadline
-    }
-
-    /// The time that the attempt has, from its start; [`Duration::MAX`] if there is no limit.
-    ///
-    /// This is what goes to the next node, and what a blocking operation sets as its socket's timeout.
-    pub const fn remaining(&self) -> Duration {
-        self.remaining
-    }
-
-    /// Whether it is a probe of a half-open breaker.
-    pub const fn is_probe(&self) -> bool {
-        self.probe
-    }
 }
 
 /// What one call asks for beyond the guard's policy.

@@ -71,6 +71,7 @@
 //! | any, breaker open, rejected | 1 | statistics 1 |
 
 mod call;
+mod classify;
 mod error;
 mod policy;
 mod presets;
@@ -84,6 +85,7 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 
 pub use call::{About, Attempt, Call, Report, Settled, Verdict};
+pub use classify::{Classify, ErrorsFail};
 pub use error::Error;
 pub use policy::Policy;
 pub use rejected::{Pattern, Rejected};

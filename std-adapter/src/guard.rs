@@ -43,7 +43,6 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod blocking;
-mod classify;
 mod running;
 mod tallies;
 #[cfg(feature = "tokio")]
@@ -54,13 +53,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub use classify::{Classify, ErrorsFail};
 use seawall_core::circuit_breaker::Transition;
 use seawall_core::degradation::{Component, Degradation, Level};
 use seawall_core::error_budget::Edge;
 use seawall_core::events::{Event, EventKind, EventRing};
 /// What the operation is told of the attempt that it makes.
 pub use seawall_core::guard::About as Attempt;
+pub use seawall_core::guard::{Classify, ErrorsFail};
 use seawall_core::histogram::{self, Histogram, buckets_for};
 use seawall_core::{Clock, ConfigError, Instant, guard as decision};
 use tallies::Tallies;

@@ -419,6 +419,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
             return Some([0; KINDS]);
         }
         let baseline = (clearing & HELD != 0).then(|| read(&self.baseline));
+        let early = cfg!(seawall_mutant = "window_counters_before_boundary").then(|| self.read_counters());
         let Some((slot, stamp)) = self.oldest_live(bucket) else { return Some([0; KINDS]) };
         let boundary = read(&self.boundaries[slot]);
         // ORDERING: none is needed; the values were loaded with acquire, and a newer one among them shows its stamp.
@@ -429,7 +430,8 @@ impl<const SLOTS: usize> Window<SLOTS> {
         if cleared || torn {
             return None;
         }
-        let mut counts = self.read_counters();
+        // The counters are read after the boundary, so that none is behind it.
+        let mut counts = early.unwrap_or_else(|| self.read_counters());
         for (kind, count) in counts.iter_mut().enumerate() {
             let since_boundary = count.wrapping_sub(boundary[kind]);
             let since_clear = baseline.map_or(u32::MAX, |values| count.wrapping_sub(values[kind]));

@@ -238,6 +238,11 @@ impl<C: Clock> Guard<C> {
         let _ = self.shared.degradation.set((degradation, component));
     }
 
+    /// The degradation and the component that this guard [drives](Guard::drive), if it does.
+    pub fn degradation(&self) -> Option<(&Degradation, Component)> {
+        self.shared.degradation.get().map(|(degradation, component)| (&**degradation, *component))
+    }
+
     /// Looks whether time took the error budget over the line, which calls do by themselves; ask now and then while nothing
     /// is called.
     pub fn refresh(&self) {

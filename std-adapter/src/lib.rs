@@ -4,6 +4,8 @@ pub mod clock;
 #[cfg(feature = "dwcp")]
 pub mod dwcp;
 pub mod guard;
+#[cfg(feature = "serde")]
+pub mod stats;
 
 pub use clock::SystemClock;
 pub use guard::{Attempt, Guard, Options};

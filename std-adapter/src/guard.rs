@@ -299,6 +299,13 @@ impl<C: Clock> Shared<C> {
     }
 }
 
+impl<C> Guard<C> {
+    /// Whether the two handles are of one guard.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
 impl<C> Clone for Guard<C> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }

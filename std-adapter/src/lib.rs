@@ -4,6 +4,8 @@ pub mod clock;
 #[cfg(feature = "dwcp")]
 pub mod dwcp;
 pub mod guard;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "serde")]
 pub mod stats;
 

@@ -71,6 +71,8 @@
 //! | any, breaker open, rejected | 1 | statistics 1 |
 
 mod call;
+mod classify;
+mod error;
 mod policy;
 mod presets;
 mod rejected;
@@ -82,7 +84,9 @@ use core::fmt;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
-pub use call::{Attempt, Call, Report, Settled, Verdict};
+pub use call::{About, Attempt, Call, Report, Settled, Verdict};
+pub use classify::{Classify, ErrorsFail};
+pub use error::Error;
 pub use policy::Policy;
 pub use rejected::{Pattern, Rejected};
 use stats::Counters;

@@ -1,2 +1,13 @@
-//! Seawall for firmware.
+#![doc = include_str!("../README.md")]
 #![no_std]
+#![forbid(unsafe_code)]
+
+mod clock;
+mod guard;
+mod timer;
+
+pub use clock::EmbassyClock;
+pub use guard::{Guard, Options};
+/// The decisions themselves, for loops of one's own.
+pub use seawall_core as core;
+pub use seawall_core::guard::{About as Attempt, Error, Policy, Rejected, Report};

@@ -115,6 +115,25 @@ fn an_event_beside_a_clear_is_counted_once_or_forgotten() {
     });
 }
 
+// Mutant: window_counters_before_boundary
+#[test]
+fn a_reader_beside_two_writers_never_sees_more_than_was_recorded() {
+    loom::model(|| {
+        let window = window::<1>();
+        let writers = [0, 1].map(|bucket| {
+            let window = window.clone();
+            thread::spawn(move || window.record_only(Sample::FAILURE, at(bucket)))
+        });
+        let seen = window.totals(at(1));
+        assert!(seen.calls <= 2 && seen.failures == seen.calls, "{seen:?}");
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        let seen = window.totals(at(1));
+        assert!((1..=2).contains(&seen.calls), "{seen:?}");
+    });
+}
+
 // Mutant: window_torn_baseline
 // Mutant: window_reads_while_clearing
 #[test]

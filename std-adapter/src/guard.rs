@@ -43,7 +43,6 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod blocking;
-mod classify;
 mod running;
 mod tallies;
 #[cfg(feature = "tokio")]
@@ -54,13 +53,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub use classify::{Classify, ErrorsFail};
 use seawall_core::circuit_breaker::Transition;
 use seawall_core::degradation::{Component, Degradation, Level};
 use seawall_core::error_budget::Edge;
 use seawall_core::events::{Event, EventKind, EventRing};
+/// What the operation is told of the attempt that it makes.
+pub use seawall_core::guard::About as Attempt;
+pub use seawall_core::guard::{Classify, ErrorsFail};
 use seawall_core::histogram::{self, Histogram, buckets_for};
-use seawall_core::{Clock, ConfigError, Deadline, Instant, guard as decision};
+use seawall_core::{Clock, ConfigError, Instant, guard as decision};
 use tallies::Tallies;
 pub use tallies::{ATTEMPT_LABELS, GiveUps, RetryTallies};
 
@@ -99,39 +100,6 @@ struct Shared<C> {
     tallies: Tallies,
     events: EventRing<64>,
     degradation: OnceLock<(Arc<Degradation>, Component)>,
-}
-
-/// What the operation is told of the attempt that it makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    number: u32,
-    deadline: Deadline,
-    remaining: Duration,
-    probe: bool,
-}
-
-impl Attempt {
-    /// 1 for the first attempt of a call.
-    pub const fn number(&self) -> u32 {
-        self.number
-    }
-
-    /// When the attempt must be over, on the guard's clock.
-    pub const fn deadline(&self) -> Deadline {
-        self.deadline
-    }
-
-    /// The time that the attempt has, from its start; [`Duration::MAX`] if there is no limit.
-    ///
-    /// This is what goes to the next node, and what a blocking operation sets as its socket's timeout.
-    pub const fn remaining(&self) -> Duration {
-        self.remaining
-    }
-
-    /// Whether it is a probe of a half-open breaker.
-    pub const fn is_probe(&self) -> bool {
-        self.probe
-    }
 }
 
 /// What one call asks for beyond the guard's policy.
@@ -270,6 +238,11 @@ impl<C: Clock> Guard<C> {
         let _ = self.shared.degradation.set((degradation, component));
     }
 
+    /// The degradation and the component that this guard [drives](Guard::drive), if it does.
+    pub fn degradation(&self) -> Option<(&Degradation, Component)> {
+        self.shared.degradation.get().map(|(degradation, component)| (&**degradation, *component))
+    }
+
     /// Looks whether time took the error budget over the line, which calls do by themselves; ask now and then while nothing
     /// is called.
     pub fn refresh(&self) {
@@ -323,6 +296,13 @@ impl<C: Clock> Shared<C> {
                 self.events.push(Event { at: now, kind: EventKind::Level(change) });
             }
         }
+    }
+}
+
+impl<C> Guard<C> {
+    /// Whether the two handles are of one guard.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 

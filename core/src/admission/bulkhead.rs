@@ -283,8 +283,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
     /// A ticket of another bulkhead gives back permits here that were taken there; in use never falls below zero.
     #[inline]
     pub fn release(&self, ticket: Ticket) {
-        let Ticket { weight } = ticket;
-        self.give_back(weight);
+        self.give_back(ticket.redeem());
     }
 
     /// The counts now.
@@ -379,7 +378,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
             }
             self.state.transition(State::give_up_turn);
             drop(wakers);
-            if !self.state.transition(State::knock) {
+            if cfg!(seawall_mutant = "bulkhead_turn_not_resumed") || !self.state.transition(State::knock) {
                 return;
             }
         }
@@ -399,6 +398,11 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
         };
         // A verdict is about somebody.
         let Some((slot, need)) = head else { return Look::Again };
+        if cfg!(seawall_mutant = "bulkhead_waker_before_verdict") {
+            let waker = slot.take_waker();
+            slot.settle(place);
+            return Look::Settled(waker);
+        }
         if slot.settle(place) {
             return Look::Settled(slot.take_waker());
         }

@@ -239,7 +239,8 @@ impl<const N: usize> WaitQueue<N> {
                 Place::Waiting { need } => {
                     // ORDERING: none is needed, the place that was just seen published the ticket.
                     let ticket = slot.ticket.load(Ordering::Relaxed);
-                    if oldest.is_none_or(|(_, first, _)| is_before(ticket, first)) {
+                    let by_ticket = !cfg!(seawall_mutant = "bulkhead_ignores_tickets");
+                    if oldest.is_none_or(|(_, first, _)| by_ticket && is_before(ticket, first)) {
                         oldest = Some((slot, ticket, need));
                     }
                 }
@@ -259,14 +260,17 @@ const fn later(a: u32, b: u32) -> u32 {
     if is_before(a, b) { b } else { a }
 }
 
+/// How many wakers are kept until the turn is given up; one in models, where each takes many executions.
+const KEPT: usize = if cfg!(loom) { 1 } else { 8 };
+
 /// Wakers that are woken once nothing is held: at the latest when this is dropped, also while unwinding.
 pub(crate) struct Wakers {
-    list: [Option<Waker>; 8],
+    list: [Option<Waker>; KEPT],
 }
 
 impl Wakers {
     pub(crate) const fn new() -> Self {
-        Self { list: [const { None }; 8] }
+        Self { list: [const { None }; KEPT] }
     }
 
     /// Keeps a waker; `false` if there is no room for another one.

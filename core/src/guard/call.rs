@@ -38,6 +38,39 @@ pub struct Attempt<'a, const SLOTS: usize = 10> {
     deadline: Deadline,
 }
 
+/// What an operation is told of the attempt that it makes: plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    number: u32,
+    deadline: Deadline,
+    remaining: Duration,
+    probe: bool,
+}
+
+impl About {
+    /// 1 for the first attempt of a call.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// When the attempt must be over, on the guard's clock.
+    pub const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// The time that the attempt has, from its start; [`Duration::MAX`] if there is no limit.
+    ///
+    /// This is what goes to the next node, and what a blocking operation sets as its socket's timeout.
+    pub const fn remaining(&self) -> Duration {
+        self.remaining
+    }
+
+    /// Whether it is a probe of a half-open breaker.
+    pub const fn is_probe(&self) -> bool {
+        self.probe
+    }
+}
+
 /// How an attempt ended, and whether another one makes sense.
 ///
 /// # Examples
@@ -293,6 +326,16 @@ impl<const WAITERS: usize, const SLOTS: usize> Drop for Call<'_, WAITERS, SLOTS>
 }
 
 impl<const SLOTS: usize> Attempt<'_, SLOTS> {
+    /// What the operation needs to know of it.
+    pub fn about(&self) -> About {
+        About {
+            number: self.number,
+            deadline: self.deadline,
+            remaining: self.deadline.remaining(self.started),
+            probe: self.is_probe(),
+        }
+    }
+
     /// 1 for the first attempt of a call.
     pub const fn number(&self) -> u32 {
         self.number

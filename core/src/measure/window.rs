@@ -138,7 +138,7 @@ type Words = [AtomicU32; KINDS];
 ///
 /// With `SLOTS` = 0 it records nothing and its sums are zero.
 pub struct Window<const SLOTS: usize> {
-    shape: Shape,
+    shape: Shape<SLOTS>,
     stamps: [AtomicU32; SLOTS],
     boundaries: [Words; SLOTS],
     clearing: AtomicU32,
@@ -169,7 +169,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         /// If `SLOTS` buckets do not divide the span, or if it is too long.
         pub const fn try_new(span: Span) -> Result<Self, ConfigError> {
             const { assert!(SLOTS <= MAX_SLOTS, "a window has at most 4096 slots") };
-            match Shape::try_new(span, SLOTS as u32) {
+            match Shape::try_new(span) {
                 Ok(shape) => Ok(Self {
                     shape,
                     stamps: array_of!(SLOTS, AtomicU32::new(0)),
@@ -197,8 +197,16 @@ impl<const SLOTS: usize> Window<SLOTS> {
     /// O(1) under steady traffic, O(`SLOTS`) at worst.
     #[inline]
     pub fn record(&self, sample: Sample, now: Instant) -> Totals {
-        self.record_only(sample, now);
-        self.totals(now)
+        if SLOTS == 0 {
+            return Totals::ZERO;
+        }
+        let bucket = self.upcoming(now);
+        self.count(sample, bucket);
+        match self.shape.at(now) {
+            // The sums are those of the event's own bucket.
+            Some(_) => self.totals_at(|| bucket),
+            None => self.totals_at(|| self.current(now)),
+        }
     }
 
     /// Counts `sample`, for a caller who does not need the sums.
@@ -211,7 +219,11 @@ impl<const SLOTS: usize> Window<SLOTS> {
         if SLOTS == 0 {
             return;
         }
-        let bucket = self.upcoming(now);
+        self.count(sample, self.upcoming(now));
+    }
+
+    #[inline]
+    fn count(&self, sample: Sample, bucket: Bucket) {
         // ORDERING: acquire; an event that sees its bucket's stamp is counted after the boundary was read.
         let stamp = self.stamps[bucket.slot].load(Ordering::Acquire);
         if stamp & !BUSY != bucket.number << 1 {
@@ -238,8 +250,14 @@ impl<const SLOTS: usize> Window<SLOTS> {
         if SLOTS == 0 {
             return Totals::ZERO;
         }
+        self.totals_at(|| self.current(now))
+    }
+
+    /// The sums at what `bucket` says, which is asked again if they have to be read again.
+    #[inline]
+    fn totals_at(&self, bucket: impl Fn() -> Bucket) -> Totals {
         loop {
-            if let Some(counts) = self.counts(self.current(now)) {
+            if let Some(counts) = self.counts(bucket()) {
                 return Totals::of(counts);
             }
         }
@@ -401,6 +419,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
             return Some([0; KINDS]);
         }
         let baseline = (clearing & HELD != 0).then(|| read(&self.baseline));
+        let early = cfg!(seawall_mutant = "window_counters_before_boundary").then(|| self.read_counters());
         let Some((slot, stamp)) = self.oldest_live(bucket) else { return Some([0; KINDS]) };
         let boundary = read(&self.boundaries[slot]);
         // ORDERING: none is needed; the values were loaded with acquire, and a newer one among them shows its stamp.
@@ -411,7 +430,8 @@ impl<const SLOTS: usize> Window<SLOTS> {
         if cleared || torn {
             return None;
         }
-        let mut counts = self.read_counters();
+        // The counters are read after the boundary, so that none is behind it.
+        let mut counts = early.unwrap_or_else(|| self.read_counters());
         for (kind, count) in counts.iter_mut().enumerate() {
             let since_boundary = count.wrapping_sub(boundary[kind]);
             let since_clear = baseline.map_or(u32::MAX, |values| count.wrapping_sub(values[kind]));

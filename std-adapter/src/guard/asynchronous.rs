@@ -4,13 +4,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use seawall_core::guard::{Begin, Call, Waiting};
+use seawall_core::guard::{Begin, Call, Error, Waiting};
 use seawall_core::{Clock, Instant};
 
 use super::running::{Next, Running, deadline};
 use super::timed::timed;
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
-use crate::error::Error;
 
 impl<C: Clock> Guard<C> {
     /// Calls `operation` under the guard's protection.

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use seawall_core::guard::{Begin, Call, Waiting};
+use seawall_core::guard::{Begin, Call, Error, Waiting};
 use seawall_core::{Clock, Instant};
 
 use super::running::{Ended, Next, Running, deadline};
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
-use crate::error::Error;
 
 impl<C: Clock> Guard<C> {
     /// Calls `operation` under the guard's protection, on this thread.

@@ -3,12 +3,11 @@
 use std::any::Any;
 use std::time::Duration;
 
-use seawall_core::guard::{Call, Rejected, Report, Verdict};
+use seawall_core::guard::{Call, Error, Rejected, Report, Verdict};
 use seawall_core::retry::GiveUp;
 use seawall_core::{Clock, Deadline, Instant, Outcome, guard as decision};
 
 use super::{Attempt, Classify, SLOTS, Shared, WAITERS};
-use crate::error::{Error, Failed, TimedOut};
 
 /// How the operation ended.
 pub(super) enum Ended<T, E> {
@@ -45,8 +44,8 @@ impl<T, E> Ended<T, E> {
     fn into_result(self, attempts: u32, gave_up: Option<GiveUp>) -> Result<T, Error<E>> {
         match self {
             Self::Returned(Ok(value), _) => Ok(value),
-            Self::Returned(Err(error), _) => Err(Error::Failed(Failed { error, attempts, gave_up })),
-            Self::TimedOut(limit) => Err(Error::TimedOut(TimedOut { limit, attempts, gave_up })),
+            Self::Returned(Err(error), _) => Err(Error::Failed { error, attempts, gave_up }),
+            Self::TimedOut(limit) => Err(Error::TimedOut { limit, attempts, gave_up }),
             Self::Panicked(payload) => std::panic::resume_unwind(payload),
         }
     }
@@ -87,12 +86,7 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
                     self.shared.transition(transition, now);
                 }
                 self.shared.tallies.attempt(attempt.number());
-                let about = Attempt {
-                    number: attempt.number(),
-                    deadline: attempt.deadline(),
-                    remaining: attempt.deadline().remaining(now),
-                    probe: attempt.is_probe(),
-                };
+                let about = attempt.about();
                 Ok((attempt, about))
             }
             Err(rejected) => {

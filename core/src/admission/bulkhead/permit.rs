@@ -57,10 +57,15 @@ impl<const WAITERS: usize> fmt::Debug for Permit<'_, WAITERS> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "without `Bulkhead::release` the permits are lost"]
 pub struct Ticket {
-    pub(super) weight: u32,
+    weight: u32,
 }
 
 impl Ticket {
+    /// Uses the ticket up.
+    pub(super) const fn redeem(self) -> u32 {
+        self.weight
+    }
+
     /// How many permits it stands for.
     pub const fn weight(&self) -> u32 {
         self.weight

@@ -4,7 +4,6 @@
 
 extern crate std;
 
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
@@ -13,30 +12,29 @@ use std::{thread, vec, vec::Vec};
 
 use super::state::{Limits, State, Turn};
 use super::{Bulkhead, Config, Entry, Permit, Rejected, Waiter};
-use crate::atomic::sync::probe;
+use crate::atomic::sync::{AtomicU32, Ordering, probe};
 use crate::atomic::word::Packed;
 use crate::time::Instant;
 
 const NOW: Instant = Instant::ZERO;
 
 /// Counts how often it is woken.
-#[derive(Default)]
 struct Bell(AtomicU32);
 
 impl Bell {
     fn new() -> (Arc<Self>, Waker) {
-        let bell = Arc::new(Self::default());
+        let bell = Arc::new(Self(AtomicU32::new(0)));
         (bell.clone(), Waker::from(bell))
     }
 
     fn rings(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
+        self.0.load(Ordering::Acquire)
     }
 }
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -284,7 +282,7 @@ fn b46_a_waker_may_call_back() {
             let mut waiters = core::mem::take(&mut *self.0.lock().unwrap());
             for waiter in &mut waiters {
                 if ready(waiter) {
-                    self.1.fetch_add(1, Ordering::SeqCst);
+                    self.1.fetch_add(1, Ordering::AcqRel);
                 }
             }
             assert!(BULKHEAD.snapshot().in_use <= 1);
@@ -301,7 +299,7 @@ fn b46_a_waker_may_call_back() {
         task.0.lock().unwrap().push(waiter);
     }
     drop(running);
-    assert_eq!(task.1.load(Ordering::SeqCst), 2);
+    assert_eq!(task.1.load(Ordering::Acquire), 2);
     let after = BULKHEAD.snapshot();
     assert_eq!((after.in_use, after.waiting), (0, 0));
 }
@@ -636,9 +634,9 @@ fn stress_of_four_threads_never_over_admits_and_loses_nothing() {
     let bulkhead = Bulkhead::<2>::new(Config::new(CAPACITY));
     let running = AtomicU32::new(0);
     let work = |permit: Permit<'_, 2>| {
-        let now = running.fetch_add(permit.weight(), Ordering::SeqCst) + permit.weight();
+        let now = running.fetch_add(permit.weight(), Ordering::AcqRel).wrapping_add(permit.weight());
         assert!(now <= CAPACITY, "{now} in use");
-        running.fetch_sub(permit.weight(), Ordering::SeqCst);
+        running.fetch_add(permit.weight().wrapping_neg(), Ordering::AcqRel);
         drop(permit);
     };
     thread::scope(|scope| {

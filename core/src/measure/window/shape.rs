@@ -59,12 +59,11 @@ pub(super) struct Bucket {
     pub(super) number: u32,
 }
 
-/// How a span is cut into buckets.
+/// How a span is cut into buckets, of which the window keeps `SLOTS`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(super) struct Shape<const SLOTS: usize> {
     pace: Pace,
-    slots: u32,
-    /// How many buckets the sums cover; at most `slots`.
+    /// How many buckets the sums cover, at most `SLOTS`.
     live: u32,
     /// Numbers of buckets are taken modulo this.
     lap: u32,
@@ -80,14 +79,18 @@ enum Pace {
     Calls { width: u32, asked: u32 },
 }
 
-impl Shape {
-    pub(super) const fn try_new(span: Span, slots: u32) -> Result<Self, ConfigError> {
+impl<const SLOTS: usize> Shape<SLOTS> {
+    /// The number of slots, which is at most [`MAX_SLOTS`](super::MAX_SLOTS).
+    const SLOTS: u32 = SLOTS as u32;
+
+    pub(super) const fn try_new(span: Span) -> Result<Self, ConfigError> {
+        let slots = Self::SLOTS;
         if slots == 0 {
             let pace = match span.0 {
                 Kind::Time(_) => Pace::Time { width: 1, reciprocal: u64::MAX },
                 Kind::Calls(asked) => Pace::Calls { width: 1, asked },
             };
-            return Ok(Self { pace, slots, live: 0, lap: TIME_LAP, ahead: 0 });
+            return Ok(Self { pace, live: 0, lap: TIME_LAP, ahead: 0 });
         }
         match span.0 {
             Kind::Time(span) => {
@@ -100,7 +103,7 @@ impl Shape {
                     "a whole, positive number of nanoseconds in each slot"
                 );
                 let pace = Pace::Time { width, reciprocal: u64::MAX / width };
-                Ok(Self { pace, slots, live: slots, lap: TIME_LAP, ahead: SPANS_BEHIND * slots })
+                Ok(Self { pace, live: slots, lap: TIME_LAP, ahead: SPANS_BEHIND * slots })
             }
             Kind::Calls(asked) => {
                 require!(asked > 0 && asked <= MAX_CALLS, "window.calls", "between 1 and 16777216");
@@ -108,14 +111,14 @@ impl Shape {
                 // A whole number of rounds through the slots, and no more than 2³¹ calls.
                 let lap = (1 << 31) / (width * slots) * slots;
                 let pace = Pace::Calls { width, asked };
-                Ok(Self { pace, slots, live: asked.div_ceil(width), lap, ahead: lap / 2 })
+                Ok(Self { pace, live: asked.div_ceil(width), lap, ahead: lap / 2 })
             }
         }
     }
 
     pub(super) const fn span(&self) -> Span {
         match self.pace {
-            Pace::Time { width, .. } => Span::time(Duration::from_nanos(width * self.slots as u64)),
+            Pace::Time { width, .. } => Span::time(Duration::from_nanos(width * SLOTS as u64)),
             Pace::Calls { asked, .. } => Span::calls(asked),
         }
     }
@@ -130,10 +133,7 @@ impl Shape {
         if nanos - quotient * width >= width {
             quotient += 1;
         }
-        Some(Bucket {
-            slot: (quotient % self.slots as u64) as usize,
-            number: (quotient % TIME_LAP as u64) as u32,
-        })
+        Some(Bucket { slot: (quotient % SLOTS as u64) as usize, number: (quotient % TIME_LAP as u64) as u32 })
     }
 
     /// The bucket of the call after `before` others, if calls are what makes the buckets.
@@ -143,7 +143,7 @@ impl Shape {
             Pace::Time { .. } => 0,
             Pace::Calls { width, .. } => before / width,
         };
-        Bucket { slot: (number % self.slots) as usize, number }
+        Bucket { slot: number as usize % SLOTS, number }
     }
 
     /// The calls after which the numbers of buckets start over.
@@ -157,8 +157,9 @@ impl Shape {
     /// The oldest bucket that is live at `bucket`.
     pub(super) const fn first_live(&self, bucket: Bucket) -> Bucket {
         let back = self.live - 1;
+        let slot = bucket.slot + SLOTS - back as usize;
         Bucket {
-            slot: (bucket.slot + (self.slots - back) as usize) % self.slots as usize,
+            slot: if slot >= SLOTS { slot - SLOTS } else { slot },
             number: self.since(bucket.number, back),
         }
     }
@@ -184,7 +185,7 @@ impl Shape {
 
     /// Whether a baseline of the bucket `number` may be newer than a boundary that is live at `other`.
     pub(super) const fn is_recent(&self, number: u32, other: u32) -> bool {
-        let range = (SPANS_BEHIND + 2) * self.slots;
+        let range = (SPANS_BEHIND + 2) * Self::SLOTS;
         self.since(other, number) <= range || self.since(number, other) <= range
     }
 

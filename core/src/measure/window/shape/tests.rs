@@ -13,7 +13,7 @@ fn the_reciprocal_divides_exactly() {
     }
     let widths = [1, 2, 3, 5, 10, 999, 1_000_000, 1_000_000_000, u64::MAX / 3, u64::MAX / 2, u64::MAX];
     for width in widths {
-        let shape = Shape::try_new(Span::time(Duration::from_nanos(width)), 1).unwrap();
+        let shape = Shape::<1>::try_new(Span::time(Duration::from_nanos(width))).unwrap();
         let near = [0, width - 1, width, width.saturating_add(1), width.saturating_mul(2), u64::MAX];
         for now in nanos.into_iter().chain(near).chain(near.map(|n| n.saturating_sub(1))) {
             let expected = (now / width % u64::from(TIME_LAP)) as u32;
@@ -23,22 +23,30 @@ fn the_reciprocal_divides_exactly() {
     }
 }
 
-#[test]
-fn a_lap_of_calls_is_a_whole_number_of_rounds_and_long_enough() {
-    for slots in [1, 2, 3, 7, 10, 4096] {
-        for calls in [1, 2, 5, 10, 11, 100, 4097, MAX_CALLS] {
-            let shape = Shape::try_new(Span::calls(calls), slots).unwrap();
-            assert_eq!(shape.lap % slots, 0);
-            assert!(shape.lap >= 60 * slots, "{slots} {calls}");
-            assert!(shape.calls_per_lap() <= 1 << 31);
-            assert!(shape.live <= slots);
-        }
+fn lap_of_calls_is_sound<const SLOTS: usize>() {
+    let slots = SLOTS as u32;
+    for calls in [1, 2, 5, 10, 11, 100, 4097, MAX_CALLS] {
+        let shape = Shape::<SLOTS>::try_new(Span::calls(calls)).unwrap();
+        assert_eq!(shape.lap % slots, 0);
+        assert!(shape.lap >= 60 * slots, "{slots} {calls}");
+        assert!(shape.calls_per_lap() <= 1 << 31);
+        assert!(shape.live <= slots);
     }
 }
 
 #[test]
+fn a_lap_of_calls_is_a_whole_number_of_rounds_and_long_enough() {
+    lap_of_calls_is_sound::<1>();
+    lap_of_calls_is_sound::<2>();
+    lap_of_calls_is_sound::<3>();
+    lap_of_calls_is_sound::<7>();
+    lap_of_calls_is_sound::<10>();
+    lap_of_calls_is_sound::<4096>();
+}
+
+#[test]
 fn neighbors_across_the_lap_are_neighbors() {
-    let shape = Shape::try_new(Span::time(Duration::from_secs(10)), 10).unwrap();
+    let shape = Shape::<10>::try_new(Span::time(Duration::from_secs(10))).unwrap();
     let last = TIME_LAP - 1;
     assert!(shape.is_newer(0, last) && !shape.is_newer(last, 0));
     assert!(shape.is_newer(39, last) && !shape.is_newer(40, last));
@@ -51,12 +59,12 @@ fn neighbors_across_the_lap_are_neighbors() {
 
 #[test]
 fn errors_name_the_field_and_the_bound() {
-    let message = |span, slots| Shape::try_new(span, slots).unwrap_err().to_string();
+    let message = |span| Shape::<10>::try_new(span).unwrap_err().to_string();
     assert_eq!(
-        message(Span::time(Duration::from_nanos(5)), 10),
+        message(Span::time(Duration::from_nanos(5))),
         "window.span must be a whole, positive number of nanoseconds in each slot"
     );
-    assert_eq!(message(Span::calls(0), 10), "window.calls must be between 1 and 16777216");
-    assert_eq!(message(Span::calls(MAX_CALLS + 1), 1), message(Span::calls(0), 10));
-    assert_eq!(message(Span::time(Duration::MAX), 10), "window.span must be at most 2^64 nanoseconds");
+    assert_eq!(message(Span::calls(0)), "window.calls must be between 1 and 16777216");
+    assert_eq!(message(Span::calls(MAX_CALLS + 1)), message(Span::calls(0)));
+    assert_eq!(message(Span::time(Duration::MAX)), "window.span must be at most 2^64 nanoseconds");
 }

@@ -1,10 +1,22 @@
 //! What a result means for the patterns.
 
-use seawall_core::guard::Report;
+use super::Report;
 
 /// Says what a result means.
 ///
 /// Closures from `&Result<T, E>` to [`Report`] do.
+///
+/// # Examples
+///
+/// ```
+/// use seawall_core::guard::{Classify, ErrorsFail, Report};
+/// use seawall_core::Outcome;
+///
+/// let reply: Result<u8, &str> = Err("malformed");
+/// assert_eq!(ErrorsFail.classify(&reply).outcome(), Outcome::Failure);
+/// let forgiving = |_: &Result<u8, &str>| Report::new(Outcome::Ignored);
+/// assert_eq!(forgiving.classify(&reply).outcome(), Outcome::Ignored);
+/// ```
 pub trait Classify<T, E> {
     /// What this result means.
     fn classify(&self, result: &Result<T, E>) -> Report;

@@ -1,46 +1,38 @@
 //! What a protected call returns when it returns no value.
 
-use std::error::Error as StdError;
-use std::fmt;
-use std::time::Duration;
+use core::error::Error as CoreError;
+use core::fmt;
+use core::time::Duration;
 
-use seawall_core::guard::Rejected;
-use seawall_core::retry::GiveUp;
+use super::Rejected;
+use crate::attempt::retry::GiveUp;
 
 /// A protected call did not succeed. Each failure says which pattern caused it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Core's own methods never return it; it stands here because the adapters, which run operations, share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<E> {
     /// A pattern refused the call before it started: the operation did not run.
     Rejected(Rejected),
     /// The last attempt ran into its timeout. It may have taken effect.
-    TimedOut(TimedOut),
+    TimedOut {
+        /// The time that the attempt was given.
+        limit: Duration,
+        /// The attempts of the call, this one included.
+        attempts: u32,
+        /// Why there was no other one.
+        gave_up: Option<GiveUp>,
+    },
     /// The last attempt returned an error.
-    Failed(Failed<E>),
-}
-
-/// The last attempt ran into its timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TimedOut {
-    /// The time that the attempt was given.
-    pub limit: Duration,
-    /// The attempts of the call, this one included.
-    pub attempts: u32,
-    /// Why there was no other one.
-    pub gave_up: Option<GiveUp>,
-}
-
-/// The last attempt returned an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Failed<E> {
-    /// The operation's own error.
-    pub error: E,
-    /// The attempts of the call, this one included.
-    pub attempts: u32,
-    /// Why there was no other one; `None` if the error was none that counts.
-    pub gave_up: Option<GiveUp>,
+    Failed {
+        /// The operation's own error.
+        error: E,
+        /// The attempts of the call, this one included.
+        attempts: u32,
+        /// Why there was no other one; `None` if the error was none that counts.
+        gave_up: Option<GiveUp>,
+    },
 }
 
 impl<E> Error<E> {
@@ -50,7 +42,7 @@ impl<E> Error<E> {
     }
 
     /// When another try makes sense, where that is known.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Rejected(rejected) => rejected.retry_after(),
             _ => None,
@@ -60,7 +52,7 @@ impl<E> Error<E> {
     /// The operation's own error, if it returned one.
     pub fn into_inner(self) -> Option<E> {
         match self {
-            Self::Failed(failed) => Some(failed.error),
+            Self::Failed { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -70,13 +62,13 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (attempts, gave_up) = match self {
             Self::Rejected(rejected) => return write!(f, "rejected: {rejected}"),
-            Self::TimedOut(TimedOut { limit, attempts, gave_up }) => {
+            Self::TimedOut { limit, attempts, gave_up } => {
                 write!(f, "timed out after {limit:?}")?;
-                (*attempts, *gave_up)
+                (attempts, gave_up)
             }
-            Self::Failed(Failed { error, attempts, gave_up }) => {
+            Self::Failed { error, attempts, gave_up } => {
                 error.fmt(f)?;
-                (*attempts, *gave_up)
+                (attempts, gave_up)
             }
         };
         match gave_up {
@@ -86,12 +78,12 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     }
 }
 
-impl<E: StdError + 'static> StdError for Error<E> {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+impl<E: CoreError + 'static> CoreError for Error<E> {
+    fn source(&self) -> Option<&(dyn CoreError + 'static)> {
         match self {
             Self::Rejected(rejected) => Some(rejected),
-            Self::TimedOut(_) => None,
-            Self::Failed(failed) => Some(&failed.error),
+            Self::TimedOut { .. } => None,
+            Self::Failed { error, .. } => Some(error),
         }
     }
 }

@@ -1,0 +1,255 @@
+//! Guards that an embassy task awaits.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::task::Poll;
+use core::time::Duration;
+
+use seawall_core::guard::{
+    self as decision, About, Begin, Call, Classify, Error, ErrorsFail, Policy, Rejected, Report, Verdict,
+    Waiting,
+};
+use seawall_core::retry::GiveUp;
+use seawall_core::{Clock, ConfigError, Deadline, Instant};
+
+use crate::clock::EmbassyClock;
+use crate::timer::{sleep_until, until};
+
+/// A guard for one operation of the firmware.
+///
+/// `WAITERS` is how many tasks can wait for a slot of its bulkhead, `SLOTS` the number of buckets of its windows.
+///
+/// Dropping the future of a call gives everything back: its place in the queue or its slot, a probe of the breaker, and, if
+/// nothing was tried yet, its token.
+pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
+    decisions: decision::Guard<WAITERS, SLOTS>,
+}
+
+/// What one call asks for beyond the guard's policy.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use seawall_embassy::core::Outcome;
+/// use seawall_embassy::{Guard, Options, Policy, Report};
+///
+/// static SENSOR: Guard = Guard::new(Policy::new());
+///
+/// # embassy_futures::block_on(async {
+/// let options = Options::new().deadline(Duration::from_secs(1)).classify(|result: &Result<u16, u8>| match result {
+///     Err(7) => Report::new(Outcome::Ignored),
+///     other => Report::from(other),
+/// });
+/// assert!(SENSOR.call_with(options, async |_| Err(7)).await.is_err());
+/// # });
+/// assert_eq!(SENSOR.decisions().stats().failures, 0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "pass the options to a call"]
+pub struct Options<K = ErrorsFail> {
+    deadline: Duration,
+    classify: K,
+}
+
+impl Options {
+    /// The policy's deadline, and every error is a failure.
+    pub const fn new() -> Self {
+        Self { deadline: Duration::MAX, classify: ErrorsFail }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> Options<K> {
+    /// The whole call must be over in this time, or in the policy's if that is shorter.
+    pub const fn deadline(mut self, limit: Duration) -> Self {
+        self.deadline = limit;
+        self
+    }
+
+    /// Says what results mean, by a closure from a result to a [`Report`] or by any [`Classify`].
+    pub fn classify<N>(self, classify: N) -> Options<N> {
+        Options { deadline: self.deadline, classify }
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
+    /// A guard for `policy`.
+    ///
+    /// # Panics
+    ///
+    /// If [`Guard::try_new`] would return an error; in a `static` this is a compile error.
+    pub const fn new(policy: Policy) -> Self {
+        Self { decisions: decision::Guard::new(policy) }
+    }
+
+    /// A guard for `policy`.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the policy lies outside its bound.
+    pub fn try_new(policy: Policy) -> Result<Self, ConfigError> {
+        decision::Guard::try_new(policy).map(|decisions| Self { decisions })
+    }
+
+    /// The core's guard: its patterns, to look at or to steer by hand.
+    pub const fn decisions(&self) -> &decision::Guard<WAITERS, SLOTS> {
+        &self.decisions
+    }
+
+    /// Calls `operation` under the guard's protection.
+    ///
+    /// The operation is called once an attempt; a future that it returns is dropped when its time is over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], with the pattern that caused it.
+    pub async fn call<T, E, F, Fut>(&self, operation: F) -> Result<T, Error<E>>
+    where
+        F: FnMut(About) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.call_with(Options::new(), operation).await
+    }
+
+    /// As [`Guard::call`], with options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], with the pattern that caused it.
+    pub async fn call_with<T, E, F, Fut, K>(
+        &self,
+        options: Options<K>,
+        mut operation: F,
+    ) -> Result<T, Error<E>>
+    where
+        F: FnMut(About) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        K: Classify<T, E>,
+    {
+        let mut running = Running(Some(self.begin(options.deadline).await.map_err(Error::Rejected)?));
+        let mut last = None;
+        let mut now = running.began();
+        loop {
+            let attempt = match running.attempt(now) {
+                Ok(attempt) => attempt,
+                Err(rejected) => return Err(refused(last, rejected)),
+            };
+            let about = attempt.about();
+            let result = until(about.deadline(), operation(about)).await;
+            now = EmbassyClock.now();
+            let report =
+                result.as_ref().map_or(Report::timed_out(), |result| options.classify.classify(result));
+            let ended = |gave_up| match result {
+                Some(Ok(value)) => Ok(value),
+                Some(Err(error)) => Err(Error::Failed { error, attempts: about.number(), gave_up }),
+                None => Err(Error::TimedOut { limit: about.remaining(), attempts: about.number(), gave_up }),
+            };
+            match running.settle(attempt, report, now) {
+                Verdict::Done => return ended(None),
+                Verdict::GaveUp(reason) => return ended(Some(reason)),
+                Verdict::RetryAfter(pause) => {
+                    last = Some(ended(None));
+                    sleep_until(now.saturating_add(pause)).await;
+                    now = EmbassyClock.now();
+                }
+            }
+        }
+    }
+
+    /// Admits a call, and waits for its slot if it has to.
+    async fn begin(&self, limit: Duration) -> Result<Call<'_, WAITERS, SLOTS>, Rejected> {
+        let now = EmbassyClock.now();
+        let waiting = match self.decisions.begin(Deadline::after(now, limit), now)? {
+            Begin::Started(call) => return Ok(call),
+            Begin::Waiting(waiting) => waiting,
+        };
+        let over = Deadline::at(waiting.deadline());
+        let mut queued = Queued(Some(waiting));
+        loop {
+            if let Some(result) = until(over, poll_fn(|cx| queued.poll(cx))).await {
+                return result;
+            }
+            // The time is over: the next poll of the place in the queue says so.
+        }
+    }
+}
+
+/// The result of a call whose next attempt was refused: what the attempt before brought, if there was one.
+fn refused<T, E>(last: Option<Result<T, Error<E>>>, rejected: Rejected) -> Error<E> {
+    let reason = match rejected {
+        Rejected::DeadlineExpired => GiveUp::Deadline,
+        _ => GiveUp::BreakerOpen,
+    };
+    match last {
+        Some(Err(Error::Failed { error, attempts, .. })) => {
+            Error::Failed { error, attempts, gave_up: Some(reason) }
+        }
+        Some(Err(Error::TimedOut { limit, attempts, .. })) => {
+            Error::TimedOut { limit, attempts, gave_up: Some(reason) }
+        }
+        _ => Error::Rejected(rejected),
+    }
+}
+
+/// A call that is cancelled, with the time, when it is dropped before its end.
+struct Running<'a, const WAITERS: usize, const SLOTS: usize>(Option<Call<'a, WAITERS, SLOTS>>);
+
+impl<'a, const WAITERS: usize, const SLOTS: usize> Running<'a, WAITERS, SLOTS> {
+    fn began(&self) -> Instant {
+        self.0.as_ref().map_or(Instant::ZERO, Call::began)
+    }
+
+    fn attempt(&mut self, now: Instant) -> Result<decision::Attempt<'a, SLOTS>, Rejected> {
+        self.0.as_mut().map_or(Err(Rejected::DeadlineExpired), |call| call.try_attempt(now))
+    }
+
+    fn settle(&mut self, attempt: decision::Attempt<'a, SLOTS>, report: Report, now: Instant) -> Verdict {
+        let verdict = self.0.as_mut().map_or(Verdict::Done, |call| call.settle(attempt, report, now).verdict);
+        if !matches!(verdict, Verdict::RetryAfter(_)) {
+            self.0 = None;
+        }
+        verdict
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> Drop for Running<'_, WAITERS, SLOTS> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call.cancel(EmbassyClock.now());
+        }
+    }
+}
+
+/// A place in the queue that is given up, with the time, when it is dropped.
+struct Queued<'a, const WAITERS: usize, const SLOTS: usize>(Option<Waiting<'a, WAITERS, SLOTS>>);
+
+impl<'a, const WAITERS: usize, const SLOTS: usize> Queued<'a, WAITERS, SLOTS> {
+    fn poll(&mut self, cx: &core::task::Context<'_>) -> Poll<Result<Call<'a, WAITERS, SLOTS>, Rejected>> {
+        let Some(waiting) = &mut self.0 else { return Poll::Pending };
+        let polled = waiting.poll(cx.waker(), EmbassyClock.now());
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> Drop for Queued<'_, WAITERS, SLOTS> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.take() {
+            waiting.cancel(EmbassyClock.now());
+        }
+    }
+}
+
+impl<const WAITERS: usize, const SLOTS: usize> fmt::Debug for Guard<WAITERS, SLOTS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guard").field(&self.decisions).finish()
+    }
+}

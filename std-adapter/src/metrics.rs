@@ -1,0 +1,184 @@
+//! Metrics of guards for Prometheus.
+//!
+//! Nothing is counted for the metrics: a [`GuardCollector`] reads the guards when somebody asks, so a call pays nothing.
+//! There is no global state; a guard that is gone takes its series with it.
+//! For the same numbers as JSON see the feature `serde`.
+//!
+//! # Examples
+//!
+//! ```
+//! use seawall::core::circuit_breaker;
+//! use seawall::metrics::{Format, GuardCollector, Metrics};
+//! use seawall::{Guard, Policy};
+//!
+//! let policy = Policy::new().circuit_breaker(circuit_breaker::Config::consecutive_failures(5));
+//! let storage = Guard::new("storage", policy)?;
+//! let guards = vec![storage.clone()];
+//! let metrics = Metrics::new(GuardCollector::new(move || guards.clone()));
+//!
+//! storage.call_blocking(|_| Ok::<_, &str>(())).unwrap();
+//! let text = metrics.encode(Format::Text);
+//! assert!(text.contains("dwcp_circuit_breaker_state{name=\"storage\"} 0\n"));
+//! assert!(text.contains("dwcp_calls_total{name=\"storage\",outcome=\"success\"} 1\n"));
+//! # Ok::<(), seawall::core::ConfigError>(())
+//! ```
+//!
+//! # Families
+//!
+//! All names begin with the namespace, `dwcp_` unless another is given. A pattern that a guard does not have has no series.
+//!
+//! | name | type | labels | counts |
+//! |---|---|---|---|
+//! | `circuit_breaker_state` | gauge | `name` | 0 closed, 1 half-open, 2 open |
+//! | `circuit_breaker_requests_total` | counter | `name`, `result` | attempts: `success`, `failure`, `rejected` |
+//! | `circuit_breaker_failures_total` | counter | `name` | attempts that failed |
+//! | `circuit_breaker_state_changes_total` | counter | `name`, `from_state`, `to_state` | `closed`, `half-open`, `open` |
+//! | `circuit_breaker_request_duration_seconds` | histogram | `name` | attempts |
+//! | `retry_attempts_total` | counter | `policy`, `attempt` | attempts by number, `1` to `6+` |
+//! | `retry_success_total` | counter | `policy` | calls that a retry saved |
+//! | `retry_failures_total` | counter | `policy`, `reason` | calls that failed, by why there was no further attempt |
+//! | `retry_backoff_delay_seconds` | histogram | `policy` | pauses before retries |
+//! | `retry_budget_balance` | gauge | `policy` | retries that the budget still holds |
+//! | `rate_limiter_allowed_total` | counter | `limiter` | calls that the limiter let through |
+//! | `rate_limiter_rejected_total` | counter | `limiter` | calls that it did not |
+//! | `rate_limiter_current_rate` | gauge | `limiter` | tokens a second |
+//! | `rate_limiter_available_tokens` | gauge | `limiter` | tokens now |
+//! | `bulkhead_concurrent` | gauge | `bulkhead` | calls that run |
+//! | `bulkhead_queued` | gauge | `bulkhead` | calls that wait |
+//! | `bulkhead_capacity` | gauge | `bulkhead` | calls that can run |
+//! | `bulkhead_rejected_total` | counter | `bulkhead` | calls that found no slot |
+//! | `bulkhead_wait_duration_seconds` | histogram | `bulkhead` | waits of calls that had to wait and got a slot |
+//! | `error_budget_remaining` | gauge | `budget` | share that is left |
+//! | `error_budget_consumed` | gauge | `budget` | share that is spent, at most 1 |
+//! | `error_budget_exhausted_total` | counter | `budget` | how often the objective came to be missed |
+//! | `degradation_level` | gauge | `component` | 0 normal to 3 emergency; named after the guard that drives it |
+//! | `calls_total` | counter | `name`, `outcome` | `success`, `failure`, `ignored`, `cancelled`, `rejected` |
+//! | `calls_rejected_total` | counter | `name`, `pattern` | refused calls, by the pattern that refused |
+//! | `attempt_timeouts_total` | counter | `name` | attempts that ended by their timeout |
+//!
+//! A call is counted when it has ended, so `rate_limiter_allowed_total` lags behind by the calls under way.
+//! An attempt after which the caller gave up during the pause is in the histogram, and in no counter of failures.
+//!
+//! # Accuracy
+//!
+//! Counters are exact, and never decrease.
+//! The histograms come from finer ones: a duration less than 3 % below a boundary may be counted above it, never the other
+//! way round.
+//! Sums are taken from the middles of the fine buckets, which is right to 1.6 %, and mostly much better; durations above
+//! 18 minutes enter the sum as 18 minutes.
+//! A sum kept by the calls would cost each of them one more atomic write.
+//!
+//! # Labels
+//!
+//! The number of series is bounded by that of the guards: at most 88 for each.
+//! A guard that is listed twice is shown once; of two guards with one name, the one listed later is shown as `name#2`.
+
+mod collector;
+mod families;
+mod format;
+mod histogram;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use collector::GuardCollector;
+pub use format::Format;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::registry::Registry;
+
+/// The namespace of the metrics, unless another is given.
+pub const NAMESPACE: &str = "dwcp";
+
+/// The page that Prometheus reads. The [module](self) has an example.
+///
+/// Whoever has a [`Registry`] already registers a [`GuardCollector`] there instead.
+#[derive(Debug)]
+pub struct Metrics {
+    namespaces: Vec<(String, Registry)>,
+}
+
+/// A namespace cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NamespaceError {
+    /// It is no name of a metric: letters, digits and underscores, no digit first.
+    Invalid(String),
+    /// It is in use; guards that belong together go into one collector by [`GuardCollector::and`].
+    Taken(String),
+}
+
+impl fmt::Display for NamespaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(namespace) => write!(
+                f,
+                "metrics namespace `{namespace}` must consist of letters, digits and underscores, and begin with no digit"
+            ),
+            Self::Taken(namespace) => write!(f, "metrics namespace `{namespace}` is used already"),
+        }
+    }
+}
+
+impl std::error::Error for NamespaceError {}
+
+impl Metrics {
+    /// The metrics of a collector in the namespace [`NAMESPACE`].
+    pub fn new(collector: impl Collector) -> Self {
+        let mut metrics = Self { namespaces: Vec::new() };
+        metrics.insert(NAMESPACE.to_owned(), collector);
+        metrics
+    }
+
+    /// The metrics of a collector in a namespace of your choice.
+    ///
+    /// An underscore at the end is understood: `dwcp` and `dwcp_` are the same. The empty namespace is one, too.
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceError::Invalid`].
+    pub fn with_namespace(namespace: &str, collector: impl Collector) -> Result<Self, NamespaceError> {
+        let mut metrics = Self { namespaces: Vec::new() };
+        metrics.add(namespace, collector)?;
+        Ok(metrics)
+    }
+
+    /// Adds another collector in a namespace of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceError`]; then nothing changes.
+    pub fn add(&mut self, namespace: &str, collector: impl Collector) -> Result<(), NamespaceError> {
+        let name = namespace.strip_suffix('_').unwrap_or(namespace);
+        let legal = |char: char| char.is_ascii_alphanumeric() || char == '_';
+        if name.starts_with(|char: char| char.is_ascii_digit()) || !name.chars().all(legal) {
+            return Err(NamespaceError::Invalid(namespace.to_owned()));
+        }
+        if self.namespaces.iter().any(|(taken, _)| taken == name) {
+            return Err(NamespaceError::Taken(name.to_owned()));
+        }
+        self.insert(name.to_owned(), collector);
+        Ok(())
+    }
+
+    fn insert(&mut self, name: String, collector: impl Collector) {
+        let mut registry =
+            if name.is_empty() { Registry::default() } else { Registry::with_prefix(name.as_str()) };
+        registry.register_collector(Box::new(collector));
+        self.namespaces.push((name, registry));
+    }
+
+    /// Reads everything, as text.
+    ///
+    /// # Panics
+    ///
+    /// If a collector fails to write into a string; that of this crate does not.
+    pub fn encode(&self, format: Format) -> String {
+        let mut text = String::new();
+        for (_, registry) in &self.namespaces {
+            encode_registry(&mut text, registry).expect("a string takes everything");
+        }
+        format.finish(text)
+    }
+}

@@ -1,0 +1,321 @@
+//! The families: names, help and what each shows of a guard.
+
+use std::fmt;
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use seawall_core::circuit_breaker::State;
+use seawall_core::error_budget::Snapshot as Account;
+use seawall_core::{Clock, bulkhead};
+
+use super::collector::Reading;
+use super::histogram::{Classic, LATENCIES, PAUSES};
+use crate::guard::ATTEMPT_LABELS;
+
+/// The labels of a series.
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
+
+const fn state_label(state: State) -> &'static str {
+    match state {
+        State::Closed => "closed",
+        State::HalfOpen => "half-open",
+        State::Open => "open",
+    }
+}
+
+/// Writes every family that has a series.
+pub(super) fn write_all<C: Clock>(encoder: DescriptorEncoder, guards: &[Reading<C>]) -> fmt::Result {
+    let mut writer = Writer(encoder);
+    circuit_breaker(&mut writer, guards)?;
+    retry(&mut writer, guards)?;
+    rate_limiter(&mut writer, guards)?;
+    bulkhead(&mut writer, guards)?;
+    error_budget(&mut writer, guards)?;
+    whole(&mut writer, guards)
+}
+
+fn circuit_breaker<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having = || guards.iter().filter(|guard| guard.guard.decisions().breaker().is_some());
+    writer.gauge(
+        "circuit_breaker_state",
+        "Circuit breaker state (0=closed, 1=half-open, 2=open)",
+        having().filter_map(|guard| {
+            let status = guard.guard.decisions().breaker()?.status(guard.now);
+            Some((guard.labels("name"), status.state as u64))
+        }),
+    )?;
+    writer.counter(
+        "circuit_breaker_requests",
+        "Total number of requests through circuit breaker",
+        having().flat_map(|guard| {
+            // A retry that the open breaker refused is an attempt that it refused.
+            let retries = guard.tallies.gave_up.iter().filter(|(reason, _)| *reason == "breaker_open");
+            let rejected =
+                guard.stats.rejected_by_circuit_breaker + retries.map(|(_, count)| count).sum::<u64>();
+            let failures = guard.failed_attempts();
+            [("success", guard.stats.successes), ("failure", failures), ("rejected", rejected)]
+                .map(|(result, count)| (guard.labels_and("name", "result", result), count))
+        }),
+    )?;
+    writer.counter(
+        "circuit_breaker_failures",
+        "Total number of circuit breaker failures",
+        having().map(|guard| (guard.labels("name"), guard.failed_attempts())),
+    )?;
+    writer.counter(
+        "circuit_breaker_state_changes",
+        "Total number of circuit breaker state changes",
+        having().flat_map(|guard| {
+            let pairs = STATES.into_iter().flat_map(|from| STATES.map(|to| (from, to)));
+            pairs.filter(|(from, to)| from != to).map(|(from, to)| {
+                let mut labels = guard.labels_and("name", "from_state", state_label(from));
+                labels.push(("to_state", state_label(to)));
+                (labels, guard.stats.transitions(from, to))
+            })
+        }),
+    )?;
+    writer.histogram(
+        "circuit_breaker_request_duration_seconds",
+        "Circuit breaker request duration in seconds",
+        having().map(|guard| (guard.labels("name"), Classic::of(guard.guard.latencies(), &LATENCIES))),
+    )
+}
+
+fn retry<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let attempts = |guard: &Reading<C>| guard.guard.decisions().retry().config().max_attempts();
+    let having = || guards.iter().filter(|guard| attempts(guard) > 1);
+    writer.counter(
+        "retry_attempts",
+        "Total number of retry attempts",
+        having().flat_map(|guard| {
+            let counts = ATTEMPT_LABELS.into_iter().zip(guard.tallies.attempts);
+            counts
+                .take(attempts(guard) as usize)
+                .map(|(attempt, count)| (guard.labels_and("policy", "attempt", attempt), count))
+        }),
+    )?;
+    writer.counter(
+        "retry_success",
+        "Total number of successful retries",
+        having().map(|guard| (guard.labels("policy"), guard.tallies.recovered)),
+    )?;
+    writer.counter(
+        "retry_failures",
+        "Total number of failed retries",
+        having().flat_map(|guard| {
+            let reasons = guard.tallies.gave_up.iter();
+            reasons.map(|(reason, count)| (guard.labels_and("policy", "reason", reason), count))
+        }),
+    )?;
+    writer.histogram(
+        "retry_backoff_delay_seconds",
+        "Retry backoff delay in seconds",
+        having().map(|guard| (guard.labels("policy"), Classic::of(guard.guard.pauses(), &PAUSES))),
+    )?;
+    writer.gauge(
+        "retry_budget_balance",
+        "Retries that the retry budget still holds",
+        having().map(|guard| (guard.labels("policy"), guard.guard.decisions().retry().balance())),
+    )
+}
+
+fn rate_limiter<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having = || guards.iter().filter_map(|guard| Some((guard, guard.guard.decisions().limiter()?)));
+    writer.counter(
+        "rate_limiter_allowed",
+        "Total number of allowed requests",
+        having().map(|(guard, _)| {
+            let stats = &guard.stats;
+            let passed = stats.successes + stats.failures + stats.ignored + stats.cancelled;
+            (guard.labels("limiter"), passed + stats.rejected_by_bulkhead)
+        }),
+    )?;
+    writer.counter(
+        "rate_limiter_rejected",
+        "Total number of rejected requests",
+        having().map(|(guard, _)| (guard.labels("limiter"), guard.stats.rejected_by_rate_limiter)),
+    )?;
+    writer.gauge(
+        "rate_limiter_current_rate",
+        "Current rate limit",
+        having().map(|(guard, limiter)| {
+            let quota = limiter.quota();
+            (guard.labels("limiter"), f64::from(quota.tokens()) / quota.period().as_secs_f64())
+        }),
+    )?;
+    writer.gauge(
+        "rate_limiter_available_tokens",
+        "Tokens that are available now",
+        having().map(|(guard, limiter)| (guard.labels("limiter"), limiter.available(guard.now))),
+    )
+}
+
+fn bulkhead<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having: Vec<(&Reading<C>, bulkhead::Snapshot)> = guards
+        .iter()
+        .filter_map(|guard| Some((guard, guard.guard.decisions().bulkhead()?.snapshot())))
+        .collect();
+    let gauge = |read: fn(&bulkhead::Snapshot) -> u32| {
+        having.iter().map(move |(guard, snapshot)| (guard.labels("bulkhead"), read(snapshot)))
+    };
+    writer.gauge(
+        "bulkhead_concurrent",
+        "Current number of concurrent executions",
+        gauge(|now| now.in_use),
+    )?;
+    writer.gauge("bulkhead_queued", "Current number of queued requests", gauge(|now| now.waiting))?;
+    writer.gauge(
+        "bulkhead_capacity",
+        "Number of concurrent executions allowed",
+        gauge(|now| now.capacity),
+    )?;
+    writer.counter(
+        "bulkhead_rejected",
+        "Total number of rejected requests",
+        having.iter().map(|(guard, _)| (guard.labels("bulkhead"), guard.stats.rejected_by_bulkhead)),
+    )?;
+    writer.histogram(
+        "bulkhead_wait_duration_seconds",
+        "Bulkhead wait duration in seconds",
+        having
+            .iter()
+            .map(|(guard, _)| (guard.labels("bulkhead"), Classic::of(guard.guard.waits(), &LATENCIES))),
+    )
+}
+
+fn error_budget<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having: Vec<(&Reading<C>, Account)> = guards
+        .iter()
+        .filter_map(|guard| Some((guard, guard.guard.decisions().error_budget()?.snapshot(guard.now))))
+        .collect();
+    let gauge = |read: fn(&Account) -> f64| {
+        having.iter().map(move |(guard, account)| (guard.labels("budget"), read(account)))
+    };
+    writer.gauge(
+        "error_budget_remaining",
+        "Remaining error budget (0-1)",
+        gauge(|account| {
+            f64::from(account.remaining.numerator()) / f64::from(account.remaining.denominator())
+        }),
+    )?;
+    writer.gauge(
+        "error_budget_consumed",
+        "Consumed error budget (0-1)",
+        gauge(|account| f64::from(account.spent_millionths.min(1_000_000)) / 1e6),
+    )?;
+    writer.counter(
+        "error_budget_exhausted",
+        "Total number of times error budget was exhausted",
+        having.iter().map(|(guard, _)| (guard.labels("budget"), guard.tallies.budget_exhausted)),
+    )
+}
+
+/// What is told of every guard.
+fn whole<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    writer.gauge(
+        "degradation_level",
+        "Level of degradation (0=normal, 1=degraded, 2=severely degraded, 3=emergency)",
+        guards.iter().filter_map(|guard| {
+            let (degradation, component) = guard.guard.degradation()?;
+            Some((guard.labels("component"), degradation.component_level(component) as u64))
+        }),
+    )?;
+    writer.counter(
+        "calls",
+        "Total number of calls by outcome",
+        guards.iter().flat_map(|guard| {
+            let stats = &guard.stats;
+            let counts = [
+                ("success", stats.successes),
+                ("failure", stats.failures),
+                ("ignored", stats.ignored),
+                ("cancelled", stats.cancelled),
+                ("rejected", stats.rejected()),
+            ];
+            counts.map(|(outcome, count)| (guard.labels_and("name", "outcome", outcome), count))
+        }),
+    )?;
+    writer.counter(
+        "calls_rejected",
+        "Total number of rejected calls by the pattern that rejected",
+        guards.iter().flat_map(|guard| {
+            let stats = &guard.stats;
+            let counts = [
+                ("rate_limiter", stats.rejected_by_rate_limiter),
+                ("bulkhead", stats.rejected_by_bulkhead),
+                ("circuit_breaker", stats.rejected_by_circuit_breaker),
+                ("deadline", stats.rejected_by_deadline),
+            ];
+            counts.map(|(pattern, count)| (guard.labels_and("name", "pattern", pattern), count))
+        }),
+    )?;
+    writer.counter(
+        "attempt_timeouts",
+        "Total number of attempts that timed out",
+        guards.iter().map(|guard| (guard.labels("name"), guard.stats.timeouts)),
+    )
+}
+
+impl<C> Reading<C> {
+    fn labels(&self, key: &'static str) -> Labels<'_> {
+        vec![(key, &self.label)]
+    }
+
+    fn labels_and<'a>(&'a self, key: &'static str, second: &'static str, value: &'a str) -> Labels<'a> {
+        vec![(key, &self.label), (second, value)]
+    }
+}
+
+/// Writes families; one without series is left out.
+struct Writer<'e>(DescriptorEncoder<'e>);
+
+impl Writer<'_> {
+    /// The encoder appends `_total` to the name of a counter.
+    fn counter<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (Labels<'a>, u64)>,
+    ) -> fmt::Result {
+        let mut series = series.into_iter().peekable();
+        if series.peek().is_none() {
+            return Ok(());
+        }
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        series.try_for_each(|(labels, count)| {
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)
+        })
+    }
+
+    fn gauge<'a, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (Labels<'a>, V)>,
+    ) -> fmt::Result {
+        let mut series = series.into_iter().peekable();
+        if series.peek().is_none() {
+            return Ok(());
+        }
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        series.try_for_each(|(labels, value)| family.encode_family(&labels)?.encode_gauge(&value))
+    }
+
+    fn histogram<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (Labels<'a>, Classic)>,
+    ) -> fmt::Result {
+        let mut series = series.into_iter().peekable();
+        if series.peek().is_none() {
+            return Ok(());
+        }
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        series.try_for_each(|(labels, Classic { sum, count, buckets })| {
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+        })
+    }
+}

@@ -1,0 +1,372 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_core::degradation::{Component, Degradation};
+use seawall_core::guard::{Policy, Report};
+use seawall_core::{
+    Backoff, Instant, ManualClock, Outcome, Ratio, bulkhead, circuit_breaker, error_budget, rate_limiter,
+    retry,
+};
+
+use super::*;
+use crate::guard::{Guard, Options};
+
+type Clock = &'static ManualClock;
+
+/// The families that the documents name, of the patterns that there are: name, type, labels, help.
+const TABLE: &[(&str, &str, &str, &str)] = &[
+    ("circuit_breaker_state", "gauge", "name", "Circuit breaker state (0=closed, 1=half-open, 2=open)"),
+    (
+        "circuit_breaker_requests_total",
+        "counter",
+        "name result",
+        "Total number of requests through circuit breaker",
+    ),
+    ("circuit_breaker_failures_total", "counter", "name", "Total number of circuit breaker failures"),
+    (
+        "circuit_breaker_state_changes_total",
+        "counter",
+        "from_state name to_state",
+        "Total number of circuit breaker state changes",
+    ),
+    (
+        "circuit_breaker_request_duration_seconds",
+        "histogram",
+        "name",
+        "Circuit breaker request duration in seconds",
+    ),
+    ("retry_attempts_total", "counter", "attempt policy", "Total number of retry attempts"),
+    ("retry_success_total", "counter", "policy", "Total number of successful retries"),
+    ("retry_failures_total", "counter", "policy reason", "Total number of failed retries"),
+    ("retry_backoff_delay_seconds", "histogram", "policy", "Retry backoff delay in seconds"),
+    ("rate_limiter_allowed_total", "counter", "limiter", "Total number of allowed requests"),
+    ("rate_limiter_rejected_total", "counter", "limiter", "Total number of rejected requests"),
+    ("rate_limiter_current_rate", "gauge", "limiter", "Current rate limit"),
+    ("bulkhead_concurrent", "gauge", "bulkhead", "Current number of concurrent executions"),
+    ("bulkhead_queued", "gauge", "bulkhead", "Current number of queued requests"),
+    ("bulkhead_rejected_total", "counter", "bulkhead", "Total number of rejected requests"),
+    ("bulkhead_wait_duration_seconds", "histogram", "bulkhead", "Bulkhead wait duration in seconds"),
+    ("error_budget_remaining", "gauge", "budget", "Remaining error budget (0-1)"),
+    ("error_budget_consumed", "gauge", "budget", "Consumed error budget (0-1)"),
+    ("error_budget_exhausted_total", "counter", "budget", "Total number of times error budget was exhausted"),
+];
+
+fn clock() -> Clock {
+    Box::leak(Box::new(ManualClock::new(Instant::from_secs(1))))
+}
+
+/// A guard with every pattern.
+fn full(name: &str, clock: Clock) -> Guard<Clock> {
+    let policy = Policy::new()
+        .rate_limit(rate_limiter::Quota::new(50, Duration::from_millis(500)).burst(9))
+        .bulkhead(bulkhead::Config::new(2))
+        .circuit_breaker(circuit_breaker::Config::consecutive_failures(3).open_for(Duration::from_secs(10)))
+        .retry(retry::Config::attempts(3, Backoff::constant(Duration::ZERO)))
+        .error_budget(error_budget::Config::new(Ratio::percent(50), Duration::from_secs(60)).minimum_calls(2))
+        .seed(1);
+    let guard = Guard::with_clock(name, policy, clock).unwrap();
+    guard.drive(Arc::new(Degradation::new()), Component::new(0));
+    guard
+}
+
+fn metrics_of(guards: &[Guard<Clock>]) -> Metrics {
+    let guards = guards.to_vec();
+    Metrics::new(GuardCollector::new(move || guards.clone()))
+}
+
+/// What text 0.0.4 says, read by its rules.
+#[derive(Default)]
+struct Page {
+    /// Type, help and label names of each family.
+    families: BTreeMap<String, (String, String, BTreeSet<String>)>,
+    /// Values by name with labels, as written.
+    samples: BTreeMap<String, f64>,
+}
+
+impl Page {
+    fn of(metrics: &Metrics) -> Self {
+        Self::parse(&metrics.encode(Format::Text))
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut page = Self::default();
+        let mut family = String::new();
+        let mut help = None;
+        assert!(text.ends_with('\n'));
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                assert_eq!(help.replace(rest.split_once(' ').unwrap()), None, "{line}");
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = rest.split_once(' ').unwrap();
+                let (described, words) = help.take().expect("a help comes before each type");
+                assert_eq!(described, name);
+                family = name.to_owned();
+                let entry = (kind.to_owned(), words.to_owned(), BTreeSet::new());
+                assert!(page.families.insert(family.clone(), entry).is_none(), "{name} is there twice");
+            } else {
+                assert!(!line.starts_with('#'), "{line}");
+                page.sample(&family, line);
+            }
+        }
+        page
+    }
+
+    fn sample(&mut self, family: &str, line: &str) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').expect("every series has labels");
+        let (kind, _, known) = self.families.get_mut(family).expect("a type comes before each sample");
+        let suffixes: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        assert!(suffixes.iter().any(|suffix| name == format!("{family}{suffix}")), "{line} in {family}");
+        for label in labels.strip_suffix('}').unwrap().split("\",") {
+            known.insert(label.split_once("=\"").unwrap().0.to_owned());
+        }
+        let value = if value == "+Inf" { f64::INFINITY } else { value.parse().unwrap() };
+        assert!(self.samples.insert(series.to_owned(), value).is_none(), "{series} is there twice");
+    }
+
+    #[track_caller]
+    fn expect(&self, series: &str, value: f64) {
+        let found = *self.samples.get(series).unwrap_or_else(|| panic!("there is no {series}"));
+        assert!((found - value).abs() < 1e-9, "{series} is {found} and not {value}");
+    }
+
+    fn is_counter(&self, series: &str) -> bool {
+        let name = series.split('{').next().unwrap();
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        let family = base.filter(|base| self.families.contains_key(*base)).unwrap_or(name);
+        matches!(self.families[family].0.as_str(), "counter" | "histogram")
+    }
+}
+
+#[test]
+fn families_have_the_names_types_labels_and_words_of_the_documents() {
+    let clock = clock();
+    let page = Page::of(&metrics_of(&[full("storage", clock)]));
+    for &(name, kind, labels, help) in TABLE {
+        let family = page.families.get(&format!("dwcp_{name}"));
+        let (found_kind, found_help, found) = family.unwrap_or_else(|| panic!("there is no {name}"));
+        let found: Vec<_> = found.iter().map(String::as_str).filter(|label| *label != "le").collect();
+        assert_eq!((found_kind.as_str(), found.join(" ").as_str()), (kind, labels), "{name}");
+        assert_eq!(found_help, help, "{name}");
+    }
+}
+
+#[test]
+fn the_documentation_lists_every_family_with_its_type_and_labels() {
+    let clock = clock();
+    let page = Page::of(&metrics_of(&[full("storage", clock)]));
+    let mut documented = BTreeMap::new();
+    for row in include_str!("../metrics.rs").lines().filter_map(|line| line.strip_prefix("//! | `")) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let labels: BTreeSet<_> =
+            cells[2].split(", ").map(|label| label.trim_matches('`').to_owned()).collect();
+        documented.insert(format!("dwcp_{}", cells[0].trim_matches('`')), (cells[1].to_owned(), labels));
+    }
+    let written: BTreeMap<_, _> = page
+        .families
+        .into_iter()
+        .map(|(name, (kind, _, labels))| {
+            (name, (kind, labels.into_iter().filter(|label| label != "le").collect()))
+        })
+        .collect();
+    assert_eq!(documented, written);
+}
+
+#[test]
+fn values_follow_what_the_guard_saw() {
+    let clock = clock();
+    let guard = full("storage", clock);
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    let first = guard.call_blocking(|_| {
+        clock.advance(Duration::from_millis(40));
+        let page = Page::of(&metrics);
+        page.expect("dwcp_bulkhead_concurrent{bulkhead=\"storage\"}", 1.0);
+        Ok::<_, &str>(())
+    });
+    assert!(first.is_ok());
+    // Saved by the second attempt.
+    let saved = guard.call_blocking(|attempt| if attempt.number() == 1 { Err("no") } else { Ok(()) });
+    assert!(saved.is_ok());
+    let ignored = Options::new().classify(|_: &Result<(), &str>| Report::new(Outcome::Ignored));
+    assert!(guard.call_blocking_with(ignored, |_| Ok(())).is_ok());
+    // Three failures open the breaker, which refuses the next call.
+    assert!(guard.call_blocking(|_| Err::<(), _>("no")).is_err());
+    assert!(guard.call_blocking(|_| Err::<(), _>("no")).is_err());
+
+    let page = Page::of(&metrics);
+    page.expect("dwcp_circuit_breaker_state{name=\"storage\"}", 2.0);
+    page.expect("dwcp_circuit_breaker_requests_total{name=\"storage\",result=\"success\"}", 2.0);
+    page.expect("dwcp_circuit_breaker_requests_total{name=\"storage\",result=\"failure\"}", 4.0);
+    page.expect("dwcp_circuit_breaker_failures_total{name=\"storage\"}", 4.0);
+    let change = "dwcp_circuit_breaker_state_changes_total{name=\"storage\",";
+    page.expect(&format!("{change}from_state=\"closed\",to_state=\"open\"}}"), 1.0);
+    page.expect(&format!("{change}from_state=\"open\",to_state=\"half-open\"}}"), 0.0);
+    let duration = "dwcp_circuit_breaker_request_duration_seconds";
+    page.expect(&format!("{duration}_count{{name=\"storage\"}}"), 7.0);
+    page.expect(&format!("{duration}_bucket{{le=\"0.025\",name=\"storage\"}}"), 6.0);
+    page.expect(&format!("{duration}_bucket{{le=\"0.05\",name=\"storage\"}}"), 7.0);
+    page.expect(&format!("{duration}_bucket{{le=\"+Inf\",name=\"storage\"}}"), 7.0);
+    let sum = page.samples[&format!("{duration}_sum{{name=\"storage\"}}")];
+    assert!((sum - 0.04).abs() < 0.04 * 0.016, "{sum}");
+    page.expect("dwcp_retry_attempts_total{policy=\"storage\",attempt=\"1\"}", 4.0);
+    page.expect("dwcp_retry_attempts_total{policy=\"storage\",attempt=\"2\"}", 2.0);
+    page.expect("dwcp_retry_attempts_total{policy=\"storage\",attempt=\"3\"}", 1.0);
+    page.expect("dwcp_retry_success_total{policy=\"storage\"}", 1.0);
+    page.expect("dwcp_retry_failures_total{policy=\"storage\",reason=\"breaker_open\"}", 1.0);
+    page.expect("dwcp_retry_backoff_delay_seconds_count{policy=\"storage\"}", 3.0);
+    page.expect("dwcp_rate_limiter_allowed_total{limiter=\"storage\"}", 4.0);
+    page.expect("dwcp_rate_limiter_current_rate{limiter=\"storage\"}", 100.0);
+    page.expect("dwcp_bulkhead_concurrent{bulkhead=\"storage\"}", 0.0);
+    page.expect("dwcp_bulkhead_capacity{bulkhead=\"storage\"}", 2.0);
+    // One of three failed where half may fail.
+    page.expect("dwcp_error_budget_consumed{budget=\"storage\"}", 0.666_666);
+    page.expect("dwcp_error_budget_remaining{budget=\"storage\"}", 0.333_334);
+    page.expect("dwcp_error_budget_exhausted_total{budget=\"storage\"}", 0.0);
+    page.expect("dwcp_calls_total{name=\"storage\",outcome=\"success\"}", 2.0);
+    page.expect("dwcp_calls_total{name=\"storage\",outcome=\"failure\"}", 1.0);
+    page.expect("dwcp_calls_total{name=\"storage\",outcome=\"ignored\"}", 1.0);
+    page.expect("dwcp_calls_total{name=\"storage\",outcome=\"rejected\"}", 1.0);
+    page.expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"circuit_breaker\"}", 1.0);
+}
+
+#[test]
+fn a_scrape_lets_the_budget_of_an_idle_guard_recover() {
+    let clock = clock();
+    let guard = full("storage", clock);
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    for _ in 0..2 {
+        let fatal =
+            Options::new().classify(|_: &Result<(), &str>| Report::new(Outcome::Failure).not_retryable());
+        assert!(guard.call_blocking_with(fatal, |_| Err::<(), _>("no")).is_err());
+    }
+    let page = Page::of(&metrics);
+    page.expect("dwcp_degradation_level{component=\"storage\"}", 1.0);
+    page.expect("dwcp_error_budget_exhausted_total{budget=\"storage\"}", 1.0);
+    page.expect("dwcp_error_budget_remaining{budget=\"storage\"}", 0.0);
+    page.expect("dwcp_error_budget_consumed{budget=\"storage\"}", 1.0);
+    clock.advance(Duration::from_secs(61));
+    let page = Page::of(&metrics);
+    page.expect("dwcp_degradation_level{component=\"storage\"}", 0.0);
+    page.expect("dwcp_error_budget_exhausted_total{budget=\"storage\"}", 1.0);
+    page.expect("dwcp_error_budget_remaining{budget=\"storage\"}", 1.0);
+}
+
+#[test]
+fn counters_never_decrease_and_buckets_add_up_while_calls_run() {
+    let clock = clock();
+    let guard = full("storage", clock);
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    std::thread::scope(|scope| {
+        for thread in 0..2_u64 {
+            let guard = guard.clone();
+            scope.spawn(move || {
+                for step in 0..2000_u64 {
+                    let _ = guard.call_blocking(|_| {
+                        clock.advance(Duration::from_millis(step % 70));
+                        if (step * 7 + thread) % 5 < 2 { Err("no") } else { Ok(()) }
+                    });
+                }
+            });
+        }
+        let mut before = Page::of(&metrics);
+        for _ in 0..50 {
+            let page = Page::of(&metrics);
+            for (series, &value) in page.samples.iter().filter(|(series, _)| page.is_counter(series)) {
+                assert!(
+                    value >= before.samples[series],
+                    "{series} fell from {} to {value}",
+                    before.samples[series]
+                );
+            }
+            before = page;
+        }
+    });
+    let page = Page::of(&metrics);
+    let labels = "name=\"storage\"}";
+    let buckets = super::histogram::LATENCIES.map(|bound| Duration::from_nanos(bound).as_secs_f64());
+    let family = "dwcp_circuit_breaker_request_duration_seconds";
+    let mut below = 0.0;
+    for bound in buckets.map(|bound| bound.to_string()).into_iter().chain(["+Inf".to_owned()]) {
+        let count = page.samples[&format!("{family}_bucket{{le=\"{bound}\",{labels}")];
+        assert!(count >= below, "{bound}");
+        below = count;
+    }
+    page.expect(&format!("{family}_count{{{labels}"), below);
+    let results = ["success", "failure"].map(|result| {
+        page.samples[&format!("dwcp_circuit_breaker_requests_total{{name=\"storage\",result=\"{result}\"}}")]
+    });
+    page.expect(&format!("{family}_count{{{labels}"), results.iter().sum());
+}
+
+#[test]
+fn open_metrics_says_the_same() {
+    let clock = clock();
+    let metrics = metrics_of(&[full("storage", clock), full("index", clock)]);
+    let open_metrics = metrics.encode(Format::OpenMetrics);
+    assert!(open_metrics.ends_with("\n# EOF\n"));
+    assert!(
+        open_metrics
+            .contains("# TYPE dwcp_retry_success counter\ndwcp_retry_success_total{policy=\"storage\"} 0\n")
+    );
+    let samples = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(samples(&open_metrics), samples(&metrics.encode(Format::Text)));
+    assert!(samples(&open_metrics) <= 2 * 88, "{}", samples(&open_metrics));
+}
+
+#[test]
+fn a_guard_without_a_pattern_has_no_series_of_it() {
+    let guard = Guard::with_clock("bare", Policy::new(), clock()).unwrap();
+    let page = Page::of(&metrics_of(&[guard]));
+    let names: Vec<_> = page.families.keys().map(String::as_str).collect();
+    assert_eq!(names, ["dwcp_attempt_timeouts_total", "dwcp_calls_rejected_total", "dwcp_calls_total"]);
+}
+
+#[test]
+fn a_guard_is_shown_once_and_namesakes_are_told_apart() {
+    let clock = clock();
+    let (first, second) = (full("storage", clock), full("storage", clock));
+    assert!(first.call_blocking(|_| Ok::<_, &str>(())).is_ok());
+    let (list, again) = ([first.clone(), second], [first]);
+    let collector = GuardCollector::new(move || list.clone()).and(move || again.clone());
+    let page = Page::of(&Metrics::new(collector));
+    page.expect("dwcp_calls_total{name=\"storage\",outcome=\"success\"}", 1.0);
+    page.expect("dwcp_calls_total{name=\"storage#2\",outcome=\"success\"}", 0.0);
+    assert!(!page.samples.keys().any(|series| series.contains("#3")));
+}
+
+#[test]
+fn names_are_escaped() {
+    let guard = full("a\"b\\c\nd", clock());
+    let page = Page::of(&metrics_of(&[guard]));
+    page.expect("dwcp_circuit_breaker_state{name=\"a\\\"b\\\\c\\nd\"}", 0.0);
+}
+
+#[test]
+fn namespaces_are_checked_and_stand_side_by_side() {
+    let clock = clock();
+    let guards = [full("storage", clock)];
+    let collector = GuardCollector::new(move || guards.clone());
+    let mut metrics = Metrics::with_namespace("uplink_", collector.clone()).unwrap();
+    assert_eq!(metrics.add("uplink", collector.clone()), Err(NamespaceError::Taken("uplink".to_owned())));
+    for wrong in ["9lives", "up-link", "up link", "a\nb"] {
+        assert_eq!(metrics.add(wrong, collector.clone()), Err(NamespaceError::Invalid(wrong.to_owned())));
+    }
+    metrics.add("", collector).unwrap();
+    let page = Page::of(&metrics);
+    page.expect("uplink_circuit_breaker_state{name=\"storage\"}", 0.0);
+    page.expect("circuit_breaker_state{name=\"storage\"}", 0.0);
+}
+
+#[test]
+fn a_collector_fits_a_registry_of_ones_own_and_two_of_them_are_no_panic() {
+    let clock = clock();
+    let guards = [full("storage", clock)];
+    let collector = GuardCollector::new(move || guards.clone());
+    let mut registry = Registry::with_prefix("mine");
+    registry.register_collector(Box::new(collector.clone()));
+    registry.register_collector(Box::new(collector));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    assert!(text.contains("mine_circuit_breaker_state{name=\"storage\"} 0\n"));
+}

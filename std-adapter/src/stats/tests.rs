@@ -1,0 +1,97 @@
+use std::sync::Arc;
+
+use seawall_core::degradation::{Component, Degradation};
+use seawall_core::guard::Policy;
+use seawall_core::{Backoff, ManualClock, bulkhead, circuit_breaker, error_budget, rate_limiter, retry};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::guard::Guard;
+
+fn full() -> Policy {
+    Policy::new()
+        .rate_limit(rate_limiter::Quota::new(100, Duration::from_millis(500)).burst(40))
+        .bulkhead(bulkhead::Config::new(7).max_waiting(3).max_wait(Duration::from_millis(5)))
+        .circuit_breaker(circuit_breaker::Config::consecutive_failures(2).open_for(Duration::from_secs(10)))
+        .retry(retry::Config::attempts(2, Backoff::constant(Duration::ZERO)))
+        .error_budget(error_budget::Config::new(Ratio::percent(50), Duration::from_secs(60)).minimum_calls(1))
+        .seed(1)
+}
+
+#[test]
+fn a_guard_reads_as_what_was_done_to_it() {
+    let clock = ManualClock::new(Instant::from_secs(5));
+    let guard = Guard::with_clock("storage", full(), &clock).unwrap();
+    let degradation = Arc::new(Degradation::new());
+    guard.drive(Arc::clone(&degradation), Component::new(3));
+    let success = guard.call_blocking(|_| {
+        clock.advance(Duration::from_millis(20));
+        Ok::<_, &str>(())
+    });
+    assert!(success.is_ok());
+    assert_eq!(GuardStats::of(&guard).error_budget.unwrap().remaining.to_bits(), 1_f64.to_bits());
+    // The second call fails twice, which opens the breaker; the third one is refused.
+    for _ in 0..2 {
+        assert!(guard.call_blocking(|_| Err::<(), _>("no")).is_err());
+    }
+    assert!(guard.call_blocking(|_| Err::<(), _>("no")).is_err());
+    clock.advance(Duration::from_secs(4));
+
+    let stats = Stats::of([&guard]);
+    let guard = stats.guard("storage").unwrap();
+    assert_eq!((guard.calls.successes, guard.calls.failures), (1, 1));
+    assert_eq!((guard.calls.rejected.circuit_breaker, guard.calls.total()), (2, 4));
+    assert_eq!((guard.retry.retries, guard.retry.gave_up["breaker_open"]), (1, 1));
+    assert_eq!(guard.latency.count, 3);
+    let p99 = guard.latency.p99.unwrap();
+    assert!((20_000..20_700).contains(&p99.as_micros()), "{p99:?}");
+    let breaker = guard.circuit_breaker.as_ref().unwrap();
+    assert_eq!((breaker.state, breaker.retry_after), (State::Open, Some(Duration::from_secs(6))));
+    let last = breaker.last_transition.as_ref().unwrap();
+    assert_eq!((last.from, last.to, last.at), (State::Closed, State::Open, Duration::from_millis(5020)));
+    let limiter = guard.rate_limiter.unwrap();
+    assert_eq!((limiter.burst, limiter.available), (40, 40));
+    assert_eq!(limiter.rate_per_second.to_bits(), 200_f64.to_bits());
+    let bulkhead = guard.bulkhead.unwrap();
+    assert_eq!((bulkhead.capacity, bulkhead.max_waiting, bulkhead.in_use), (7, 3, 0));
+    assert_eq!(guard.degradation.unwrap().component, 3);
+}
+
+#[test]
+fn json_has_seconds_and_the_names_of_the_metrics_and_comes_back_as_it_was() {
+    let clock = ManualClock::new(Instant::from_secs(5));
+    let guard = Guard::with_clock("storage", full(), &clock).unwrap();
+    guard.drive(Arc::new(Degradation::new()), Component::new(0));
+    assert!(guard.call_blocking(|_| Err::<(), _>("no")).is_err());
+    clock.advance(Duration::from_secs(10));
+    // The probe, which closes the breaker.
+    assert!(guard.call_blocking(|_| Ok::<_, &str>(())).is_ok());
+
+    let stats = Stats::of([&guard]);
+    let json = serde_json::to_value(&stats).unwrap();
+    let first = &json["guards"][0];
+    assert_eq!(first["now_seconds"], json!(15.0));
+    assert_eq!(first["latency"]["p50_seconds"], json!(0.0));
+    assert_eq!(first["circuit_breaker"]["retry_after_seconds"], Value::Null);
+    assert_eq!(
+        first["events"][0],
+        json!({"pattern": "circuit_breaker", "at_seconds": 5.0, "from": "closed", "to": "open",
+               "cause": "2 failures in a row"})
+    );
+    assert_eq!(first["events"][1], json!({"pattern": "error_budget", "at_seconds": 5.0, "exhausted": true}));
+    assert_eq!(
+        first["events"][2],
+        json!({"pattern": "degradation", "at_seconds": 5.0, "from": "normal", "to": "degraded"})
+    );
+    assert_eq!(first["events"][3]["to"], json!("half-open"));
+    let back: Stats = serde_json::from_value(json).unwrap();
+    assert_eq!(back, stats);
+}
+
+#[test]
+fn a_guard_without_patterns_has_none() {
+    let guard = Guard::new("bare", Policy::new()).unwrap();
+    let stats = GuardStats::of(&guard);
+    assert_eq!((stats.circuit_breaker, stats.rate_limiter, stats.bulkhead), (None, None, None));
+    assert_eq!((stats.error_budget, stats.degradation, stats.latency.p50), (None, None, None));
+}

@@ -287,6 +287,7 @@ fn config_of(setup: &Setup) -> Config {
 
 impl Script {
     /// A setup from small numbers, whatever they are.
+    #[must_use]
     pub fn setup(numbers: [u8; 10]) -> Setup {
         let [rules, in_a_row, percent, minimum, span, open, lease, probes, successes, flags] = numbers;
         let steps = |number: u8| match number {

@@ -1,5 +1,7 @@
 //! Seawall for servers.
 
+#[cfg(feature = "admin")]
+pub mod admin;
 pub mod clock;
 #[cfg(feature = "dwcp")]
 pub mod dwcp;

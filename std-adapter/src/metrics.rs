@@ -83,6 +83,8 @@ mod tests;
 use std::fmt;
 
 pub use collector::GuardCollector;
+#[cfg(feature = "admin")]
+pub(crate) use collector::Source;
 pub use format::Format;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode_registry;

@@ -13,7 +13,8 @@ use super::{Attempt, Classify, SLOTS, Shared, WAITERS};
 pub(super) enum Ended<T, E> {
     /// It returned, and this is what its result means.
     Returned(Result<T, E>, Report),
-    /// Its time was over.
+    /// Its time was over. Only the async form ends an operation.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
     TimedOut(Duration),
     /// It panicked, or the classifier did.
     Panicked(Box<dyn Any + Send>),

@@ -6,7 +6,7 @@ pub enum Format {
     /// Prometheus' own text format, version 0.0.4, which every tool reads.
     #[default]
     Text,
-    /// OpenMetrics 1.0.0.
+    /// `OpenMetrics` 1.0.0.
     OpenMetrics,
 }
 
@@ -21,7 +21,7 @@ impl Format {
 
     /// The format that a value of the `Accept` header asks for.
     ///
-    /// OpenMetrics if it is asked for by name and at least as welcome as text; else text, also to those who would rather
+    /// `OpenMetrics` if it is asked for by name and at least as welcome as text; else text, also to those who would rather
     /// have something else.
     pub fn negotiate(accept: &str) -> Self {
         let (mut text, mut open_metrics) = (0.0_f32, 0.0_f32);
@@ -47,7 +47,7 @@ impl Format {
         if open_metrics > 0.0 && open_metrics >= text { Self::OpenMetrics } else { Self::Text }
     }
 
-    /// Turns what the encoder wrote, OpenMetrics without its end, into this format.
+    /// Turns what the encoder wrote, `OpenMetrics` without its end, into this format.
     pub(super) fn finish(self, mut open_metrics: String) -> String {
         match self {
             Self::Text => to_text(&open_metrics),
@@ -59,7 +59,7 @@ impl Format {
     }
 }
 
-/// Rewrites OpenMetrics as text 0.0.4: the two differ in the names of families, in their types, and in whole numbers.
+/// Rewrites `OpenMetrics` as text 0.0.4: the two differ in the names of families, in their types, and in whole numbers.
 fn to_text(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + open_metrics.len() / 16);
     let mut help = None;

@@ -100,11 +100,10 @@ fn bytes(word: &str) -> Vec<u8> {
         _ => panic!("no operation is called {word}"),
     };
     let end: &[u8] = match letter {
-        "S" => &[0],
         "F" => &[1],
         "I" => &[2],
         "C" => &[3],
-        "-" => &[0],
+        "S" | "-" => &[0],
         _ => &[],
     };
     [begin, &numbers, end].concat()

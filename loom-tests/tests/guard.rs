@@ -123,7 +123,7 @@ fn a_waiter_that_leaves_as_its_turn_comes_leaves_nothing_behind() {
     });
 }
 
-// Mutant: word_takes_a_lost_exchange_for_won
+// Mutant: word_takes_a_lost_exchange_for_won, counter_loses_an_update
 #[test]
 fn calls_that_fail_together_are_counted_each_and_open_the_breaker_once() {
     loom::model(|| {

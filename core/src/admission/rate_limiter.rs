@@ -181,7 +181,7 @@ impl RateLimiter {
         ///
         /// # Errors
         ///
-        /// If the burst or the period is zero.
+        /// If the burst or the period is zero, or the burst is more than a 32-bit word can count in tokens that come back.
         pub const fn try_new(quota: Quota) -> Result<Self, ConfigError> {
             match quota.scale() {
                 Ok(scale) => Ok(Self { quota, scale, arrival: WideWord::new(FULL) }),

@@ -169,6 +169,11 @@ impl Counter {
 
     #[inline]
     pub(crate) fn increment(&self) {
+        if cfg!(seawall_mutant = "counter_loses_an_update") {
+            // ORDERING: none, the line is wrong by intent.
+            self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            return;
+        }
         // ORDERING: none is needed, a statistic is not used to find other data.
         self.0.fetch_add(1, Ordering::Relaxed);
     }

@@ -67,6 +67,11 @@ impl Quota {
         if self.tokens == 0 {
             return Ok(Scale::standing_still(self.burst));
         }
+        require!(
+            self.burst as u64 <= (Wide::MAX >> 4) as u64,
+            "rate_limiter.burst",
+            "at most 268435455 where words have 32 bits"
+        );
         let period = nanos(self.period);
         let divisor = gcd(period, self.tokens as u64);
         let (period, tokens) = (period / divisor, (self.tokens as u64 / divisor) as u32);

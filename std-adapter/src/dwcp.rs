@@ -10,6 +10,7 @@
 //! | [`Peer`] | a handle to one address: connects on first use, reconnects, fails fast while down |
 //! | [`Connection`] | one connection, from the side that opened it |
 //! | [`Server`] | a listener with a [`Handler`]; each connection a task of its own |
+//! | [`Client`] | the requesting side of a node, each operation under its guard |
 //! | [`TransportConfig`] | every limit of the above |
 //! | [`TransportError`], [`CloseReason`] | why there is no reply, why a connection ended |
 //! | [`LinkStats`], [`PeerStats`], [`ServerStats`] | what was counted |
@@ -59,6 +60,7 @@
 //! ```
 
 mod background;
+mod client;
 mod codec;
 mod config;
 mod connection;
@@ -71,6 +73,7 @@ mod server;
 mod stats;
 mod wire;
 
+pub use client::{BuildError, CallError, CallOptions, Client, ClientConfig, ClientStats, Error, PeerInfo};
 pub use codec::FrameCodec;
 pub use config::{ConfigError, TransportConfig};
 pub use connection::{Connection, Link};

@@ -131,6 +131,28 @@ impl Backoff {
         self
     }
 
+    /// The delay that the schedule grows from.
+    pub const fn base(&self) -> Duration {
+        self.base
+    }
+
+    /// No delay is longer; [`Duration::MAX`] if there is no cap.
+    pub const fn cap(&self) -> Duration {
+        self.cap
+    }
+
+    /// How the delays are spread.
+    pub const fn spread(&self) -> Jitter {
+        self.jitter
+    }
+
+    /// The same schedule from another delay on.
+    #[must_use = "the backoff is returned"]
+    pub const fn starting_at(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
     /// Checks the values.
     ///
     /// # Errors

@@ -93,15 +93,19 @@
 //! | open, rejected | 2 | 0 |
 
 mod config;
+mod permit;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod transition;
 
 use core::fmt;
 use core::time::Duration;
 
 pub use config::Config;
+pub use permit::{Permit, Ticket};
 use state::{Mode, Phase, Snapshot};
+pub use transition::{Cause, Rejected, Settlement, State, Transition};
 
 use crate::atomic::timer::{Remaining, Timer};
 use crate::atomic::word::Word;
@@ -119,174 +123,6 @@ pub struct CircuitBreaker<const SLOTS: usize = 0> {
     state: Word,
     timer: Timer,
     window: Window<SLOTS>,
-}
-
-/// The state of a breaker; the numbers are the ones that the metrics show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Calls pass.
-    Closed = 0,
-    /// A few calls pass, as probes.
-    HalfOpen = 1,
-    /// No call passes.
-    Open = 2,
-}
-
-/// Why a breaker changed its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Cause {
-    /// So many failures in a row.
-    ConsecutiveFailures {
-        /// How many.
-        failures: u32,
-    },
-    /// The share of failures over the window.
-    FailureRate {
-        /// The calls of the window.
-        calls: u32,
-        /// The failed ones among them.
-        failures: u32,
-    },
-    /// The open time is over.
-    OpenTimeOver,
-    /// A probe failed.
-    ProbeFailed,
-    /// Enough probes succeeded.
-    ProbesSucceeded {
-        /// How many.
-        successes: u32,
-    },
-    /// By hand: [`CircuitBreaker::trip`], [`force_open`](CircuitBreaker::force_open),
-    /// [`force_closed`](CircuitBreaker::force_closed) or [`reset`](CircuitBreaker::reset).
-    Manual,
-}
-
-/// A change of state, for the caller to log, count and pass on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Transition {
-    /// The state before. By hand it may be the state after, too: nothing changed then but the generation.
-    pub from: State,
-    /// The state that holds now.
-    pub to: State,
-    /// Why.
-    pub cause: Cause,
-    /// The number of the phase that begins, modulo 1024: transitions that reach a log late can be put in order by it.
-    pub generation: u32,
-}
-
-/// The breaker refused the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rejected {
-    /// [`State::Open`], or [`State::HalfOpen`] when all probes are out.
-    pub state: State,
-    /// When another try makes sense; `None` if only a reset helps or the open time never ends.
-    pub retry_after: Option<Duration>,
-}
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self.state {
-            State::HalfOpen => "circuit breaker is half-open and all probes are out",
-            _ => "circuit breaker is open",
-        })
-    }
-}
-
-impl core::error::Error for Rejected {}
-
-/// What became of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Settlement {
-    /// It was counted.
-    Counted,
-    /// There was nothing to count: the outcome says nothing about the dependency, or the breaker is forced.
-    Uncounted,
-    /// It belongs to an earlier generation, and nothing changed.
-    Stale,
-    /// It was counted, and the state changed.
-    Changed(Transition),
-}
-
-impl Settlement {
-    /// The transition, if there was one.
-    pub const fn transition(self) -> Option<Transition> {
-        match self {
-            Self::Changed(transition) => Some(transition),
-            _ => None,
-        }
-    }
-}
-
-/// An admitted call that must still be settled: a [`Permit`] without the borrow.
-///
-/// Dropping a probe's ticket loses the probe until its lease ends; nothing else is lost.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "settle the ticket with `CircuitBreaker::settle`"]
-pub struct Ticket {
-    generation: u32,
-    probe: bool,
-}
-
-/// An admitted call.
-///
-/// It settles once: by [`Permit::record`], or as cancelled when it is dropped.
-#[must_use = "dropping it settles the call as cancelled"]
-pub struct Permit<'a, const SLOTS: usize = 0> {
-    breaker: &'a CircuitBreaker<SLOTS>,
-    generation: u32,
-    probe: bool,
-    half_opens: bool,
-}
-
-impl<const SLOTS: usize> Permit<'_, SLOTS> {
-    /// Reports how the call ended.
-    pub fn record(self, outcome: Outcome, now: Instant) -> Settlement {
-        let breaker = self.breaker;
-        breaker.settle(self.into_ticket(), outcome, now)
-    }
-
-    /// Whether this call is a probe.
-    pub const fn is_probe(&self) -> bool {
-        self.probe
-    }
-
-    /// The transition that admitted this call, from open to half-open, if it is the first probe after the open time.
-    pub fn transition(&self) -> Option<Transition> {
-        self.half_opens.then_some(Transition {
-            from: State::Open,
-            to: State::HalfOpen,
-            cause: Cause::OpenTimeOver,
-            generation: self.generation,
-        })
-    }
-
-    /// Turns the permit into plain data, for places where the borrow cannot live.
-    pub fn into_ticket(self) -> Ticket {
-        let ticket = Ticket { generation: self.generation, probe: self.probe };
-        core::mem::forget(self);
-        ticket
-    }
-}
-
-impl<const SLOTS: usize> Drop for Permit<'_, SLOTS> {
-    fn drop(&mut self) {
-        let ticket = Ticket { generation: self.generation, probe: self.probe };
-        // A cancelled call is settled without a time: it starts no phase.
-        self.breaker.settle(ticket, Outcome::Cancelled, Instant::ZERO);
-    }
-}
-
-impl<const SLOTS: usize> fmt::Debug for Permit<'_, SLOTS> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("generation", &self.generation)
-            .field("probe", &self.probe)
-            .finish_non_exhaustive()
-    }
 }
 
 /// How a breaker is doing.

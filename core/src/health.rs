@@ -1,4 +1,7 @@
 //! How is the whole doing?
 
+pub mod check;
+pub mod composite;
 pub mod degradation;
 pub mod error_budget;
+pub mod threshold;

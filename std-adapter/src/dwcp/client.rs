@@ -48,6 +48,7 @@
 
 mod classify;
 mod error;
+mod operations;
 mod options;
 mod peers;
 mod stats;
@@ -59,13 +60,14 @@ use bytes::Bytes;
 use seawall_core::circuit_breaker::State;
 use tokio::time::Instant;
 
+use super::config::TransportConfig;
 use super::message::Request;
 use super::wire::{Operation, Status};
-use crate::config::{OperationPolicy, Policies};
 use crate::guard::{Attempt, Guard, Options};
 use crate::registry::Registry;
 use classify::Classifier;
 pub use error::{BuildError, CallError};
+pub(super) use operations::{Operations, Protected};
 pub use options::{CallOptions, ClientConfig};
 pub use peers::PeerInfo;
 use peers::Peers;
@@ -84,15 +86,7 @@ pub struct Client {
 struct Shared {
     peers: Peers,
     registry: Registry,
-    /// In the order of [`Operation::ALL`].
-    operations: [Protected; Operation::ALL.len()],
-}
-
-/// An operation with its guard.
-#[derive(Debug)]
-struct Protected {
-    guard: Guard,
-    idempotent: bool,
+    operations: Arc<Operations>,
 }
 
 impl Client {
@@ -112,17 +106,19 @@ impl Client {
     /// [`BuildError`], also if a name is taken.
     pub fn with_registry(config: ClientConfig, registry: Registry) -> Result<Self, BuildError> {
         let ClientConfig { peers, policies, transport } = config;
-        let peers = Peers::new(peers, &transport)?;
-        let protect = |operation| -> Result<Protected, BuildError> {
-            let OperationPolicy { policy, idempotent } = *policy_of(&policies, operation);
-            Ok(Protected { guard: registry.register(operation.name(), policy)?, idempotent })
-        };
-        let operations = [
-            protect(Operation::Send)?,
-            protect(Operation::Receive)?,
-            protect(Operation::Sync)?,
-            protect(Operation::Consensus)?,
-        ];
+        transport.validate()?;
+        let operations = Operations::register(&policies, "", &registry)?;
+        Self::over(peers, &transport, registry, Arc::new(operations))
+    }
+
+    /// A client of these peers through guards that stand already.
+    pub(super) fn over(
+        peers: Vec<String>,
+        transport: &TransportConfig,
+        registry: Registry,
+        operations: Arc<Operations>,
+    ) -> Result<Self, BuildError> {
+        let peers = Peers::new(peers, transport)?;
         Ok(Self { shared: Arc::new(Shared { peers, registry, operations }) })
     }
 
@@ -211,6 +207,16 @@ impl Client {
         self.shared.peers.any_healthy() && self.open_breakers() == 0
     }
 
+    /// Whether there is no peer at all.
+    pub(super) fn is_alone(&self) -> bool {
+        self.shared.peers.is_empty()
+    }
+
+    /// Begins to connect to every peer, which the first request does otherwise.
+    pub(super) fn start(&self) {
+        self.shared.peers.start();
+    }
+
     /// How many operations are cut off by their breakers.
     pub fn open_breakers(&self) -> usize {
         let open = |protected: &&Protected| {
@@ -220,7 +226,7 @@ impl Client {
                 .breaker()
                 .is_some_and(|breaker| breaker.status(guard.now()).state == State::Open)
         };
-        self.shared.operations.iter().filter(open).count()
+        self.shared.operations.all().iter().filter(open).count()
     }
 
     /// The guards of the operations, under their names.
@@ -230,7 +236,7 @@ impl Client {
 
     /// The guards of the operations, in the order of [`Operation::ALL`].
     pub fn guards(&self) -> impl Iterator<Item = &Guard> {
-        self.shared.operations.iter().map(|protected| &protected.guard)
+        self.shared.operations.all().iter().map(|protected| &protected.guard)
     }
 
     /// The guard of an operation.
@@ -250,13 +256,7 @@ impl Client {
     }
 
     fn protected(&self, operation: Operation) -> &Protected {
-        let [send, receive, sync, consensus] = &self.shared.operations;
-        match operation {
-            Operation::Send => send,
-            Operation::Receive => receive,
-            Operation::Sync => sync,
-            Operation::Consensus => consensus,
-        }
+        self.shared.operations.get(operation)
     }
 
     /// One attempt: one peer, one request, one reply.
@@ -279,15 +279,5 @@ impl Client {
                 retry_after: response.retry_after,
             }),
         }
-    }
-}
-
-/// The policy of an operation.
-pub(super) const fn policy_of(policies: &Policies, operation: Operation) -> &OperationPolicy {
-    match operation {
-        Operation::Send => &policies.send,
-        Operation::Receive => &policies.receive,
-        Operation::Sync => &policies.sync,
-        Operation::Consensus => &policies.consensus,
     }
 }

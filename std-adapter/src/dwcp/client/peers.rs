@@ -69,7 +69,7 @@ impl Peers {
     }
 
     /// Begins to connect to all of them: a peer that was never used could never be chosen.
-    fn start(&self) {
+    pub(super) fn start(&self) {
         self.started.call_once(|| {
             for peer in &self.peers {
                 // Its first poll starts the keeper of the connection, which goes on by itself.
@@ -80,6 +80,10 @@ impl Peers {
 
     pub(super) fn by_address(&self, address: &str) -> Option<&Peer> {
         self.peers.iter().find(|peer| peer.address() == address)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.peers.is_empty()
     }
 
     pub(super) fn any_healthy(&self) -> bool {

@@ -183,10 +183,10 @@ impl FromStr for PolicyFile {
         let mut problems = Vec::new();
         let mut take = |name, table: &PolicyTable, preset| apply::policy(table, name, preset, &mut problems);
         let policies = Policies {
-            send: take("send", &file.send, preset.send),
-            receive: take("receive", &file.receive, preset.receive),
-            sync: take("sync", &file.sync, preset.sync),
-            consensus: take("consensus", &file.consensus, preset.consensus),
+            send: take("send", &file.send, &preset.send),
+            receive: take("receive", &file.receive, &preset.receive),
+            sync: take("sync", &file.sync, &preset.sync),
+            consensus: take("consensus", &file.consensus, &preset.consensus),
         };
         #[cfg(feature = "dwcp")]
         let transport = apply::transport(&file.transport, &mut problems);
@@ -207,7 +207,7 @@ impl PolicyTable {
     /// # Errors
     ///
     /// All values out of bounds at once.
-    pub fn apply(&self, path: &str, base: OperationPolicy) -> Result<OperationPolicy, Invalid> {
+    pub fn apply(&self, path: &str, base: &OperationPolicy) -> Result<OperationPolicy, Invalid> {
         let mut problems = Vec::new();
         let policy = apply::policy(self, path, base, &mut problems);
         if problems.is_empty() { Ok(policy) } else { Err(Invalid { problems }) }

@@ -19,7 +19,7 @@ use crate::guard::{SLOTS, WAITERS};
 pub(super) fn policy(
     table: &PolicyTable,
     name: &str,
-    preset: OperationPolicy,
+    preset: &OperationPolicy,
     problems: &mut Vec<String>,
 ) -> OperationPolicy {
     let base = &preset.policy;

@@ -22,7 +22,7 @@ use serde::Deserialize;
 ///
 /// let settings: Settings = toml::from_str("[storage]\ntimeout = '200ms'")?;
 /// let base = OperationPolicy { policy: Policy::new(), idempotent: false };
-/// let storage = settings.storage.apply("storage", base)?;
+/// let storage = settings.storage.apply("storage", &base)?;
 /// assert_eq!(storage.policy, Policy::new().timeout(std::time::Duration::from_millis(200)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

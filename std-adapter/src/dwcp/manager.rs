@@ -10,11 +10,11 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let echo = async |request: IncomingRequest| Reply::ok(request.body);
-//! let server = Manager::new(ManagerConfig::new(Some("127.0.0.1:0"), []), echo)?;
+//! let server = Manager::new(ManagerConfig::new(Some("127.0.0.1:0"), vec![]), echo)?;
 //! server.start().await?;
 //! let address = server.local_addr().unwrap().to_string();
 //!
-//! let node = Manager::new(ManagerConfig::new(None, [address]), echo)?;
+//! let node = Manager::new(ManagerConfig::new(None, vec![address]), echo)?;
 //! node.start().await?;
 //! let client = node.client().unwrap();
 //! assert_eq!(&client.sync("state").await?[..], b"state");
@@ -65,7 +65,7 @@ pub struct ManagerConfig {
 
 impl ManagerConfig {
     /// The seeds' presets, inbound with the same limits as outbound.
-    pub fn new<P: Into<String>>(listen: Option<&str>, peers: impl IntoIterator<Item = P>) -> Self {
+    pub fn new(listen: Option<&str>, peers: Vec<String>) -> Self {
         let client = ClientConfig::new(peers);
         Self { listen: listen.map(str::to_owned), inbound: Some(client.policies), client }
     }

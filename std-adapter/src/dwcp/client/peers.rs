@@ -31,7 +31,7 @@ pub struct PeerInfo {
 
 #[derive(Debug)]
 pub(super) struct Peers {
-    peers: Box<[Peer]>,
+    all: Box<[Peer]>,
     next: AtomicUsize,
     started: Once,
 }
@@ -47,23 +47,23 @@ impl Peers {
             }
             peers.push(Peer::new(address, config.clone())?);
         }
-        Ok(Self { peers: peers.into(), next: AtomicUsize::new(0), started: Once::new() })
+        Ok(Self { all: peers.into(), next: AtomicUsize::new(0), started: Once::new() })
     }
 
     /// The peer for the next attempt: in turn, of those that show signs of life; else of those that are connected; else of
     /// all, so that the error names one.
     pub(super) fn choose(&self) -> Option<&Peer> {
-        if let [only] = &*self.peers {
+        if let [only] = &*self.all {
             return Some(only);
         }
         self.start();
         // ORDERING: none is needed: the turn orders no other memory.
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let pick = |fits: fn(&&Peer) -> bool| {
-            let fitting = self.peers.iter().filter(fits).count();
+            let fitting = self.all.iter().filter(fits).count();
             let place = turn.checked_rem(fitting)?;
             // A peer may have gone since it was counted; then the next choice is made.
-            self.peers.iter().filter(fits).nth(place)
+            self.all.iter().filter(fits).nth(place)
         };
         pick(|peer| peer.is_healthy()).or_else(|| pick(|peer| peer.is_connected())).or_else(|| pick(|_| true))
     }
@@ -71,7 +71,7 @@ impl Peers {
     /// Begins to connect to all of them: a peer that was never used could never be chosen.
     pub(super) fn start(&self) {
         self.started.call_once(|| {
-            for peer in &self.peers {
+            for peer in &self.all {
                 // Its first poll starts the keeper of the connection, which goes on by itself.
                 let _ = peer.connect().now_or_never();
             }
@@ -79,15 +79,15 @@ impl Peers {
     }
 
     pub(super) fn by_address(&self, address: &str) -> Option<&Peer> {
-        self.peers.iter().find(|peer| peer.address() == address)
+        self.all.iter().find(|peer| peer.address() == address)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.peers.is_empty()
+        self.all.is_empty()
     }
 
     pub(super) fn any_healthy(&self) -> bool {
-        self.peers.iter().any(Peer::is_healthy)
+        self.all.iter().any(Peer::is_healthy)
     }
 
     pub(super) fn infos(&self) -> Vec<PeerInfo> {
@@ -98,14 +98,14 @@ impl Peers {
             healthy: stats.healthy,
             load: stats.load,
         };
-        self.peers.iter().map(|peer| info(peer.stats())).collect()
+        self.all.iter().map(|peer| info(peer.stats())).collect()
     }
 
     pub(super) fn stats(&self) -> Vec<PeerStats> {
-        self.peers.iter().map(Peer::stats).collect()
+        self.all.iter().map(Peer::stats).collect()
     }
 
     pub(super) async fn close(&self) {
-        join_all(self.peers.iter().map(Peer::close)).await;
+        join_all(self.all.iter().map(Peer::close)).await;
     }
 }

@@ -34,9 +34,10 @@
 //!    └────────────── 4 (M successes) ──── 3 (a failure) ──┘
 //! ```
 //!
-//! 1: `record` – the trip rule is met: so many failures in a row, or a failure rate over a window with enough calls.
+//! 1: `record` – a trip rule is met: so many failures in a row, or a rate of failures or of slow calls over a window with
+//! enough calls.
 //! 2: `try_acquire` – the open time is over; the caller that makes the transition is the first probe.
-//! 3: `record` – a probe failed.
+//! 3: `record` – a probe failed; the next open time can be longer.
 //! 4: `record` – enough probes succeeded.
 //! 5: `try_acquire` – all probes are out and the last of them is older than its lease: it is lost, and the caller is the
 //! first probe of a new cycle.
@@ -51,7 +52,8 @@
 //! ```text
 //!            31 … 22       21 ……………………………………………… 4     3 … 2   1 … 0
 //! closed     GENERATION 10 | FAILURES IN A ROW 18        | MODE 2 | PHASE 2
-//! half-open  GENERATION 10 | – 6 | SUCCESSES 6 | PROBES 6 | MODE 2 | PHASE 2
+//! half-open  GENERATION 10 | CYCLES 6 | SUCCESSES 6 | PROBES 6 | MODE 2 | PHASE 2
+//! open       GENERATION 10 | CYCLES 6 | – 12               | MODE 2 | PHASE 2
 //! ```
 //!
 //! A second word holds the deadline of the phase (open time, probe lease) with the generation that it belongs to; see
@@ -79,7 +81,7 @@
 //!
 //! Calls that run when the breaker trips are not counted as anything when they end.
 //! At most 63 probes are out at a time.
-//! Failures in a row are counted up to 262143.
+//! Failures in a row are counted up to 262143, and cycles for the growth of the open time up to 63.
 //!
 //! # Cost
 //!
@@ -107,6 +109,7 @@ pub use permit::{Permit, Ticket};
 use state::{Mode, Phase, Snapshot};
 pub use transition::{Cause, Rejected, Settlement, State, Transition};
 
+use crate::atomic::rng::Rng;
 use crate::atomic::timer::{Remaining, Timer};
 use crate::atomic::word::Word;
 use crate::config::ConfigError;
@@ -123,6 +126,7 @@ pub struct CircuitBreaker<const SLOTS: usize = 0> {
     state: Word,
     timer: Timer,
     window: Window<SLOTS>,
+    jitter: Rng,
 }
 
 /// How a breaker is doing.
@@ -180,6 +184,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
                 state: Word::new(Snapshot::CLOSED.raw()),
                 timer: Timer::new(config.longest_interval()),
                 window,
+                jitter: Rng::new(config.seed),
             })
         }
     }
@@ -193,7 +198,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
     pub fn try_acquire(&self, now: Instant) -> Result<Permit<'_, SLOTS>, Rejected> {
         let state: Snapshot = self.state.load();
         if state.is_plain_closed() {
-            return Ok(self.permit(state, false, false));
+            return Ok(self.permit(state, false, false, now));
         }
         self.try_acquire_slow(now)
     }
@@ -220,7 +225,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
 
     /// Opens the breaker now, for the configured time.
     pub fn trip(&self, now: Instant) -> Transition {
-        let transition = self.by_hand(Snapshot::trip, now.saturating_add(self.config.open_for));
+        let transition = self.by_hand(Snapshot::trip, now.saturating_add(self.open_time(0)));
         self.window.clear(now);
         transition
     }
@@ -278,8 +283,9 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         &self.config
     }
 
-    fn permit(&self, state: Snapshot, probe: bool, half_opens: bool) -> Permit<'_, SLOTS> {
-        Permit { breaker: self, generation: state.generation(), probe, half_opens }
+    #[inline]
+    fn permit(&self, state: Snapshot, probe: bool, half_opens: bool, started: Instant) -> Permit<'_, SLOTS> {
+        Permit { breaker: self, generation: state.generation(), probe, half_opens, started }
     }
 
     #[cold]
@@ -293,7 +299,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
                 Remaining::Reached | Remaining::Superseded => Ok(()),
                 Remaining::Ahead(retry_after) => Err(Rejected { state: phase.public(), retry_after }),
                 Remaining::Unset => {
-                    let interval = self.interval_of(phase);
+                    let interval = self.interval_of(state);
                     if !cfg!(seawall_mutant = "breaker_leaves_the_deadline_to_another") {
                         self.timer.arm(state.generation(), now.saturating_add(interval));
                     }
@@ -310,7 +316,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             self.check_slow(seen, now)?;
             let (mode, phase) = (seen.mode(), seen.phase());
             if mode == Mode::ForcedClosed || phase == Phase::Closed {
-                return Ok(self.permit(seen, false, false));
+                return Ok(self.permit(seen, false, false, now));
             }
             // The state that was checked is the state that is replaced; if it moved on, the check runs again.
             let begins_cycle = phase == Phase::Open || seen.probes() >= self.config.probes;
@@ -325,7 +331,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             });
             if taken {
                 self.timer.rearm(next.generation(), now.saturating_add(self.config.probe_lease()));
-                return Ok(self.permit(next, true, phase == Phase::Open));
+                return Ok(self.permit(next, true, phase == Phase::Open, now));
             }
         }
     }
@@ -349,7 +355,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             return not_counted(state);
         }
         if state.phase() == Phase::Closed {
-            let rate_met = self.rate_rule(Sample::SUCCESS, now);
+            let rate_met = self.rate_rule(ticket, false, now);
             if rate_met.is_none() && state.failures() == 0 {
                 return Settlement::Counted;
             }
@@ -379,12 +385,12 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             return not_counted(state);
         }
         if state.phase() == Phase::Closed {
-            let rate_met = self.rate_rule(Sample::FAILURE, now);
+            let rate_met = self.rate_rule(ticket, true, now);
             return self.settle_closed(ticket, now, rate_met, Snapshot::count_failure);
         }
         let (settlement, opened) = self.enter_open(now, |state| {
             if is_current(state, ticket) {
-                (Step::To(state.trip(), Cause::ProbeFailed), Settlement::Counted)
+                (Step::To(state.trip_again(), Cause::ProbeFailed), Settlement::Counted)
             } else {
                 (Step::Stay, not_counted(state))
             }
@@ -397,7 +403,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         &self,
         ticket: &Ticket,
         now: Instant,
-        rate_met: Option<Totals>,
+        rate_met: Option<Cause>,
         count: fn(Snapshot) -> Snapshot,
     ) -> Settlement {
         let (settlement, opened) = self.enter_open(now, |state| {
@@ -409,8 +415,8 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             let counts_rows = self.config.consecutive_failures != 0;
             let step = if counts_rows && failures >= self.config.consecutive_failures {
                 Step::To(state.trip(), Cause::ConsecutiveFailures { failures })
-            } else if let Some(Totals { calls, failures, .. }) = rate_met {
-                Step::To(state.trip(), Cause::FailureRate { calls, failures })
+            } else if let Some(cause) = rate_met {
+                Step::To(state.trip(), cause)
             } else if counts_rows && counted != state {
                 Step::Count(counted)
             } else {
@@ -430,30 +436,48 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         let (out, opened) = self.state.transition(|state: Snapshot| match step(state) {
             (Step::Stay, out) => (None, (out, None)),
             (Step::Count(next), out) => (Some(next), (out, None)),
-            (Step::To(next, cause), out) => (Some(next), (out, Some(state.transition_to(next, cause)))),
+            (Step::To(next, cause), out) => {
+                (Some(next), (out, Some((state.transition_to(next, cause), next))))
+            }
         });
-        if let Some(transition) = opened {
-            self.timer.arm(transition.generation, now.saturating_add(self.config.open_for));
-            self.window.clear(now);
+        let Some((transition, next)) = opened else { return (out, None) };
+        self.timer.arm(transition.generation, now.saturating_add(self.open_time(next.cycles())));
+        self.window.clear(now);
+        (out, Some(transition))
+    }
+
+    /// Records a call if there is a rate rule, and says why the breaker is to trip if one is met.
+    fn rate_rule(&self, ticket: &Ticket, failed: bool, now: Instant) -> Option<Cause> {
+        let rates = self.config.rates?;
+        let slow = rates.slow.is_some_and(|(_, limit)| now.saturating_since(ticket.started) >= limit);
+        let sample = match (failed, slow) {
+            (false, false) => Sample::SUCCESS,
+            (false, true) => Sample::SLOW_SUCCESS,
+            (true, false) => Sample::FAILURE,
+            (true, true) => Sample::SLOW_FAILURE,
+        };
+        let Totals { calls, failures, slow, .. } = self.window.record(sample, now);
+        if calls < rates.minimum_calls || (self.config.evaluates_on_failure_only && !failed) {
+            None
+        } else if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) {
+            Some(Cause::FailureRate { calls, failures })
+        } else if rates.slow.is_some_and(|(share, _)| share.is_reached_by(slow, calls)) {
+            Some(Cause::SlowCallRate { calls, slow })
+        } else {
+            None
         }
-        (out, opened)
     }
 
-    /// Records a sample if there is a rate rule, and returns the sums if it is met.
-    fn rate_rule(&self, sample: Sample, now: Instant) -> Option<Totals> {
-        let rule = self.config.failure_rate?;
-        let totals = self.window.record(sample, now);
-        let evaluates = !self.config.evaluates_on_failure_only || sample == Sample::FAILURE;
-        let met =
-            totals.calls >= rule.minimum_calls && rule.share.is_reached_by(totals.failures, totals.calls);
-        (evaluates && met).then_some(totals)
-    }
-
-    const fn interval_of(&self, phase: Phase) -> Duration {
-        match phase {
+    fn interval_of(&self, state: Snapshot) -> Duration {
+        match state.phase() {
             Phase::HalfOpen => self.config.probe_lease(),
-            _ => self.config.open_for,
+            _ => self.open_time(state.cycles()),
         }
+    }
+
+    /// How long the breaker stays open after `cycles` failed probes.
+    fn open_time(&self, cycles: u32) -> Duration {
+        self.config.open.delay(cycles, Duration::ZERO, self.jitter.next_u32())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::time::Instant;
 pub struct Ticket {
     pub(super) generation: u32,
     pub(super) probe: bool,
+    pub(super) started: Instant,
 }
 
 /// An admitted call.
@@ -25,6 +26,7 @@ pub struct Permit<'a, const SLOTS: usize = 0> {
     pub(super) generation: u32,
     pub(super) probe: bool,
     pub(super) half_opens: bool,
+    pub(super) started: Instant,
 }
 
 impl<const SLOTS: usize> Permit<'_, SLOTS> {
@@ -51,7 +53,7 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
 
     /// Turns the permit into plain data, for places where the borrow cannot live.
     pub fn into_ticket(self) -> Ticket {
-        let ticket = Ticket { generation: self.generation, probe: self.probe };
+        let ticket = Ticket { generation: self.generation, probe: self.probe, started: self.started };
         core::mem::forget(self);
         ticket
     }
@@ -59,7 +61,7 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
 
 impl<const SLOTS: usize> Drop for Permit<'_, SLOTS> {
     fn drop(&mut self) {
-        let ticket = Ticket { generation: self.generation, probe: self.probe };
+        let ticket = Ticket { generation: self.generation, probe: self.probe, started: self.started };
         // A cancelled call is settled without a time: it starts no phase.
         self.breaker.settle(ticket, Outcome::Cancelled, Instant::ZERO);
     }

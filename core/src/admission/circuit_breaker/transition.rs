@@ -30,6 +30,13 @@ pub enum Cause {
         /// The failed ones among them.
         failures: u32,
     },
+    /// The share of slow calls over the window.
+    SlowCallRate {
+        /// The calls of the window.
+        calls: u32,
+        /// The slow ones among them.
+        slow: u32,
+    },
     /// The open time is over.
     OpenTimeOver,
     /// A probe failed.

@@ -1,4 +1,5 @@
 //! What was seen: counts over a window, latencies in a histogram.
 
 pub mod histogram;
+pub mod rotating;
 pub mod window;

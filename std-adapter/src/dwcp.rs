@@ -10,6 +10,8 @@
 //! | [`Peer`] | a handle to one address: connects on first use, reconnects, fails fast while down |
 //! | [`Connection`] | one connection, from the side that opened it |
 //! | [`Server`] | a listener with a [`Handler`]; each connection a task of its own |
+//! | [`Client`] | the requesting side of a node, each operation under its guard |
+//! | [`Manager`] | a whole node: a server and a client, to start and to stop |
 //! | [`TransportConfig`] | every limit of the above |
 //! | [`TransportError`], [`CloseReason`] | why there is no reply, why a connection ended |
 //! | [`LinkStats`], [`PeerStats`], [`ServerStats`] | what was counted |
@@ -59,11 +61,13 @@
 //! ```
 
 mod background;
+mod client;
 mod codec;
 mod config;
 mod connection;
 mod error;
 mod liveness;
+mod manager;
 mod message;
 mod outbox;
 mod peer;
@@ -71,10 +75,12 @@ mod server;
 mod stats;
 mod wire;
 
+pub use client::{BuildError, CallError, CallOptions, Client, ClientConfig, ClientStats, Error, PeerInfo};
 pub use codec::FrameCodec;
 pub use config::{ConfigError, TransportConfig};
 pub use connection::{Connection, Link};
 pub use error::{CloseReason, Resource, StartError, TransportError, Violation};
+pub use manager::{Manager, ManagerConfig, ManagerError, ManagerStats};
 pub use message::{DEFAULT_PRIORITY, IncomingPush, IncomingRequest, Reply, Request, Response};
 pub use peer::{Peer, PeerStats};
 pub use server::{Drained, Handler, Server, serve_link};

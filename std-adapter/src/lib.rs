@@ -3,16 +3,20 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 pub mod clock;
+#[cfg(feature = "serde")]
+pub mod config;
 #[cfg(feature = "dwcp")]
 pub mod dwcp;
 pub mod guard;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+pub mod registry;
 #[cfg(feature = "serde")]
 pub mod stats;
 
 pub use clock::SystemClock;
 pub use guard::{Attempt, Guard, Options};
+pub use registry::Registry;
 /// The decisions themselves, for loops of one's own.
 pub use seawall_core as core;
 pub use seawall_core::guard::{Error, Policy, Rejected, Report};

@@ -34,9 +34,10 @@
 //!    └────────────── 4 (M successes) ──── 3 (a failure) ──┘
 //! ```
 //!
-//! 1: `record` – the trip rule is met: so many failures in a row, or a failure rate over a window with enough calls.
+//! 1: `record` – a trip rule is met: so many failures in a row, or a rate of failures or of slow calls over a window with
+//! enough calls.
 //! 2: `try_acquire` – the open time is over; the caller that makes the transition is the first probe.
-//! 3: `record` – a probe failed.
+//! 3: `record` – a probe failed; the next open time can be longer.
 //! 4: `record` – enough probes succeeded.
 //! 5: `try_acquire` – all probes are out and the last of them is older than its lease: it is lost, and the caller is the
 //! first probe of a new cycle.
@@ -51,7 +52,8 @@
 //! ```text
 //!            31 … 22       21 ……………………………………………… 4     3 … 2   1 … 0
 //! closed     GENERATION 10 | FAILURES IN A ROW 18        | MODE 2 | PHASE 2
-//! half-open  GENERATION 10 | – 6 | SUCCESSES 6 | PROBES 6 | MODE 2 | PHASE 2
+//! half-open  GENERATION 10 | CYCLES 6 | SUCCESSES 6 | PROBES 6 | MODE 2 | PHASE 2
+//! open       GENERATION 10 | CYCLES 6 | – 12               | MODE 2 | PHASE 2
 //! ```
 //!
 //! A second word holds the deadline of the phase (open time, probe lease) with the generation that it belongs to; see
@@ -79,7 +81,7 @@
 //!
 //! Calls that run when the breaker trips are not counted as anything when they end.
 //! At most 63 probes are out at a time.
-//! Failures in a row are counted up to 262143.
+//! Failures in a row are counted up to 262143, and cycles for the growth of the open time up to 63.
 //!
 //! # Cost
 //!
@@ -93,16 +95,21 @@
 //! | open, rejected | 2 | 0 |
 
 mod config;
+mod permit;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod transition;
 
 use core::fmt;
 use core::time::Duration;
 
 pub use config::Config;
+pub use permit::{Permit, Ticket};
 use state::{Mode, Phase, Snapshot};
+pub use transition::{Cause, Rejected, Settlement, State, Transition};
 
+use crate::atomic::rng::Rng;
 use crate::atomic::timer::{Remaining, Timer};
 use crate::atomic::word::Word;
 use crate::config::ConfigError;
@@ -119,174 +126,7 @@ pub struct CircuitBreaker<const SLOTS: usize = 0> {
     state: Word,
     timer: Timer,
     window: Window<SLOTS>,
-}
-
-/// The state of a breaker; the numbers are the ones that the metrics show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Calls pass.
-    Closed = 0,
-    /// A few calls pass, as probes.
-    HalfOpen = 1,
-    /// No call passes.
-    Open = 2,
-}
-
-/// Why a breaker changed its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Cause {
-    /// So many failures in a row.
-    ConsecutiveFailures {
-        /// How many.
-        failures: u32,
-    },
-    /// The share of failures over the window.
-    FailureRate {
-        /// The calls of the window.
-        calls: u32,
-        /// The failed ones among them.
-        failures: u32,
-    },
-    /// The open time is over.
-    OpenTimeOver,
-    /// A probe failed.
-    ProbeFailed,
-    /// Enough probes succeeded.
-    ProbesSucceeded {
-        /// How many.
-        successes: u32,
-    },
-    /// By hand: [`CircuitBreaker::trip`], [`force_open`](CircuitBreaker::force_open),
-    /// [`force_closed`](CircuitBreaker::force_closed) or [`reset`](CircuitBreaker::reset).
-    Manual,
-}
-
-/// A change of state, for the caller to log, count and pass on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Transition {
-    /// The state before. By hand it may be the state after, too: nothing changed then but the generation.
-    pub from: State,
-    /// The state that holds now.
-    pub to: State,
-    /// Why.
-    pub cause: Cause,
-    /// The number of the phase that begins, modulo 1024: transitions that reach a log late can be put in order by it.
-    pub generation: u32,
-}
-
-/// The breaker refused the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rejected {
-    /// [`State::Open`], or [`State::HalfOpen`] when all probes are out.
-    pub state: State,
-    /// When another try makes sense; `None` if only a reset helps or the open time never ends.
-    pub retry_after: Option<Duration>,
-}
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self.state {
-            State::HalfOpen => "circuit breaker is half-open and all probes are out",
-            _ => "circuit breaker is open",
-        })
-    }
-}
-
-impl core::error::Error for Rejected {}
-
-/// What became of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Settlement {
-    /// It was counted.
-    Counted,
-    /// There was nothing to count: the outcome says nothing about the dependency, or the breaker is forced.
-    Uncounted,
-    /// It belongs to an earlier generation, and nothing changed.
-    Stale,
-    /// It was counted, and the state changed.
-    Changed(Transition),
-}
-
-impl Settlement {
-    /// The transition, if there was one.
-    pub const fn transition(self) -> Option<Transition> {
-        match self {
-            Self::Changed(transition) => Some(transition),
-            _ => None,
-        }
-    }
-}
-
-/// An admitted call that must still be settled: a [`Permit`] without the borrow.
-///
-/// Dropping a probe's ticket loses the probe until its lease ends; nothing else is lost.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "settle the ticket with `CircuitBreaker::settle`"]
-pub struct Ticket {
-    generation: u32,
-    probe: bool,
-}
-
-/// An admitted call.
-///
-/// It settles once: by [`Permit::record`], or as cancelled when it is dropped.
-#[must_use = "dropping it settles the call as cancelled"]
-pub struct Permit<'a, const SLOTS: usize = 0> {
-    breaker: &'a CircuitBreaker<SLOTS>,
-    generation: u32,
-    probe: bool,
-    half_opens: bool,
-}
-
-impl<const SLOTS: usize> Permit<'_, SLOTS> {
-    /// Reports how the call ended.
-    pub fn record(self, outcome: Outcome, now: Instant) -> Settlement {
-        let breaker = self.breaker;
-        breaker.settle(self.into_ticket(), outcome, now)
-    }
-
-    /// Whether this call is a probe.
-    pub const fn is_probe(&self) -> bool {
-        self.probe
-    }
-
-    /// The transition that admitted this call, from open to half-open, if it is the first probe after the open time.
-    pub fn transition(&self) -> Option<Transition> {
-        self.half_opens.then_some(Transition {
-            from: State::Open,
-            to: State::HalfOpen,
-            cause: Cause::OpenTimeOver,
-            generation: self.generation,
-        })
-    }
-
-    /// Turns the permit into plain data, for places where the borrow cannot live.
-    pub fn into_ticket(self) -> Ticket {
-        let ticket = Ticket { generation: self.generation, probe: self.probe };
-        core::mem::forget(self);
-        ticket
-    }
-}
-
-impl<const SLOTS: usize> Drop for Permit<'_, SLOTS> {
-    fn drop(&mut self) {
-        let ticket = Ticket { generation: self.generation, probe: self.probe };
-        // A cancelled call is settled without a time: it starts no phase.
-        self.breaker.settle(ticket, Outcome::Cancelled, Instant::ZERO);
-    }
-}
-
-impl<const SLOTS: usize> fmt::Debug for Permit<'_, SLOTS> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("generation", &self.generation)
-            .field("probe", &self.probe)
-            .finish_non_exhaustive()
-    }
+    jitter: Rng,
 }
 
 /// How a breaker is doing.
@@ -344,6 +184,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
                 state: Word::new(Snapshot::CLOSED.raw()),
                 timer: Timer::new(config.longest_interval()),
                 window,
+                jitter: Rng::new(config.seed),
             })
         }
     }
@@ -357,7 +198,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
     pub fn try_acquire(&self, now: Instant) -> Result<Permit<'_, SLOTS>, Rejected> {
         let state: Snapshot = self.state.load();
         if state.is_plain_closed() {
-            return Ok(self.permit(state, false, false));
+            return Ok(self.permit(state, false, false, now));
         }
         self.try_acquire_slow(now)
     }
@@ -384,7 +225,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
 
     /// Opens the breaker now, for the configured time.
     pub fn trip(&self, now: Instant) -> Transition {
-        let transition = self.by_hand(Snapshot::trip, now.saturating_add(self.config.open_for));
+        let transition = self.by_hand(Snapshot::trip, now.saturating_add(self.open_time(0)));
         self.window.clear(now);
         transition
     }
@@ -442,8 +283,9 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         &self.config
     }
 
-    fn permit(&self, state: Snapshot, probe: bool, half_opens: bool) -> Permit<'_, SLOTS> {
-        Permit { breaker: self, generation: state.generation(), probe, half_opens }
+    #[inline]
+    fn permit(&self, state: Snapshot, probe: bool, half_opens: bool, started: Instant) -> Permit<'_, SLOTS> {
+        Permit { breaker: self, generation: state.generation(), probe, half_opens, started }
     }
 
     #[cold]
@@ -457,7 +299,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
                 Remaining::Reached | Remaining::Superseded => Ok(()),
                 Remaining::Ahead(retry_after) => Err(Rejected { state: phase.public(), retry_after }),
                 Remaining::Unset => {
-                    let interval = self.interval_of(phase);
+                    let interval = self.interval_of(state);
                     if !cfg!(seawall_mutant = "breaker_leaves_the_deadline_to_another") {
                         self.timer.arm(state.generation(), now.saturating_add(interval));
                     }
@@ -474,7 +316,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             self.check_slow(seen, now)?;
             let (mode, phase) = (seen.mode(), seen.phase());
             if mode == Mode::ForcedClosed || phase == Phase::Closed {
-                return Ok(self.permit(seen, false, false));
+                return Ok(self.permit(seen, false, false, now));
             }
             // The state that was checked is the state that is replaced; if it moved on, the check runs again.
             let begins_cycle = phase == Phase::Open || seen.probes() >= self.config.probes;
@@ -489,7 +331,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             });
             if taken {
                 self.timer.rearm(next.generation(), now.saturating_add(self.config.probe_lease()));
-                return Ok(self.permit(next, true, phase == Phase::Open));
+                return Ok(self.permit(next, true, phase == Phase::Open, now));
             }
         }
     }
@@ -513,7 +355,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             return not_counted(state);
         }
         if state.phase() == Phase::Closed {
-            let rate_met = self.rate_rule(Sample::SUCCESS, now);
+            let rate_met = self.rate_rule(ticket, false, now);
             if rate_met.is_none() && state.failures() == 0 {
                 return Settlement::Counted;
             }
@@ -543,12 +385,12 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             return not_counted(state);
         }
         if state.phase() == Phase::Closed {
-            let rate_met = self.rate_rule(Sample::FAILURE, now);
+            let rate_met = self.rate_rule(ticket, true, now);
             return self.settle_closed(ticket, now, rate_met, Snapshot::count_failure);
         }
         let (settlement, opened) = self.enter_open(now, |state| {
             if is_current(state, ticket) {
-                (Step::To(state.trip(), Cause::ProbeFailed), Settlement::Counted)
+                (Step::To(state.trip_again(), Cause::ProbeFailed), Settlement::Counted)
             } else {
                 (Step::Stay, not_counted(state))
             }
@@ -561,7 +403,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         &self,
         ticket: &Ticket,
         now: Instant,
-        rate_met: Option<Totals>,
+        rate_met: Option<Cause>,
         count: fn(Snapshot) -> Snapshot,
     ) -> Settlement {
         let (settlement, opened) = self.enter_open(now, |state| {
@@ -573,8 +415,8 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             let counts_rows = self.config.consecutive_failures != 0;
             let step = if counts_rows && failures >= self.config.consecutive_failures {
                 Step::To(state.trip(), Cause::ConsecutiveFailures { failures })
-            } else if let Some(Totals { calls, failures, .. }) = rate_met {
-                Step::To(state.trip(), Cause::FailureRate { calls, failures })
+            } else if let Some(cause) = rate_met {
+                Step::To(state.trip(), cause)
             } else if counts_rows && counted != state {
                 Step::Count(counted)
             } else {
@@ -594,30 +436,48 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         let (out, opened) = self.state.transition(|state: Snapshot| match step(state) {
             (Step::Stay, out) => (None, (out, None)),
             (Step::Count(next), out) => (Some(next), (out, None)),
-            (Step::To(next, cause), out) => (Some(next), (out, Some(state.transition_to(next, cause)))),
+            (Step::To(next, cause), out) => {
+                (Some(next), (out, Some((state.transition_to(next, cause), next))))
+            }
         });
-        if let Some(transition) = opened {
-            self.timer.arm(transition.generation, now.saturating_add(self.config.open_for));
-            self.window.clear(now);
+        let Some((transition, next)) = opened else { return (out, None) };
+        self.timer.arm(transition.generation, now.saturating_add(self.open_time(next.cycles())));
+        self.window.clear(now);
+        (out, Some(transition))
+    }
+
+    /// Records a call if there is a rate rule, and says why the breaker is to trip if one is met.
+    fn rate_rule(&self, ticket: &Ticket, failed: bool, now: Instant) -> Option<Cause> {
+        let rates = self.config.rates?;
+        let slow = rates.slow.is_some_and(|(_, limit)| now.saturating_since(ticket.started) >= limit);
+        let sample = match (failed, slow) {
+            (false, false) => Sample::SUCCESS,
+            (false, true) => Sample::SLOW_SUCCESS,
+            (true, false) => Sample::FAILURE,
+            (true, true) => Sample::SLOW_FAILURE,
+        };
+        let Totals { calls, failures, slow, .. } = self.window.record(sample, now);
+        if calls < rates.minimum_calls || (self.config.evaluates_on_failure_only && !failed) {
+            None
+        } else if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) {
+            Some(Cause::FailureRate { calls, failures })
+        } else if rates.slow.is_some_and(|(share, _)| share.is_reached_by(slow, calls)) {
+            Some(Cause::SlowCallRate { calls, slow })
+        } else {
+            None
         }
-        (out, opened)
     }
 
-    /// Records a sample if there is a rate rule, and returns the sums if it is met.
-    fn rate_rule(&self, sample: Sample, now: Instant) -> Option<Totals> {
-        let rule = self.config.failure_rate?;
-        let totals = self.window.record(sample, now);
-        let evaluates = !self.config.evaluates_on_failure_only || sample == Sample::FAILURE;
-        let met =
-            totals.calls >= rule.minimum_calls && rule.share.is_reached_by(totals.failures, totals.calls);
-        (evaluates && met).then_some(totals)
-    }
-
-    const fn interval_of(&self, phase: Phase) -> Duration {
-        match phase {
+    fn interval_of(&self, state: Snapshot) -> Duration {
+        match state.phase() {
             Phase::HalfOpen => self.config.probe_lease(),
-            _ => self.config.open_for,
+            _ => self.open_time(state.cycles()),
         }
+    }
+
+    /// How long the breaker stays open after `cycles` failed probes.
+    fn open_time(&self, cycles: u32) -> Duration {
+        self.config.open.delay(cycles, Duration::ZERO, self.jitter.next_u32())
     }
 }
 

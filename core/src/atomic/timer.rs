@@ -89,20 +89,7 @@ impl Timer {
         /// A timer for intervals up to `longest`.
         pub(crate) const fn new(longest: Duration) -> Self {
             let longest = nanos(longest);
-            let least = longest.div_ceil(1 << INTERVAL_BITS);
-            let mut power = 1;
-            let tick = loop {
-                if least <= power {
-                    break power;
-                }
-                if least <= power * 2 {
-                    break power * 2;
-                }
-                if least <= power * 5 {
-                    break power * 5;
-                }
-                power *= 10;
-            };
+            let tick = tick_for(longest, INTERVAL_BITS);
             Self { word: WideWord::new(0), tick, horizon: (longest / tick) as Wide * 2 + 2 }
         }
     }
@@ -177,6 +164,24 @@ impl Timer {
         let ticks = self.ticks(deadline) & NEVER;
         // The highest value means "never"; a deadline that falls on it comes one tick early.
         if ticks == NEVER { NEVER - 1 } else { ticks }
+    }
+}
+
+/// The smallest 1, 2 or 5 times a power of ten of nanoseconds for which `longest` nanoseconds are at most 2^`bits` ticks.
+pub(crate) const fn tick_for(longest: u64, bits: u32) -> u64 {
+    let least = longest.div_ceil(1 << bits);
+    let mut power = 1;
+    loop {
+        if least <= power {
+            return power;
+        }
+        if least <= power * 2 {
+            return power * 2;
+        }
+        if least <= power * 5 {
+            return power * 5;
+        }
+        power *= 10;
     }
 }
 

@@ -44,8 +44,9 @@ use crate::time::nanos;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     growth: Growth,
-    base: Duration,
-    cap: Duration,
+    /// Nanoseconds, as the other durations here: half the size of a [`Duration`].
+    base: u64,
+    cap: u64,
     jitter: Jitter,
 }
 
@@ -53,7 +54,7 @@ pub struct Backoff {
 enum Growth {
     Constant,
     Linear {
-        step: Duration,
+        step: u64,
     },
     /// Thousandths.
     Exponential {
@@ -80,7 +81,7 @@ pub enum Jitter {
 
 impl Backoff {
     const fn with(growth: Growth, base: Duration) -> Self {
-        Self { growth, base, cap: Duration::MAX, jitter: Jitter::None }
+        Self { growth, base: nanos(base), cap: u64::MAX, jitter: Jitter::None }
     }
 
     /// The same delay each time.
@@ -90,7 +91,7 @@ impl Backoff {
 
     /// `base`, and `step` more each time.
     pub const fn linear(base: Duration, step: Duration) -> Self {
-        Self::with(Growth::Linear { step }, base)
+        Self::with(Growth::Linear { step: nanos(step) }, base)
     }
 
     /// `base`, and twice as long each time; see [`Backoff::factor`].
@@ -120,7 +121,7 @@ impl Backoff {
     /// No delay is longer than `cap`.
     #[must_use = "the backoff is returned"]
     pub const fn at_most(mut self, cap: Duration) -> Self {
-        self.cap = cap;
+        self.cap = nanos(cap);
         self
     }
 
@@ -128,6 +129,28 @@ impl Backoff {
     #[must_use = "the backoff is returned"]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
+        self
+    }
+
+    /// The delay that the schedule grows from.
+    pub const fn base(&self) -> Duration {
+        Duration::from_nanos(self.base)
+    }
+
+    /// No delay is longer; 584 years if there is no cap.
+    pub const fn cap(&self) -> Duration {
+        Duration::from_nanos(self.cap)
+    }
+
+    /// How the delays are spread.
+    pub const fn spread(&self) -> Jitter {
+        self.jitter
+    }
+
+    /// The same schedule from another delay on.
+    #[must_use = "the backoff is returned"]
+    pub const fn starting_at(mut self, base: Duration) -> Self {
+        self.base = nanos(base);
         self
     }
 
@@ -151,11 +174,10 @@ impl Backoff {
     /// `previous` is the delay before the retry before, which only the decorrelated schedule uses; `draw` is uniformly random,
     /// and the delay depends on nothing else.
     pub const fn delay(&self, retry: u32, previous: Duration, draw: u32) -> Duration {
-        let cap = nanos(self.cap);
-        let base = nanos(self.base);
+        let (base, cap) = (self.base, self.cap);
         let plain = match self.growth {
             Growth::Constant => base,
-            Growth::Linear { step } => base.saturating_add(nanos(step).saturating_mul(retry as u64)),
+            Growth::Linear { step } => base.saturating_add(step.saturating_mul(retry as u64)),
             Growth::Exponential { factor } => grow(base, factor, retry, cap),
             Growth::Fibonacci => base.saturating_mul(fibonacci(retry)),
             Growth::Decorrelated => {

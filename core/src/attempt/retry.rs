@@ -101,6 +101,19 @@ impl Config {
         self
     }
 
+    /// The same with other attempts, and the same budget.
+    #[must_use = "the configuration is returned"]
+    pub const fn with_attempts(mut self, max_attempts: u32, backoff: Backoff) -> Self {
+        self.max_attempts = max_attempts;
+        self.backoff = backoff;
+        self
+    }
+
+    /// The share of the calls, the tokens at most, and the free retries a second of the [`budget`](Config::budget).
+    pub const fn budget_parts(&self) -> (Ratio, u32, u32) {
+        (self.budget.ratio, self.budget.cap, self.budget.per_second)
+    }
+
     /// The attempts of a call.
     pub const fn max_attempts(&self) -> u32 {
         self.max_attempts

@@ -19,32 +19,33 @@ use core::time::Duration;
 
 use super::deadline::Deadline;
 use crate::config::ConfigError;
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 
 /// The time that one attempt is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeout {
-    limit: Duration,
+    /// Nanoseconds: half the size of a [`Duration`].
+    limit: u64,
 }
 
 impl Timeout {
     /// Only the call's deadline ends an attempt.
-    pub const NONE: Self = Self { limit: Duration::MAX };
+    pub const NONE: Self = Self { limit: u64::MAX };
 
     /// Each attempt is given `limit`.
     pub const fn fixed(limit: Duration) -> Self {
-        Self { limit }
+        Self { limit: nanos(limit) }
     }
 
     /// The time an attempt is given, apart from the call's deadline.
     pub const fn limit(&self) -> Duration {
-        self.limit
+        Duration::from_nanos(self.limit)
     }
 
     /// When an attempt that starts now must be over.
     #[inline]
     pub const fn deadline(&self, now: Instant, call: Deadline) -> Deadline {
-        Deadline::after(now, self.limit).min(call)
+        Deadline::after(now, self.limit()).min(call)
     }
 
     /// Checks the value.
@@ -53,7 +54,7 @@ impl Timeout {
     ///
     /// If the limit is zero.
     pub const fn validate(&self) -> Result<(), ConfigError> {
-        require!(!self.limit.is_zero(), "timeout", "greater than zero");
+        require!(self.limit > 0, "timeout", "greater than zero");
         Ok(())
     }
 }

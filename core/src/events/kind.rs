@@ -87,6 +87,7 @@ const fn encode_cause(cause: Cause) -> (u32, u32, u32) {
         Cause::ProbeFailed => (4, 0, 0),
         Cause::ProbesSucceeded { successes } => (5, successes, 0),
         Cause::Manual => (6, 0, 0),
+        Cause::SlowCallRate { calls, slow } => (7, calls, slow),
     }
 }
 
@@ -98,6 +99,7 @@ const fn decode_cause(cause: u32, first: u32, second: u32) -> Option<Cause> {
         4 => Cause::ProbeFailed,
         5 => Cause::ProbesSucceeded { successes: first },
         6 => Cause::Manual,
+        7 => Cause::SlowCallRate { calls: first, slow: second },
         _ => return None,
     })
 }
@@ -119,6 +121,7 @@ mod tests {
             Cause::ProbeFailed,
             Cause::ProbesSucceeded { successes: 3 },
             Cause::Manual,
+            Cause::SlowCallRate { calls: 9, slow: 5 },
         ];
         let mut kinds: Vec<_> = [Edge::Exhausted, Edge::Recovered].map(EventKind::Budget).into();
         for from in Level::ALL {

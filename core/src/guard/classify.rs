@@ -20,6 +20,14 @@ use super::Report;
 pub trait Classify<T, E> {
     /// What this result means.
     fn classify(&self, result: &Result<T, E>) -> Report;
+
+    /// What it means that the attempt ran into its timeout: a failure worth another attempt, unless this says otherwise.
+    ///
+    /// An operation that must not run twice answers
+    /// [`Report::timed_out`]`().`[`not_retryable`](Report::not_retryable)`()`: what timed out may have taken effect.
+    fn timed_out(&self) -> Report {
+        Report::timed_out()
+    }
 }
 
 /// Every error is a failure worth another attempt, every value a success.

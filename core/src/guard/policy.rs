@@ -132,6 +132,16 @@ impl Policy {
         &self.timeout
     }
 
+    /// The time of a whole call; [`Duration::MAX`] if there is no limit.
+    pub const fn deadline_limit(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The seed of the jitter, if the policy has one.
+    pub const fn jitter_seed(&self) -> Option<u32> {
+        self.seed
+    }
+
     /// The retry configuration.
     pub const fn retry_config(&self) -> &retry::Config {
         &self.retry

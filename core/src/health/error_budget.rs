@@ -103,6 +103,16 @@ impl Config {
         self.minimum_calls = n;
         self
     }
+
+    /// The share of calls that is to succeed.
+    pub const fn objective(&self) -> Ratio {
+        self.objective
+    }
+
+    /// The span over which calls are counted.
+    pub const fn span(&self) -> Duration {
+        self.span
+    }
 }
 
 /// The budget crossed the line.

@@ -2,7 +2,8 @@
 //!
 //! The range of values is cut into buckets that are narrow for small values and wide for large ones, so that every value
 //! is known to the same relative error.
-//! It keeps no time: for "the last minute" take a [`Snapshot`] now and then, and ask [`Snapshot::since`].
+//! It keeps no time: for "the last minute" take a [`Snapshot`] now and then and ask [`Snapshot::since`], or see
+//! [`rotating`](super::rotating).
 //! For rates over a window see [`window`](super::window).
 //!
 //! # Examples
@@ -104,7 +105,7 @@ const fn bounds_of(precision: u32, bucket: usize) -> (u64, u64) {
 }
 
 /// The rank, from one, of the value that `share` of `total` values do not exceed.
-fn rank(share: Ratio, total: u64) -> u64 {
+pub(super) fn rank(share: Ratio, total: u64) -> u64 {
     let exact = (u128::from(total) * u128::from(share.numerator())).div_ceil(share.denominator().into());
     // A share is at most the whole, so the rank is at most the total.
     (exact as u64).max(1)
@@ -277,6 +278,12 @@ impl<const PRECISION: u32, const BUCKETS: usize> Histogram<PRECISION, BUCKETS> {
         }
     }
 
+    /// Each counter's raw value, that of the values out of range at last.
+    pub(super) fn words(&self) -> impl Iterator<Item = Wide> {
+        // ORDERING: as in `add`.
+        self.buckets.iter().chain([&self.out_of_range]).map(|counter| counter.load(Ordering::Relaxed))
+    }
+
     fn counts(&self) -> impl Iterator<Item = u64> {
         // ORDERING: as in `add`.
         self.buckets.iter().map(|counter| widen(counter.load(Ordering::Relaxed)))
@@ -311,7 +318,10 @@ fn take(counter: &AtomicWide) -> Wide {
 }
 
 /// The upper end of the bucket where `counts` reach `rank`, or else of the last bucket that counts something.
-fn value_at<const PRECISION: u32>(counts: impl Iterator<Item = u64>, rank: u64) -> Result<u64, Option<u64>> {
+pub(super) fn value_at<const PRECISION: u32>(
+    counts: impl Iterator<Item = u64>,
+    rank: u64,
+) -> Result<u64, Option<u64>> {
     let (mut seen, mut highest) = (0_u64, None);
     for (bucket, count) in counts.enumerate().filter(|&(_, count)| count != 0) {
         let value = bounds_of(PRECISION, bucket).1;

@@ -13,9 +13,9 @@ use super::{Attempt, Classify, SLOTS, Shared, WAITERS};
 pub(super) enum Ended<T, E> {
     /// It returned, and this is what its result means.
     Returned(Result<T, E>, Report),
-    /// Its time was over. Only the async form ends an operation.
+    /// Its time was over, and this is what that means. Only the async form ends an operation.
     #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
-    TimedOut(Duration),
+    TimedOut(Duration, Report),
     /// It panicked, or the classifier did.
     Panicked(Box<dyn Any + Send>),
 }
@@ -36,8 +36,7 @@ impl<T, E> Ended<T, E> {
 
     fn report(&self) -> Report {
         match self {
-            Self::Returned(_, report) => *report,
-            Self::TimedOut(_) => Report::timed_out(),
+            Self::Returned(_, report) | Self::TimedOut(_, report) => *report,
             Self::Panicked(_) => Report::new(Outcome::Failure).not_retryable(),
         }
     }
@@ -46,7 +45,7 @@ impl<T, E> Ended<T, E> {
         match self {
             Self::Returned(Ok(value), _) => Ok(value),
             Self::Returned(Err(error), _) => Err(Error::Failed { error, attempts, gave_up }),
-            Self::TimedOut(limit) => Err(Error::TimedOut { limit, attempts, gave_up }),
+            Self::TimedOut(limit, _) => Err(Error::TimedOut { limit, attempts, gave_up }),
             Self::Panicked(payload) => std::panic::resume_unwind(payload),
         }
     }

@@ -47,6 +47,18 @@ impl Config {
         Ok(Self { permits: max_concurrent, max_wait: Duration::MAX, seats: None })
     }
 
+    /// The same with another number of permits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::try_new`].
+    pub const fn try_with_permits(self, max_concurrent: u32) -> Result<Self, ConfigError> {
+        match Self::try_new(max_concurrent) {
+            Ok(config) => Ok(Self { permits: config.permits, ..self }),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A waiter is rejected after `duration`; zero means that nobody waits.
     #[must_use = "the configuration itself does not change"]
     pub const fn max_wait(self, duration: Duration) -> Self {

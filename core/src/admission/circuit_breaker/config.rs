@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::state::{MAX_FAILURES, MAX_PROBES};
+use crate::attempt::backoff::Backoff;
 use crate::config::ConfigError;
 use crate::measure::window::Span;
 use crate::ratio::Ratio;
@@ -27,18 +28,21 @@ use crate::ratio::Ratio;
 pub struct Config {
     /// Zero if this is no rule.
     pub(super) consecutive_failures: u32,
-    pub(super) failure_rate: Option<FailureRate>,
+    pub(super) rates: Option<Rates>,
     pub(super) evaluates_on_failure_only: bool,
-    pub(super) open_for: Duration,
+    pub(super) open: Backoff,
+    pub(super) seed: u32,
     pub(super) probes: u32,
     pub(super) successes: u32,
     pub(super) lease: Option<Duration>,
 }
 
-/// The rate rule.
+/// The rate rules, which look at one window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FailureRate {
-    pub(super) share: Ratio,
+pub(super) struct Rates {
+    pub(super) failures: Option<Ratio>,
+    /// The share, and how long a call takes that is slow.
+    pub(super) slow: Option<(Ratio, Duration)>,
     pub(super) minimum_calls: u32,
     pub(super) span: Span,
 }
@@ -46,9 +50,10 @@ pub(super) struct FailureRate {
 impl Config {
     const DEFAULT: Self = Self {
         consecutive_failures: 0,
-        failure_rate: None,
+        rates: None,
         evaluates_on_failure_only: false,
-        open_for: Duration::from_secs(60),
+        open: Backoff::constant(Duration::from_secs(60)).at_most(Duration::from_secs(60)),
+        seed: 0,
         probes: 1,
         successes: 3,
         lease: None,
@@ -62,7 +67,16 @@ impl Config {
 
     /// Trips when the share of failures over `span` reaches `share` and there were at least `minimum_calls`.
     pub const fn failure_rate(share: Ratio, span: Span, minimum_calls: u32) -> Self {
-        Self { failure_rate: Some(FailureRate { share, minimum_calls, span }), ..Self::DEFAULT }
+        Self::DEFAULT.or_failure_rate(share, span, minimum_calls)
+    }
+
+    /// Trips when the share of calls over `span` that took `slow` or longer, failed or not, reaches `share` and there were at
+    /// least `minimum_calls`.
+    pub const fn slow_call_rate(share: Ratio, slow: Duration, span: Span, minimum_calls: u32) -> Self {
+        Self {
+            rates: Some(Rates { failures: None, slow: Some((share, slow)), minimum_calls, span }),
+            ..Self::DEFAULT
+        }
     }
 
     /// Trips also after `n` failures in a row, between 1 and 262143.
@@ -73,9 +87,26 @@ impl Config {
     }
 
     /// Trips also when the share of failures over `span` reaches `share` and there were at least `minimum_calls`.
+    ///
+    /// A breaker has one window: a slow-call rate that was set before looks at this span from now on.
     #[must_use = "the configuration is returned"]
     pub const fn or_failure_rate(mut self, share: Ratio, span: Span, minimum_calls: u32) -> Self {
-        self.failure_rate = Some(FailureRate { share, minimum_calls, span });
+        let slow = match self.rates {
+            Some(rates) => rates.slow,
+            None => None,
+        };
+        self.rates = Some(Rates { failures: Some(share), slow, minimum_calls, span });
+        self
+    }
+
+    /// Trips also when the share of calls that took `slow` or longer reaches `share`, over the window of the failure rate and
+    /// with its minimum of calls; without a failure rate it does nothing, see [`Config::slow_call_rate`].
+    #[must_use = "the configuration is returned"]
+    pub const fn or_slow_call_rate(mut self, share: Ratio, slow: Duration) -> Self {
+        if let Some(mut rates) = self.rates {
+            rates.slow = Some((share, slow));
+            self.rates = Some(rates);
+        }
         self
     }
 
@@ -92,7 +123,24 @@ impl Config {
     /// How long the breaker stays open; [`Duration::MAX`] is for ever. The default is 60 s.
     #[must_use = "the configuration is returned"]
     pub const fn open_for(mut self, duration: Duration) -> Self {
-        self.open_for = duration;
+        self.open = Backoff::constant(duration).at_most(duration);
+        self
+    }
+
+    /// The breaker stays open for a delay of `schedule`: the first one when it trips, the next one each time that a probe
+    /// fails, and the first one again after it was closed. No delay is longer than `longest`.
+    ///
+    /// Its jitter spreads the probes of many breakers that tripped together; see [`Config::seed`].
+    #[must_use = "the configuration is returned"]
+    pub const fn open_for_growing(mut self, schedule: Backoff, longest: Duration) -> Self {
+        self.open = schedule.at_most(longest);
+        self
+    }
+
+    /// The seed of the open time's jitter. Nodes that must not act in step need different ones.
+    #[must_use = "the configuration is returned"]
+    pub const fn seed(mut self, seed: u32) -> Self {
+        self.seed = seed;
         self
     }
 
@@ -120,19 +168,20 @@ impl Config {
     pub(super) const fn probe_lease(&self) -> Duration {
         match self.lease {
             Some(lease) => lease,
-            None => self.open_for,
+            None => self.open.delay(0, Duration::ZERO, u32::MAX),
         }
     }
 
     pub(super) const fn longest_interval(&self) -> Duration {
         let lease = self.probe_lease();
-        if lease.as_nanos() > self.open_for.as_nanos() { lease } else { self.open_for }
+        let open = self.open.cap();
+        if lease.as_nanos() > open.as_nanos() { lease } else { open }
     }
 
     /// The span for a window of `slots` slots; without a rate rule it is not used.
     pub(super) const fn window_span(&self, slots: usize) -> Span {
-        match self.failure_rate {
-            Some(rule) => rule.span,
+        match self.rates {
+            Some(rates) => rates.span,
             None => Span::time(Duration::from_secs(if slots == 0 { 1 } else { slots as u64 })),
         }
     }
@@ -143,12 +192,18 @@ impl Config {
             "circuit_breaker.consecutive_failures",
             "between 1 and 262143"
         );
-        if let Some(rule) = self.failure_rate {
-            require!(rule.share.numerator() > 0, "circuit_breaker.failure_rate", "greater than zero");
-            require!(rule.minimum_calls > 0, "circuit_breaker.minimum_calls", "greater than zero");
-            if let Some(calls) = rule.span.as_calls() {
+        if let Some(rates) = self.rates {
+            if let Some(share) = rates.failures {
+                require!(share.numerator() > 0, "circuit_breaker.failure_rate", "greater than zero");
+            }
+            if let Some((share, slow)) = rates.slow {
+                require!(share.numerator() > 0, "circuit_breaker.slow_call_rate", "greater than zero");
+                require!(!slow.is_zero(), "circuit_breaker.slow_call_duration", "greater than zero");
+            }
+            require!(rates.minimum_calls > 0, "circuit_breaker.minimum_calls", "greater than zero");
+            if let Some(calls) = rates.span.as_calls() {
                 require!(
-                    rule.minimum_calls <= calls,
+                    rates.minimum_calls <= calls,
                     "circuit_breaker.minimum_calls",
                     "at most the calls of the window"
                 );
@@ -159,7 +214,11 @@ impl Config {
                 "left out, or the breaker given window slots"
             );
         }
-        require!(!self.open_for.is_zero(), "circuit_breaker.open_for", "greater than zero");
+        if let Err(error) = self.open.validate() {
+            return Err(error);
+        }
+        let first = self.open.delay(0, Duration::ZERO, 0);
+        require!(!first.is_zero(), "circuit_breaker.open_for", "greater than zero");
         require!(!self.probe_lease().is_zero(), "circuit_breaker.probe_lease", "greater than zero");
         require!(self.probes >= 1 && self.probes <= MAX_PROBES, "circuit_breaker.probes", "between 1 and 63");
         require!(

@@ -15,10 +15,12 @@ const FAILURES: Field = MODE.then(18);
 const PROBES: Field = MODE.then(6);
 /// Half-open: probes that succeeded.
 const SUCCESSES: Field = PROBES.then(6);
+/// Open and half-open: how often a probe failed since the breaker was last closed.
+const CYCLES: Field = SUCCESSES.then(6);
 const GENERATION: Field = FAILURES.then(STAMP_BITS);
 
 const _: () = assert!(GENERATION.end() == u32::BITS);
-const _: () = assert!(SUCCESSES.end() <= FAILURES.end());
+const _: () = assert!(CYCLES.end() <= FAILURES.end());
 // A fresh word is a closed breaker in normal mode.
 const _: () = assert!(Phase::Closed as u32 == 0 && Mode::Normal as u32 == 0);
 
@@ -121,6 +123,11 @@ impl Snapshot {
         SUCCESSES.get(self.0)
     }
 
+    /// Open and half-open: how often a probe failed since the breaker was last closed, at most 63.
+    pub(super) const fn cycles(self) -> u32 {
+        CYCLES.get(self.0)
+    }
+
     /// The public form of the change from this moment to `next`.
     pub(super) const fn transition_to(self, next: Self, cause: Cause) -> Transition {
         Transition {
@@ -137,9 +144,16 @@ impl Snapshot {
         Self(MODE.set(PHASE.set(word, phase as u32), mode as u32))
     }
 
-    /// Edges 1 and 3.
+    /// Edge 1, and by hand.
     pub(super) const fn trip(self) -> Self {
         self.begin(Phase::Open, Mode::Normal)
+    }
+
+    /// Edge 3.
+    pub(super) const fn trip_again(self) -> Self {
+        let cycles = self.cycles();
+        let cycles = if cycles < CYCLES.max() { cycles + 1 } else { cycles };
+        Self(CYCLES.set(self.trip().0, cycles))
     }
 
     /// Edges 2 and 5: half-open, with the caller as the first probe.
@@ -147,7 +161,7 @@ impl Snapshot {
         if cfg!(seawall_mutant = "breaker_reclaims_within_the_cycle") && self.probes() > 0 {
             return self;
         }
-        self.begin(Phase::HalfOpen, Mode::Normal).take_probe()
+        Self(CYCLES.set(self.begin(Phase::HalfOpen, Mode::Normal).0, self.cycles())).take_probe()
     }
 
     /// Edge 4, and the reset by hand.
@@ -194,8 +208,11 @@ impl fmt::Debug for Snapshot {
         out.field("generation", &self.generation()).field("mode", &self.mode()).field("phase", &self.phase());
         match self.phase() {
             Phase::Closed => out.field("failures", &self.failures()),
-            Phase::HalfOpen => out.field("probes", &self.probes()).field("successes", &self.successes()),
-            Phase::Open => &mut out,
+            Phase::HalfOpen => out
+                .field("probes", &self.probes())
+                .field("successes", &self.successes())
+                .field("cycles", &self.cycles()),
+            Phase::Open => out.field("cycles", &self.cycles()),
         };
         out.finish()
     }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::{Cause, CircuitBreaker, Config, Permit, Rejected, Settlement, State};
 use crate::atomic::sync::Wide;
 use crate::atomic::sync::probe::{Accesses, count, with_spurious_failures};
+use crate::attempt::backoff::{Backoff, Jitter};
 use crate::measure::window::Span;
 use crate::outcome::Outcome;
 use crate::ratio::Ratio;
@@ -98,6 +99,73 @@ fn t09_a_success_that_completes_the_minimum_trips() {
     let opened = call(&breaker, Outcome::Success, s(1)).unwrap().transition().unwrap();
     assert_eq!(opened.cause, Cause::FailureRate { calls: 5, failures: 3 });
     assert!(breaker.try_acquire(s(1)).is_err());
+}
+
+#[test]
+fn t11_slow_calls_trip_and_the_cause_is_kept() {
+    let span = Span::time(Duration::from_secs(100));
+    let half = Ratio::percent(50);
+    let four = Duration::from_secs(4);
+    let breaker = CircuitBreaker::<10>::new(Config::slow_call_rate(half, four, span, 5));
+    let mut last = Settlement::Stale;
+    for (outcome, millis) in [
+        (Outcome::Failure, 5000),
+        (Outcome::Success, 5000),
+        (Outcome::Failure, 100),
+        (Outcome::Success, 100),
+        (Outcome::Success, 4000),
+    ] {
+        assert_eq!(state(&breaker, s(1)), State::Closed);
+        last = breaker.try_acquire(s(1)).unwrap().record(outcome, Instant::from_millis(1000 + millis));
+    }
+    assert_eq!(last.transition().unwrap().cause, Cause::SlowCallRate { calls: 5, slow: 3 });
+
+    // With a failure rate beside it, the rule that is met first is the one that is told.
+    let both = Config::failure_rate(half, span, 2).or_slow_call_rate(half, four);
+    let breaker = CircuitBreaker::<10>::new(both);
+    calls(&breaker, "S", s(1));
+    let slow = breaker.try_acquire(s(1)).unwrap().record(Outcome::Success, s(5));
+    assert_eq!(slow.transition().unwrap().cause, Cause::SlowCallRate { calls: 2, slow: 1 });
+    let error =
+        CircuitBreaker::<10>::try_new(Config::slow_call_rate(half, Duration::ZERO, span, 1)).unwrap_err();
+    assert_eq!(error.field, "circuit_breaker.slow_call_duration");
+}
+
+#[test]
+fn b15_the_open_time_grows_a_step_a_cycle_and_starts_over_when_closed() {
+    let schedule = Backoff::exponential(Duration::from_secs(10));
+    let config = consecutive(1).open_for_growing(schedule, Duration::from_secs(35));
+    let breaker = CircuitBreaker::<0>::new(config);
+    let mut now = 0;
+    calls(&breaker, "F", s(now));
+    for open in [10, 20, 35, 35] {
+        assert_eq!(breaker.status(s(now)).retry_after, Some(Duration::from_secs(open)));
+        assert!(breaker.try_acquire(s(now + open - 1)).is_err());
+        now += open;
+        calls(&breaker, "F", s(now));
+    }
+    now += 35;
+    calls(&breaker, "S", s(now));
+    calls(&breaker, "F", s(now));
+    assert_eq!(breaker.status(s(now)).retry_after, Some(Duration::from_secs(10)));
+    for cycle in 0..200 {
+        calls(&breaker, "F", s(now + 35 * (cycle + 1)));
+    }
+    assert_eq!(breaker.status(s(now + 35 * 200)).retry_after, Some(Duration::from_secs(35)), "no overflow");
+}
+
+#[test]
+fn b15_the_jitter_of_the_open_time_keeps_breakers_out_of_step() {
+    let schedule = Backoff::constant(MINUTE).jitter(Jitter::Equal);
+    let open_times: std::collections::BTreeSet<_> = (0..20)
+        .map(|seed| {
+            let breaker = opened(consecutive(1).open_for_growing(schedule, MINUTE).seed(seed));
+            let open = breaker.status(s(0)).retry_after.unwrap();
+            assert!((MINUTE / 3..=MINUTE).contains(&open), "{open:?}");
+            open
+        })
+        .collect();
+    assert!(open_times.len() > 15, "{open_times:?}");
 }
 
 #[test]

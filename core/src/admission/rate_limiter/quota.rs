@@ -21,8 +21,9 @@ use crate::time::{Instant, nanos};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     tokens: u32,
-    period: Duration,
     burst: u32,
+    /// Nanoseconds: half the size of a [`Duration`].
+    period: u64,
 }
 
 impl Quota {
@@ -30,7 +31,7 @@ impl Quota {
     ///
     /// With no tokens the bucket never refills: a burst once, then nothing.
     pub const fn new(tokens: u32, period: Duration) -> Self {
-        Self { tokens, period, burst: if tokens == 0 { 1 } else { tokens } }
+        Self { tokens, period: nanos(period), burst: if tokens == 0 { 1 } else { tokens } }
     }
 
     /// `tokens` a second, and as many in a burst.
@@ -52,7 +53,7 @@ impl Quota {
 
     /// The period.
     pub const fn period(&self) -> Duration {
-        self.period
+        Duration::from_nanos(self.period)
     }
 
     /// Tokens of a full bucket.
@@ -63,7 +64,7 @@ impl Quota {
     /// The units for this quota; see the limiter's documentation.
     pub(super) const fn scale(&self) -> Result<Scale, ConfigError> {
         require!(self.burst > 0, "rate_limiter.burst", "greater than zero");
-        require!(!self.period.is_zero(), "rate_limiter.period", "greater than zero");
+        require!(self.period > 0, "rate_limiter.period", "greater than zero");
         if self.tokens == 0 {
             return Ok(Scale::standing_still(self.burst));
         }
@@ -72,9 +73,8 @@ impl Quota {
             "rate_limiter.burst",
             "at most 268435455 where words have 32 bits"
         );
-        let period = nanos(self.period);
-        let divisor = gcd(period, self.tokens as u64);
-        let (period, tokens) = (period / divisor, (self.tokens as u64 / divisor) as u32);
+        let divisor = gcd(self.period, self.tokens as u64);
+        let (period, tokens) = (self.period / divisor, (self.tokens as u64 / divisor) as u32);
         Ok(Scale::choose(period, tokens, self.burst))
     }
 }

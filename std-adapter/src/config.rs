@@ -1,0 +1,251 @@
+//! Policies from text: files that a person can edit and check in.
+//!
+//! A policy file is TOML with one table for each operation, `send`, `receive`, `sync` and `consensus`.
+//! Every table and every key is optional: where one is missing, the preset of the operation holds
+//! ([`Policies::default`]).
+//! Nothing of a file is used before all of it was checked, and all that is wrong with its values is reported at once.
+//!
+//! # Examples
+//!
+//! ```
+//! use seawall::config::PolicyFile;
+//!
+//! let file: PolicyFile = r#"
+//!     [send]
+//!     timeout = "250ms"
+//!     [send.retry]
+//!     max_attempts = 3
+//!     backoff = "exponential"
+//!     initial_delay = "20ms"
+//!     jitter = "full"
+//!     [sync]
+//!     rate_limiter = { rate = 100, per = "1s" }
+//!     bulkhead = { enabled = false }
+//! "#
+//! .parse()?;
+//! assert_eq!(file.policies.send.policy.retry_config().max_attempts(), 3);
+//!
+//! let wrong = r#"
+//!     send = { timeout = "0s", circuit_breaker = { open_for = "0s" }, error_budget = { slo = 1.5 } }
+//! "#;
+//! let errors = wrong.parse::<PolicyFile>().unwrap_err();
+//! assert_eq!(errors.to_string(), "\
+//!     send.timeout must be greater than zero\n\
+//!     send.circuit_breaker.open_for must be greater than zero\n\
+//!     send.error_budget.slo is 1.5, must be a number from 0 to 1");
+//! # Ok::<(), seawall::config::Invalid>(())
+//! ```
+//!
+//! # Keys
+//!
+//! Durations are texts such as `"250ms"` or `"1m 30s"`; shares are numbers such as `0.5`, exact to a millionth.
+//! A key that is not in this list is an error.
+//!
+//! | table | keys |
+//! |---|---|
+//! | `[send]` | `deadline` of a call, `timeout` of an attempt, `seed` of the jitter, `idempotent` |
+//! | `[send.rate_limiter]` | `rate` calls a `per` (1 s), `burst` (as many as the rate) |
+//! | `[send.bulkhead]` | `max_concurrent`, `max_waiting`, `max_wait` |
+//! | `[send.circuit_breaker]` | `consecutive_failures`, `failure_rate` = { `share`, `window` or `calls`, `minimum_calls` (10) }, `evaluate_on_failure_only`, `open_for`, `probes`, `successes_to_close`, `probe_lease` |
+//! | `[send.retry]` | `max_attempts` (the first one counted), `backoff` (`constant`, `linear`, `exponential`, `fibonacci`, `decorrelated`), `initial_delay`, `increment` (linear), `multiplier` (exponential), `max_delay`, `jitter` (`none`, `equal`, `full` or a number of percent), `budget` = { `ratio`, `cap`, `per_second` } |
+//! | `[send.error_budget]` | `slo`, `window`, `minimum_calls` |
+//!
+//! `enabled = false` in one of the lower tables turns that pattern off.
+//! `idempotent` says that executing a message twice is the same as executing it once, which only the application knows:
+//! without it nothing is sent again that the peer may have executed.
+
+mod apply;
+mod tables;
+mod values;
+
+use std::fmt;
+use std::str::FromStr;
+
+use seawall_core::{Policy, bulkhead};
+use serde::Deserialize;
+
+#[cfg(feature = "dwcp")]
+use crate::dwcp::TransportConfig;
+pub use tables::PolicyTable;
+
+/// A policy file, checked as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PolicyFile {
+    /// The policies of the operations.
+    pub policies: Policies,
+    /// The limits of the transport, from the table `[transport]`, whose keys are the fields of [`TransportConfig`].
+    #[cfg(feature = "dwcp")]
+    pub transport: TransportConfig,
+}
+
+/// The policies of the four operations.
+///
+/// The default is the seeds' presets: those of the core with their queue lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// Sending a message.
+    pub send: OperationPolicy,
+    /// Receiving one.
+    pub receive: OperationPolicy,
+    /// Synchronizing state.
+    pub sync: OperationPolicy,
+    /// A consensus round.
+    pub consensus: OperationPolicy,
+}
+
+/// What an operation's guard is made from, and what only the application knows of the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationPolicy {
+    /// The patterns.
+    pub policy: Policy,
+    /// Whether executing a request twice is the same as executing it once.
+    pub idempotent: bool,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        let preset = |policy: Policy, waiting, idempotent| OperationPolicy {
+            policy: match policy.bulkhead_config() {
+                Some(bulkhead) => policy.bulkhead(bulkhead::Config::max_waiting(*bulkhead, waiting)),
+                None => policy,
+            },
+            idempotent,
+        };
+        Self {
+            send: preset(Policy::dwcp_send(), 200, false),
+            receive: preset(Policy::dwcp_receive(), 200, false),
+            sync: preset(Policy::dwcp_sync(), 100, true),
+            consensus: preset(Policy::dwcp_consensus(), 50, true),
+        }
+    }
+}
+
+impl Policies {
+    /// What a typical program does without Seawall: the same timeout for each attempt, and up to three retries of whatever
+    /// failed, 50 ms apart.
+    ///
+    /// There is no breaker, no limit, no retry budget, no deadline over the whole call.
+    /// It is what a protected run is compared with, and nothing to put into service.
+    #[must_use = "the policies themselves do not change"]
+    pub fn unprotected(&self) -> Self {
+        self.map(apply::unprotected)
+    }
+
+    /// The part that protects a node from its callers: rate limits and bulkheads, with the same numbers.
+    #[must_use = "the policies themselves do not change"]
+    pub fn inbound(&self) -> Self {
+        self.map(|policy| {
+            let mut inbound = Policy::new();
+            if let Some(quota) = policy.rate_limit_config() {
+                inbound = inbound.rate_limit(*quota);
+            }
+            if let Some(bulkhead) = policy.bulkhead_config() {
+                inbound = inbound.bulkhead(*bulkhead);
+            }
+            inbound
+        })
+    }
+
+    fn map(&self, change: impl Fn(&Policy) -> Policy) -> Self {
+        let change = |of: OperationPolicy| OperationPolicy { policy: change(&of.policy), ..of };
+        Self {
+            send: change(self.send),
+            receive: change(self.receive),
+            sync: change(self.sync),
+            consensus: change(self.consensus),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    send: PolicyTable,
+    #[serde(default)]
+    receive: PolicyTable,
+    #[serde(default)]
+    sync: PolicyTable,
+    #[serde(default)]
+    consensus: PolicyTable,
+    #[cfg(feature = "dwcp")]
+    #[serde(default)]
+    transport: tables::TransportTable,
+}
+
+impl FromStr for PolicyFile {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let file: File = toml::from_str(text).map_err(|error| Invalid::syntax(text, &error))?;
+        let preset = Policies::default();
+        let mut problems = Vec::new();
+        let mut take = |name, table: &PolicyTable, preset| apply::policy(table, name, preset, &mut problems);
+        let policies = Policies {
+            send: take("send", &file.send, &preset.send),
+            receive: take("receive", &file.receive, &preset.receive),
+            sync: take("sync", &file.sync, &preset.sync),
+            consensus: take("consensus", &file.consensus, &preset.consensus),
+        };
+        #[cfg(feature = "dwcp")]
+        let transport = apply::transport(&file.transport, &mut problems);
+        if !problems.is_empty() {
+            return Err(Invalid { problems });
+        }
+        Ok(Self {
+            policies,
+            #[cfg(feature = "dwcp")]
+            transport,
+        })
+    }
+}
+
+impl PolicyTable {
+    /// The policy that the table makes of `base`; `path` goes in front of the keys in errors.
+    ///
+    /// # Errors
+    ///
+    /// All values out of bounds at once.
+    pub fn apply(&self, path: &str, base: &OperationPolicy) -> Result<OperationPolicy, Invalid> {
+        let mut problems = Vec::new();
+        let policy = apply::policy(self, path, base, &mut problems);
+        if problems.is_empty() { Ok(policy) } else { Err(Invalid { problems }) }
+    }
+}
+
+/// A policy file says something that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    problems: Vec<String>,
+}
+
+impl Invalid {
+    /// A sentence for each problem, each with the path of the value and its bound.
+    ///
+    /// Text that is no TOML, or has an unknown key or a value of the wrong type, is reported alone, with its line.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    fn syntax(text: &str, error: &toml::de::Error) -> Self {
+        let message = error.message().replace('\n', ", ");
+        let problem = match error.span().and_then(|span| text.get(..span.start)) {
+            Some(before) => {
+                let line = before.matches('\n').count() + 1;
+                let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+                format!("line {line}, column {column}: {message}")
+            }
+            None => message,
+        };
+        Self { problems: vec![problem] }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for Invalid {}

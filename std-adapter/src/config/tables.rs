@@ -1,0 +1,160 @@
+//! The tables of a policy file, as they are written.
+//!
+//! Durations are kept as texts and shares as numbers until they are applied, so that all that is wrong with them can be
+//! said at once.
+
+use serde::Deserialize;
+
+/// The table of one operation; the [module](super) lists its keys.
+///
+/// It can be part of a configuration of your own.
+///
+/// # Examples
+///
+/// ```
+/// use seawall::Policy;
+/// use seawall::config::{OperationPolicy, PolicyTable};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Settings {
+///     storage: PolicyTable,
+/// }
+///
+/// let settings: Settings = toml::from_str("[storage]\ntimeout = '200ms'")?;
+/// let base = OperationPolicy { policy: Policy::new(), idempotent: false };
+/// let storage = settings.storage.apply("storage", &base)?;
+/// assert_eq!(storage.policy, Policy::new().timeout(std::time::Duration::from_millis(200)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyTable {
+    pub(super) deadline: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) seed: Option<u32>,
+    pub(super) idempotent: Option<bool>,
+    pub(super) rate_limiter: Option<RateLimiter>,
+    pub(super) bulkhead: Option<Bulkhead>,
+    pub(super) circuit_breaker: Option<CircuitBreaker>,
+    pub(super) retry: Option<Retry>,
+    pub(super) error_budget: Option<ErrorBudget>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RateLimiter {
+    pub(super) enabled: Option<bool>,
+    pub(super) rate: Option<u32>,
+    pub(super) per: Option<String>,
+    pub(super) burst: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Bulkhead {
+    pub(super) enabled: Option<bool>,
+    pub(super) max_concurrent: Option<u32>,
+    pub(super) max_waiting: Option<u32>,
+    pub(super) max_wait: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CircuitBreaker {
+    pub(super) enabled: Option<bool>,
+    pub(super) consecutive_failures: Option<u32>,
+    pub(super) failure_rate: Option<FailureRate>,
+    pub(super) evaluate_on_failure_only: Option<bool>,
+    pub(super) open_for: Option<String>,
+    pub(super) probes: Option<u32>,
+    pub(super) successes_to_close: Option<u32>,
+    pub(super) probe_lease: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailureRate {
+    pub(super) share: f64,
+    pub(super) window: Option<String>,
+    pub(super) calls: Option<u32>,
+    pub(super) minimum_calls: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Retry {
+    pub(super) enabled: Option<bool>,
+    pub(super) max_attempts: Option<u32>,
+    pub(super) backoff: Option<Schedule>,
+    pub(super) initial_delay: Option<String>,
+    pub(super) increment: Option<String>,
+    pub(super) multiplier: Option<f64>,
+    pub(super) max_delay: Option<String>,
+    pub(super) jitter: Option<JitterKey>,
+    pub(super) budget: Option<Budget>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Schedule {
+    Constant,
+    Linear,
+    Exponential,
+    Fibonacci,
+    Decorrelated,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, expecting = "jitter is \"none\", \"equal\", \"full\" or a number of percent from 0 to 100")]
+pub(super) enum JitterKey {
+    Named(JitterName),
+    Percent(u8),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum JitterName {
+    None,
+    Equal,
+    Full,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Budget {
+    pub(super) ratio: Option<f64>,
+    pub(super) cap: Option<u32>,
+    pub(super) per_second: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ErrorBudget {
+    pub(super) enabled: Option<bool>,
+    pub(super) slo: Option<f64>,
+    pub(super) window: Option<String>,
+    pub(super) minimum_calls: Option<u32>,
+}
+
+#[cfg(feature = "dwcp")]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TransportTable {
+    pub(super) node_id: Option<String>,
+    pub(super) max_frame: Option<u32>,
+    pub(super) max_inflight: Option<u32>,
+    pub(super) max_inflight_bytes: Option<u32>,
+    pub(super) writer_queue: Option<u32>,
+    pub(super) connect_timeout: Option<String>,
+    pub(super) handshake_timeout: Option<String>,
+    pub(super) ping_interval: Option<String>,
+    pub(super) missed_pings: Option<u32>,
+    pub(super) frame_timeout: Option<String>,
+    pub(super) write_timeout: Option<String>,
+    pub(super) request_timeout: Option<String>,
+    pub(super) reconnect_initial: Option<String>,
+    pub(super) reconnect_max: Option<String>,
+    pub(super) reconnect_reset: Option<String>,
+    pub(super) max_connections: Option<u32>,
+    pub(super) drain_limit: Option<String>,
+}

@@ -1,0 +1,224 @@
+//! Policy files: those of the repository, and what is wrong with others.
+#![cfg(feature = "dwcp")]
+
+use std::time::Duration;
+
+use seawall::config::{Invalid, OperationPolicy, Policies, PolicyFile};
+use seawall::core::backoff::Jitter;
+use seawall::core::window::Span;
+use seawall::core::{Backoff, Ratio, circuit_breaker, retry};
+use seawall::{Guard, Policy};
+
+fn file(name: &str) -> PolicyFile {
+    let path = format!("{}/../policies/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.parse().unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn parse(text: &str) -> Result<Policies, Invalid> {
+    text.parse::<PolicyFile>().map(|file| file.policies)
+}
+
+fn problems(text: &str) -> Vec<String> {
+    parse(text).expect_err("the file is wrong").problems().to_vec()
+}
+
+#[test]
+fn the_presets_written_out_are_the_presets() {
+    assert_eq!(file("dwcp.toml").policies, Policies::default());
+}
+
+#[test]
+fn an_empty_file_is_the_presets() {
+    assert_eq!(parse(""), Ok(Policies::default()));
+    assert_eq!(parse("[send]\n[sync.retry]\n"), Ok(Policies::default()));
+}
+
+#[test]
+fn the_demo_says_what_its_comments_say() {
+    let policies = file("demo.toml").policies;
+    let OperationPolicy { policy, idempotent } = policies.send;
+    assert!(idempotent);
+    assert_eq!(policy.deadline_limit(), Duration::from_secs(1));
+    assert_eq!(policy.timeout_config().limit(), Duration::from_millis(250));
+    let half = (Ratio::percent(50), Span::time(Duration::from_secs(2)), 20);
+    assert_eq!(
+        policy.circuit_breaker_config(),
+        Some(
+            &circuit_breaker::Config::consecutive_failures(10)
+                .or_failure_rate(half.0, half.1, half.2)
+                .open_for(Duration::from_millis(500))
+                .probes(3)
+                .successes_to_close(3)
+        )
+    );
+    let backoff = Backoff::exponential(Duration::from_millis(20))
+        .at_most(Duration::from_millis(200))
+        .jitter(Jitter::Full);
+    assert_eq!(
+        policy.retry_config(),
+        &retry::Config::attempts(3, backoff).budget(Ratio::percent(20), 20, 10)
+    );
+    assert_eq!(policies.consensus, Policies::default().consensus);
+    assert!(Guard::new("send", policy).is_ok());
+}
+
+#[test]
+fn a_key_changes_what_it_names_and_leaves_the_rest() {
+    let policies = parse("[sync.bulkhead]\nmax_concurrent = 7\n[send.retry]\njitter = \"none\"\n").unwrap();
+    let preset = Policies::default();
+    let bulkhead = preset.sync.policy.bulkhead_config().unwrap().try_with_permits(7).unwrap();
+    assert_eq!(policies.sync.policy, preset.sync.policy.bulkhead(bulkhead));
+    let retry = preset.send.policy.retry_config();
+    let retry = retry.with_attempts(4, retry.backoff().jitter(Jitter::None));
+    assert_eq!(policies.send.policy, preset.send.policy.retry(retry));
+}
+
+#[test]
+fn a_part_can_be_turned_off() {
+    let text = "
+        [send]
+        rate_limiter = { enabled = false }
+        bulkhead = { enabled = false }
+        circuit_breaker = { enabled = false }
+        retry = { enabled = false }
+        error_budget = { enabled = false }
+    ";
+    let timeout = Duration::from_secs(30);
+    assert_eq!(parse(text).unwrap().send.policy, Policy::new().timeout(timeout));
+}
+
+#[test]
+fn every_schedule_can_be_named() {
+    let ms = Duration::from_millis;
+    let expected = [
+        ("constant", Backoff::constant(ms(10))),
+        ("linear", Backoff::linear(ms(10), ms(5))),
+        ("exponential", Backoff::exponential(ms(10))),
+        ("fibonacci", Backoff::fibonacci(ms(10))),
+        ("decorrelated", Backoff::decorrelated(ms(10))),
+    ];
+    for (name, backoff) in expected {
+        let increment = if name == "linear" { "increment = '5ms'" } else { "" };
+        let text = format!(
+            "[send.retry]\nbackoff = '{name}'\ninitial_delay = '10ms'\nmax_delay = '1s'\njitter = 'equal'\n{increment}"
+        );
+        let policy = parse(&text).unwrap().send.policy;
+        assert_eq!(
+            policy.retry_config().backoff(),
+            &backoff.at_most(ms(1000)).jitter(Jitter::Equal),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once_each_with_its_path() {
+    let text = r#"
+        [send]
+        timeout = "0s"
+        deadline = "-1s"
+        [send.rate_limiter]
+        per = "0s"
+        burst = 0
+        [send.bulkhead]
+        max_concurrent = 5000
+        max_waiting = 257
+        [receive.circuit_breaker]
+        consecutive_failures = 0
+        open_for = "0s"
+        probes = 64
+        successes_to_close = 0
+        probe_lease = "soon"
+        [sync.circuit_breaker]
+        failure_rate = { share = nan, window = "2s" }
+        [sync.retry]
+        max_attempts = 0
+        multiplier = 1.0
+        jitter = 101
+        budget = { ratio = inf }
+        [sync.rate_limiter]
+        per = "1s"
+        [consensus.error_budget]
+        slo = -0.5
+        window = "0s"
+        [transport]
+        ping_interval = "0s"
+        max_frame = 1
+    "#;
+    let found = problems(text);
+    let expected = [
+        "send.deadline is \"-1s\", must not be negative",
+        "send.timeout must be greater than zero",
+        "send.rate_limiter.per must be greater than zero",
+        "send.rate_limiter.burst must be greater than zero",
+        "send.bulkhead.max_concurrent must be at most 4095",
+        "send.bulkhead.max_waiting must be at most 256",
+        "receive.circuit_breaker.probe_lease is \"soon\", must be a duration such as \"250ms\"",
+        "receive.circuit_breaker.consecutive_failures must be between 1 and 262143",
+        "receive.circuit_breaker.probes must be between 1 and 63",
+        "receive.circuit_breaker.successes_to_close must be between 1 and 63",
+        "receive.circuit_breaker.open_for must be greater than zero",
+        "sync.rate_limiter.rate is missing: there is no preset for it",
+        "sync.circuit_breaker.failure_rate.share is NaN, must be a number from 0 to 1",
+        "sync.retry.multiplier is 1, must be between 1.1 and 100",
+        "sync.retry.jitter must be at most 100 percent",
+        "sync.retry.max_attempts must be greater than zero",
+        "sync.retry.budget.ratio is inf, must be a number from 0 to 1",
+        "consensus.error_budget.slo is -0.5, must be a number from 0 to 1",
+        "consensus.error_budget.window must be",
+    ];
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found:?} instead of {expected:?}");
+    }
+    assert_eq!(
+        &found[expected.len()..],
+        [
+            "transport.max_frame is 1, must be 4096 to 16777216",
+            "transport.ping_interval is 0ns, must be 1ms to 24h"
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place() {
+    let [problem] = &problems("[send]\ntimeout = '1s'\n[send.retry]\nmax_atempts = 3\n")[..] else {
+        panic!("one problem")
+    };
+    assert!(
+        problem.starts_with("line 4, column 1: unknown field `max_atempts`, expected one of"),
+        "{problem}"
+    );
+    assert!(problem.contains("max_attempts"), "{problem}");
+    let [problem] = &problems("[sent]\n")[..] else { panic!("one problem") };
+    assert!(problem.starts_with("line 1, column 2: unknown field `sent`"), "{problem}");
+}
+
+#[test]
+fn a_value_of_the_wrong_type_and_text_that_is_no_toml_have_their_place() {
+    for (text, line) in [
+        ("[send]\ntimeout = 250\n", 2),
+        ("[send.rate_limiter]\nrate = -5\n", 2),
+        ("[send.retry]\nbackoff = 'quadratic'\n", 2),
+        ("[send.retry]\njitter = 'some'\n", 2),
+        ("[send]\n\nretry = {\n", 3),
+        ("[send]\n[send]\n", 2),
+    ] {
+        let problems = problems(text);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(&format!("line {line}, ")), "{text:?}: {problems:?}");
+    }
+}
+
+#[test]
+fn unprotected_keeps_the_timeout_and_retries_without_a_budget() {
+    let policy = Policies::default().unprotected().send.policy;
+    assert_eq!(policy.timeout_config().limit(), Duration::from_secs(30));
+    assert_eq!(policy.retry_config().max_attempts(), 4);
+    assert_eq!(policy.circuit_breaker_config(), None);
+    assert_eq!(policy.rate_limit_config(), None);
+    assert_eq!(policy.bulkhead_config(), None);
+    let (_, cap, _) = policy.retry_config().budget_parts();
+    assert_eq!(cap, u32::MAX);
+    assert!(Guard::new("send", policy).is_ok());
+}

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use seawall_core::degradation::{Component, Degradation};
 use seawall_core::guard::Policy;
-use seawall_core::{Backoff, ManualClock, bulkhead, circuit_breaker, error_budget, rate_limiter, retry};
+use seawall_core::{
+    Backoff, Instant, ManualClock, bulkhead, circuit_breaker, error_budget, rate_limiter, retry,
+};
 use serde_json::{Value, json};
 
 use super::*;

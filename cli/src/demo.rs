@@ -1,0 +1,3 @@
+//! demo
+mod proxy;
+pub(crate) mod timeline;

@@ -25,6 +25,8 @@ pub(crate) struct Fate {
     pub(crate) ending: Ending,
     /// Attempts that were made for it.
     pub(crate) attempts: u32,
+    /// Attempts that were handed to a connection, so that their bytes may have reached the peer.
+    pub(crate) on_wire: u32,
 }
 
 /// Something that carries a message to the peer and brings the reply back.
@@ -45,6 +47,7 @@ pub(crate) struct Ledger {
     counted_twice: AtomicU64,
     attempted_calls: AtomicU64,
     attempts: AtomicU64,
+    on_wire: AtomicU64,
     latencies: Mutex<Latencies>,
 }
 
@@ -99,6 +102,7 @@ impl Ledger {
             counted_twice: AtomicU64::new(0),
             attempted_calls: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
+            on_wire: AtomicU64::new(0),
             latencies: Mutex::new(Latencies {
                 overall: histogram(),
                 current: histogram(),
@@ -130,6 +134,7 @@ impl Ledger {
         }
         self.counts[place].fetch_add(1, Ordering::Relaxed);
         self.attempts.fetch_add(u64::from(fate.attempts), Ordering::Relaxed);
+        self.on_wire.fetch_add(u64::from(fate.on_wire), Ordering::Relaxed);
         if fate.attempts > 0 {
             self.attempted_calls.fetch_add(1, Ordering::Relaxed);
         }
@@ -150,6 +155,7 @@ impl Ledger {
             counted_twice: self.counted_twice.load(Ordering::Relaxed),
             attempted_calls: self.attempted_calls.load(Ordering::Relaxed),
             attempts: self.attempts.load(Ordering::Relaxed),
+            on_wire: self.on_wire.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             ..Books::default()
         };

@@ -1,6 +1,21 @@
 //! The `seawall` program.
+
+mod args;
 mod demo;
 mod load;
 mod message;
+mod node;
 mod report;
-fn main() {}
+mod signals;
+mod text;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Node(args) => node::run(&args),
+    }
+}

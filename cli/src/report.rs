@@ -56,6 +56,16 @@ impl Failure {
             Self::WrongReply => "wrong reply",
         }
     }
+
+    /// The reason in one word, where there is little room.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::Peer => "peer",
+            Self::WrongReply => "reply",
+        }
+    }
 }
 
 /// Which pattern refused a call before anything was sent for it.
@@ -82,6 +92,16 @@ impl Rejection {
             Self::Breaker => "breaker open",
             Self::Limiter => "rate limit",
             Self::Bulkhead => "bulkhead full",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    /// The reason in one word, where there is little room.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::Limiter => "limiter",
+            Self::Bulkhead => "bulkhead",
             Self::Deadline => "deadline",
         }
     }
@@ -114,8 +134,10 @@ pub(crate) struct Books {
     pub(crate) counted_twice: u64,
     /// Calls for which at least one attempt was made.
     pub(crate) attempted_calls: u64,
-    /// Attempts made, over all calls.
+    /// Attempts made, over all calls; one that found no connection counts too.
     pub(crate) attempts: u64,
+    /// Attempts that were handed to a connection.
+    pub(crate) on_wire: u64,
 }
 
 impl Books {

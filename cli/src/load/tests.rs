@@ -18,7 +18,7 @@ impl Caller for Slow {
         self.seen.lock().unwrap().push((message.number(), Instant::now()));
         tokio::time::sleep(self.after).await;
         assert_ne!(message.number(), 13, "the thirteenth call panics");
-        Fate { ending: Ending::Succeeded, attempts: 1 }
+        Fate { ending: Ending::Succeeded, attempts: 1, on_wire: 1 }
     }
 
     fn guarding(&self) -> Option<Guarding> {
@@ -79,7 +79,7 @@ async fn a_call_that_panics_is_missing_in_the_books() {
 fn the_recent_window_forgets_after_a_second() {
     let ledger = Ledger::new(2);
     let start = Instant::now();
-    let fate = Fate { ending: Ending::Succeeded, attempts: 1 };
+    let fate = Fate { ending: Ending::Succeeded, attempts: 1, on_wire: 1 };
     ledger.settle(0, fate, Duration::from_millis(500));
     for _ in 0..10 {
         assert!(ledger.report(start, None).recent.worst_us >= 500_000);
@@ -91,11 +91,11 @@ fn the_recent_window_forgets_after_a_second() {
 #[test]
 fn a_rejection_is_no_waiting_time_and_no_attempt() {
     let ledger = Ledger::new(2);
-    let rejected = Fate { ending: Ending::Rejected(Rejection::Breaker), attempts: 0 };
+    let rejected = Fate { ending: Ending::Rejected(Rejection::Breaker), attempts: 0, on_wire: 0 };
     ledger.settle(0, rejected, Duration::from_millis(500));
     ledger.settle(
         1,
-        Fate { ending: Ending::Failed(Failure::Timeout), attempts: 3 },
+        Fate { ending: Ending::Failed(Failure::Timeout), attempts: 3, on_wire: 3 },
         Duration::from_millis(20),
     );
     let report = ledger.report(Instant::now(), None);
@@ -115,7 +115,7 @@ proptest! {
         let (mut doubles, mut attempts) = (0, 0);
         for (number, ending, tries) in settlements {
             let ending = ENDINGS[ending];
-            ledger.settle(number, Fate { ending, attempts: tries }, Duration::from_millis(1));
+            ledger.settle(number, Fate { ending, attempts: tries, on_wire: tries }, Duration::from_millis(1));
             match first.get_mut(usize::try_from(number).unwrap()) {
                 Some(slot @ None) => { *slot = Some(ending); attempts += u64::from(tries); }
                 _ => doubles += 1,
@@ -124,7 +124,7 @@ proptest! {
         let books = ledger.books();
         prop_assert_eq!(books.settled(), first.iter().flatten().count() as u64);
         prop_assert_eq!(books.counted_twice, doubles);
-        prop_assert_eq!(books.attempts, attempts);
+        prop_assert_eq!((books.attempts, books.on_wire), (attempts, attempts));
         let unrolled: Vec<_> =
             ledger.fates().into_iter().flat_map(|(fate, length)| (0..length).map(move |_| fate)).collect();
         prop_assert_eq!(&unrolled[..], &first[..]);

@@ -1,0 +1,133 @@
+//! `seawall node`: a DWCP node that answers its peers and, if asked to, sends a load of messages to one of them.
+
+mod output;
+mod serve;
+mod unprotected;
+
+use crate::args::NodeArgs;
+use crate::load::{self, Caller, Ledger};
+use crate::report::{Line, Ready};
+use output::Output;
+use seawall::dwcp::{NodeId, Server, TransportConfig};
+use serve::Answering;
+use std::io::Read;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How often a load is reported on.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// How long a node that ends goes on answering what it has accepted.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Runs the node and says with which status the program ends.
+pub(crate) fn run(args: &NodeArgs) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(live(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The node from its first listener to its last answer.
+async fn live(args: &NodeArgs) -> Result<(), AnyError> {
+    let output = Arc::new(Output::new(args.report));
+    let transport = transport()?;
+    let server = Server::bind(
+        &args.listen.to_string(),
+        transport.clone(),
+        Answering::new(args.report.then(|| Arc::clone(&output))),
+    )
+    .await?;
+    let ready = Ready { listen: server.local_addr(), admin: None };
+    let work = async {
+        match args.load {
+            None => {
+                output.line(&Line::Ready(ready));
+                std::future::pending().await
+            }
+            Some(rate) => {
+                let caller = unprotected::Plain::connect(&args.peer, transport).await?;
+                output.line(&Line::Ready(ready));
+                run_load(caller, rate, args.load_ms, &output).await;
+                Ok(())
+            }
+        }
+    };
+    let ended = tokio::select! {
+        ended = work => ended,
+        () = asked_to_end(args.end_with_stdin) => Ok(()),
+    };
+    server.drain(DRAIN).await;
+    ended
+}
+
+/// Limits of the transport: those of the library, but quicker to notice that a peer is gone and that it is back.
+fn transport() -> Result<TransportConfig, AnyError> {
+    Ok(TransportConfig {
+        node_id: NodeId::new("seawall")?,
+        max_inflight: 1 << 16,
+        connect_timeout: Duration::from_millis(500),
+        handshake_timeout: Duration::from_millis(500),
+        ping_interval: Duration::from_millis(250),
+        reconnect_initial: Duration::from_millis(20),
+        reconnect_max: Duration::from_millis(250),
+        reconnect_reset: Duration::from_secs(1),
+        ..TransportConfig::default()
+    })
+}
+
+/// Offers the load and reports on it until every message has met its fate.
+async fn run_load<C: Caller>(caller: C, rate: u32, load_ms: u64, output: &Output) {
+    let caller = Arc::new(caller);
+    let messages = u64::from(rate) * load_ms / 1000;
+    let ledger = Arc::new(Ledger::new(usize::try_from(messages).unwrap_or(usize::MAX)));
+    let start = Instant::now();
+    let mut offering = std::pin::pin!(load::offer(&caller, &ledger, rate, messages, start));
+    let mut ticks = tokio::time::interval_at(start + INTERVAL, INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = &mut offering => break,
+            _ = ticks.tick() => {
+                output.line(&Line::Report(Box::new(ledger.report(start, caller.guarding()))));
+            }
+        }
+    }
+    output.line(&Line::Final(Box::new(ledger.close(start, caller.guarding()))));
+}
+
+/// Waits for Ctrl-C, for a polite request to end, or for the end of standard input if that is one.
+async fn asked_to_end(end_with_stdin: bool) {
+    let stdin = async {
+        if !end_with_stdin {
+            return std::future::pending().await;
+        }
+        let (ended, end) = oneshot::channel();
+        // A thread of its own, because a read of standard input cannot be taken back when the node ends otherwise.
+        std::thread::spawn(move || {
+            let mut sink = [0; 64];
+            while matches!(std::io::stdin().read(&mut sink), Ok(read) if read > 0) {}
+            // Nobody listens any more if the node ended first.
+            _ = ended.send(());
+        });
+        _ = end.await;
+    };
+    tokio::select! {
+        () = stdin => {}
+        () = crate::signals::interrupted() => {}
+    }
+}

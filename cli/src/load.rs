@@ -48,6 +48,7 @@ pub(crate) struct Ledger {
     attempted_calls: AtomicU64,
     attempts: AtomicU64,
     on_wire: AtomicU64,
+    in_vain_us: AtomicU64,
     latencies: Mutex<Latencies>,
 }
 
@@ -103,6 +104,7 @@ impl Ledger {
             attempted_calls: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
             on_wire: AtomicU64::new(0),
+            in_vain_us: AtomicU64::new(0),
             latencies: Mutex::new(Latencies {
                 overall: histogram(),
                 current: histogram(),
@@ -140,6 +142,9 @@ impl Ledger {
         }
         if !matches!(fate.ending, Ending::Rejected(_)) {
             let waited = u64::try_from(waited.as_micros()).unwrap_or(LONGEST_US);
+            if matches!(fate.ending, Ending::Failed(_)) {
+                self.in_vain_us.fetch_add(waited, Ordering::Relaxed);
+            }
             let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
             latencies.current.saturating_record(waited);
             latencies.overall.saturating_record(waited);
@@ -156,6 +161,7 @@ impl Ledger {
             attempted_calls: self.attempted_calls.load(Ordering::Relaxed),
             attempts: self.attempts.load(Ordering::Relaxed),
             on_wire: self.on_wire.load(Ordering::Relaxed),
+            in_vain_us: self.in_vain_us.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             ..Books::default()
         };

@@ -138,6 +138,8 @@ pub(crate) struct Books {
     pub(crate) attempts: u64,
     /// Attempts that were handed to a connection.
     pub(crate) on_wire: u64,
+    /// What the callers of failed messages waited together, in microseconds.
+    pub(crate) in_vain_us: u64,
 }
 
 impl Books {
@@ -169,6 +171,7 @@ pub(crate) const fn as_f64(count: u64) -> f64 {
 }
 
 /// Waiting times of the calls that were let through, in microseconds.
+#[allow(clippy::struct_field_names, reason = "in JSON a unit has no other place than the name")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) p50_us: u64,

@@ -53,6 +53,12 @@ pub(crate) fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
+/// A number with one decimal if it has one.
+pub(crate) fn short_decimal(number: f64) -> String {
+    let text = format!("{number:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
 /// How a client stands, in one line.
 pub(crate) fn figures(report: &Report) -> String {
     let Report { books, recent, .. } = report;
@@ -86,7 +92,7 @@ pub(crate) fn figures(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, duration, moment, ratio, share};
+    use super::{count, duration, moment, ratio, share, short_decimal};
 
     #[test]
     fn counts_are_grouped() {
@@ -111,6 +117,7 @@ mod tests {
             cases.map(duration),
             ["0 µs", "999 µs", "1.00 ms", "3.21 ms", "32.1 ms", "321 ms", "1.50 s", "32.1 s"]
         );
+        assert_eq!([2.0, 2.5, 0.0].map(short_decimal), ["2", "2.5", "0"]);
         assert_eq!(moment(12_449), "12.4 s");
         assert_eq!([ratio(Some(1.0)), ratio(None)], ["1.00", "–"]);
     }

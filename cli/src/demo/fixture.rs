@@ -100,7 +100,10 @@ fn enter(books: &mut Books, ending: Ending) {
     books.sent += 1;
     match ending {
         Ending::Succeeded => books.succeeded += 1,
-        Ending::Failed(reason) => *books.failed.entry(reason).or_default() += 1,
+        Ending::Failed(reason) => {
+            books.in_vain_us += 400_000;
+            *books.failed.entry(reason).or_default() += 1;
+        }
         Ending::Rejected(reason) => *books.rejected.entry(reason).or_default() += 1,
     }
     if !matches!(ending, Ending::Rejected(_)) {

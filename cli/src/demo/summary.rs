@@ -201,6 +201,10 @@ fn attempts(page: &mut Page, on: &PassSummary, off: Option<&PassSummary>) {
         }),
     );
     page.row("longest wait of a caller", &each(&|pass| text::duration(pass.latency.worst_us)));
+    page.row(
+        "waited in vain, per message",
+        &each(&|pass| text::duration(pass.books.in_vain_us / pass.books.sent.max(1))),
+    );
 }
 
 /// How many messages were answered in each part of the story, and how many failed after a caller had waited for them.

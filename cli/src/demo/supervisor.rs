@@ -64,9 +64,8 @@ impl fmt::Display for NodeError {
             }
             Self::Ended(role, status, said) => {
                 write!(f, "the {role} node ended by itself")?;
-                match status {
-                    Some(status) => write!(f, " ({status})")?,
-                    None => {}
+                if let Some(status) = status {
+                    write!(f, " ({status})")?;
                 }
                 if said.is_empty() { Ok(()) } else { write!(f, ": {said}") }
             }

@@ -57,12 +57,13 @@ fn to_text(protected: &Record, unprotected: Option<&Record>) -> Result<String, D
         let root = SVGBackend::with_string(&mut text, (width, HEIGHT)).into_drawing_area();
         root.fill(&WHITE).map_err(DrawError::from)?;
         let root = root.margin(10, 10, 10, 10);
+        let top = unprotected.map_or(0.0, panel::top).max(panel::top(protected));
         match unprotected {
-            None => panel::draw(&root, protected, "Seawall on")?,
+            None => panel::draw(&root, protected, "Seawall on", top)?,
             Some(unprotected) => {
                 let (left, right) = root.split_horizontally(root.dim_in_pixel().0 / 2);
-                panel::draw(&left, protected, "Seawall on")?;
-                panel::draw(&right, unprotected, "Seawall off")?;
+                panel::draw(&left, protected, "Seawall on", top)?;
+                panel::draw(&right, unprotected, "Seawall off", top)?;
             }
         }
         root.present().map_err(DrawError::from)?;

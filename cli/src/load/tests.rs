@@ -102,6 +102,7 @@ fn a_rejection_is_no_waiting_time_and_no_attempt() {
     assert!(report.overall.worst_us < 100_000);
     assert_eq!(report.books.attempted_calls, 1);
     assert_eq!(report.books.amplification(), Some(3.0));
+    assert_eq!(report.books.in_vain_us, 20_000, "only a call that failed waited in vain");
 }
 
 proptest! {

@@ -19,6 +19,7 @@ fn the_summary_tells_the_whole_story() {
         "sent                                10 000               10 000",
         "breaker open                       2 050   20.5 %",
         "attempts per call let through                  1.05",
+        "waited in vain, per message                 15.4 ms              97.4 ms",
         "11.203 s  closed → open          5 failures in a row",
         "closed 322 ms after the link healed at 15.0 s",
         "✓ 10 000 sent = ",

@@ -22,7 +22,7 @@ type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64
 
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
 /// Points of each line.
-const POINTS: usize = 200;
+const POINTS: usize = 100;
 /// Pixels for the figures beside the axes.
 const LEFT: u32 = 62;
 const RIGHT: u32 = 10;
@@ -54,13 +54,22 @@ fn font(size: f64, color: RGBColor) -> TextStyle<'static> {
     (FONT, size).into_font().color(&color)
 }
 
-/// Draws one pass.
-pub(super) fn draw(area: &Area, record: &Record, title: &str) -> Result<(), DrawError> {
+/// How far the scale of messages reaches, so that no line leaves it and the names of the parts stay readable.
+pub(super) fn top(record: &Record) -> f64 {
+    [series::SENT, series::SUCCEEDED, series::REJECTED, series::FAILED]
+        .into_iter()
+        .flat_map(|count| series::rates(record, count, POINTS))
+        .fold(f64::from(record.rate), f64::max)
+        * 1.18
+}
+
+/// Draws one pass; `top` is where its scale of messages ends.
+pub(super) fn draw(area: &Area, record: &Record, title: &str, top: f64) -> Result<(), DrawError> {
     let (head, rest) = area.split_vertically(TITLE);
     let (messages, rest) = rest.split_vertically(MESSAGES);
     let (latency, breaker) = rest.split_vertically(LATENCY);
     draw_title(&head, record, title)?;
-    draw_messages(&messages, record)?;
+    draw_messages(&messages, record, top)?;
     draw_latency(&latency, record)?;
     draw_breaker(&breaker, record)
 }
@@ -104,10 +113,9 @@ fn frame<'a, 'b>(
     Ok(chart)
 }
 
-fn draw_messages(area: &Area, record: &Record) -> Result<(), DrawError> {
-    let top = f64::from(record.rate) * 1.3;
+fn draw_messages(area: &Area, record: &Record, top: f64) -> Result<(), DrawError> {
     let mut chart = frame(area, record, 0.0..top, 8)?;
-    mesh(&mut chart, "messages a second", &|value| text::count(whole(value)))?;
+    mesh(&mut chart, "messages a second", &|value| text::count(whole(*value)))?;
 
     let centers = record.schedule.phases.iter().map(|span| {
         let style = font(13.0, INK).pos(Pos::new(HPos::Center, VPos::Top));
@@ -140,7 +148,7 @@ fn draw_messages(area: &Area, record: &Record) -> Result<(), DrawError> {
 
 fn draw_latency(area: &Area, record: &Record) -> Result<(), DrawError> {
     let mut chart = frame(area, record, POWERS.0..POWERS.1, 8)?;
-    mesh(&mut chart, "waiting time", &power_label)?;
+    mesh(&mut chart, "waiting time", &|power| power_label(*power))?;
     for (name, color, figure) in
         [("p50", P50, (|report| report.recent.p50_us) as Count), ("p99", P99, |report| report.recent.p99_us)]
     {
@@ -172,7 +180,7 @@ fn draw_breaker(area: &Area, record: &Record) -> Result<(), DrawError> {
         .bold_line_style(GRID)
         .axis_style(FAINT)
         .x_labels(11)
-        .x_label_formatter(&|value| format!("{value:.0}"))
+        .x_label_formatter(&|value| text::short_decimal(*value))
         .x_desc("seconds")
         .label_style(font(12.0, FAINT))
         .axis_desc_style(font(12.0, FAINT))
@@ -190,10 +198,24 @@ fn draw_breaker(area: &Area, record: &Record) -> Result<(), DrawError> {
             Rectangle::new([(seconds(from), 0.18), (seconds(to), 0.82)], breaker_color(state).filled())
         }))
         .map_err(DrawError::from)?;
-    let (names, _) = area.split_horizontally(LEFT);
-    let at = (LEFT.cast_signed() - 8, 6);
+    let at = (LEFT.cast_signed() - 8, 8);
     let style = font(12.0, FAINT).pos(Pos::new(HPos::Right, VPos::Top));
-    names.draw(&Text::new("breaker", at, style)).map_err(DrawError::from)
+    area.draw(&Text::new("breaker", at, style)).map_err(DrawError::from)?;
+    key(area)
+}
+
+/// What the colors of the band mean, in the corner below it.
+fn key(area: &Area) -> Result<(), DrawError> {
+    let (width, height) = area.dim_in_pixel();
+    let y = height.cast_signed() - 12;
+    let mut x = width.cast_signed() - RIGHT.cast_signed() - 210;
+    for state in [BreakerState::Closed, BreakerState::HalfOpen, BreakerState::Open] {
+        let square = Rectangle::new([(x, y), (x + 10, y + 10)], breaker_color(state).filled());
+        area.draw(&square).map_err(DrawError::from)?;
+        area.draw(&Text::new(state.label(), (x + 15, y - 1), font(12.0, FAINT))).map_err(DrawError::from)?;
+        x += if state == BreakerState::HalfOpen { 85 } else { 72 };
+    }
+    Ok(())
 }
 
 fn mesh<'a, 'b: 'a>(
@@ -243,12 +265,12 @@ fn points(record: &Record, count: Count) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn power_label(power: &f64) -> String {
-    text::duration(whole(&10_f64.powf(*power))).replace(".00", "").replace(".0", "")
+fn power_label(power: f64) -> String {
+    text::duration(whole(10_f64.powf(power))).replace(".00", "").replace(".0", "")
 }
 
 #[allow(clippy::cast_sign_loss)]
-const fn whole(value: &f64) -> u64 {
+fn whole(value: f64) -> u64 {
     value.round() as u64
 }
 

@@ -56,13 +56,13 @@ fn both_passes_are_drawn_with_all_their_series() {
 fn the_band_of_the_breaker_shows_each_state() {
     let text = to_text(&fixture::whole_pass(true), None).unwrap();
     assert_well_formed(&text);
-    // Twice closed, twice open, twice half-open, as filled rectangles in the color of the state.
+    // Twice closed, twice open, twice half-open, as filled rectangles in the color of the state; one more explains it.
     let rectangles = |color: &str| {
         text.split('<')
             .filter(|tag| tag.starts_with("rect ") && tag.contains(&format!("fill=\"{color}\"")))
             .count()
     };
-    assert_eq!([rectangles("#1A7F37"), rectangles("#CF222E"), rectangles("#D48A00")], [2, 2, 2]);
+    assert_eq!([rectangles("#1A7F37"), rectangles("#CF222E"), rectangles("#D48A00")], [3, 3, 3]);
 }
 
 #[test]

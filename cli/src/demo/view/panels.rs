@@ -44,11 +44,11 @@ pub(super) fn guard(record: &Record, now_ms: u64, width: u16) -> Vec<Line<'stati
     let mut lines = breaker(guarding, record.transitions.last(), now_ms, width);
     let Guarding { limiter_available, limiter_burst, error_budget_remaining: budget, .. } = *guarding;
     let rate = format!("{:.0}/s", guarding.limiter_rate);
-    lines.push(gauge("limiter", rate, limiter_available, limiter_burst, CALM));
+    lines.push(gauge("limiter", &rate, limiter_available, limiter_burst, CALM));
     let (used, slots) = (guarding.bulkhead_in_use, guarding.bulkhead_capacity);
-    lines.push(gauge("bulkhead", format!("{used} of {slots}"), used, slots, pressure(used, slots)));
+    lines.push(gauge("bulkhead", &format!("{used} of {slots}"), used, slots, pressure(used, slots)));
     let (queued, places) = (guarding.bulkhead_queued, guarding.bulkhead_queue_capacity);
-    lines.push(gauge("queue", format!("{queued} of {places}"), queued, places, pressure(queued, places)));
+    lines.push(gauge("queue", &format!("{queued} of {places}"), queued, places, pressure(queued, places)));
     #[allow(clippy::cast_sign_loss)]
     let left = (budget.clamp(0.0, 1.0) * 1000.0).round() as u64;
     let color = match left {
@@ -56,7 +56,7 @@ pub(super) fn guard(record: &Record, now_ms: u64, width: u16) -> Vec<Line<'stati
         200..500 => CARE,
         _ => GOOD,
     };
-    lines.push(gauge("budget", text::share(left, 1000), left, 1000, color));
+    lines.push(gauge("budget", &text::share(left, 1000), left, 1000, color));
     let color = if guarding.degradation == "normal" { GOOD } else { CARE };
     lines.push(named("level", vec![guarding.degradation.clone().fg(color)]));
     lines.push(named("in flight", vec![text::count(report.in_flight).into(), " calls".fg(FAINT)]));
@@ -109,7 +109,7 @@ fn tally(name: &'static str, count: u64, whole: Option<u64>, color: Color) -> Li
 }
 
 /// A line with a bar of ten cells.
-fn gauge(name: &'static str, figure: String, part: u64, whole: u64, color: Color) -> Line<'static> {
+fn gauge(name: &'static str, figure: &str, part: u64, whole: u64, color: Color) -> Line<'static> {
     let filled = if whole == 0 { 0 } else { (part * CELLS).div_ceil(whole).min(CELLS) };
     let bar = |cells: u64| "━".repeat(usize::try_from(cells).unwrap_or(0));
     named(name, vec![format!("{figure:<11}").into(), bar(filled).fg(color), bar(CELLS - filled).fg(FAINT)])

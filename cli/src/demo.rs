@@ -75,7 +75,10 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
     match conclude(args, &protected, unprotected.as_ref()) {
         Ok(Verdict::Passed) => ExitCode::SUCCESS,
         Ok(Verdict::Failed(reason)) => {
-            eprintln!("seawall demo: {reason}");
+            // A terminal has just shown it as the last line of the summary.
+            if !io::stdout().is_terminal() {
+                eprintln!("seawall demo: {reason}");
+            }
             FAILED.into()
         }
         Err(refusal) => {

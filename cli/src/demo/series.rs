@@ -34,6 +34,19 @@ pub(crate) fn rates(record: &Record, count: Count, slots: usize) -> Vec<f64> {
         .collect()
 }
 
+/// How much a count grew a second, over about the last second.
+pub(crate) fn current_rate(record: &Record, count: Count) -> f64 {
+    let Some(newest) = record.newest() else { return 0.0 };
+    let (at_ms, value) = record
+        .samples
+        .iter()
+        .rev()
+        .find(|report| report.at_ms + 1000 <= newest.at_ms)
+        .map_or((0, 0), |report| (report.at_ms, count(report)));
+    let span = newest.at_ms.saturating_sub(at_ms).max(1);
+    as_f64(count(newest).saturating_sub(value)) / as_f64(span) * 1000.0
+}
+
 /// A figure of the newest report at the end of each slot, or the greatest one of the reports within it.
 pub(crate) fn greatest(record: &Record, figure: fn(&Report) -> u64, slots: usize) -> Vec<u64> {
     let width = slot_ms(record, slots);

@@ -293,7 +293,7 @@ fn books(page: &mut Page, on: &PassSummary) {
     page.check(
         audit.executions <= audit.on_wire,
         &format!(
-            "{} executions for {} attempts sent: {} failed all the same, {} ran twice",
+            "{} executions of {} attempts sent; {} lost the reply, {} ran twice",
             n(audit.executions),
             n(audit.on_wire),
             n(audit.executed_but_failed),

@@ -1,4 +1,4 @@
-use super::{FAILED, SENT, SUCCEEDED, breaker, greatest, rates};
+use super::{FAILED, SENT, SUCCEEDED, breaker, current_rate, greatest, rates};
 use crate::demo::fixture;
 use crate::demo::record::Record;
 use crate::demo::timeline::Schedule;
@@ -56,4 +56,15 @@ fn the_breaker_is_in_one_state_at_a_time() {
     assert_eq!(stretches.last().unwrap().1, 20_000);
     assert!(stretches.windows(2).all(|pair| pair[0].1 == pair[1].0));
     assert_eq!(breaker(&fixture::whole_pass(false), 20_000), []);
+}
+
+#[test]
+fn the_current_rate_covers_a_second_or_what_there_is() {
+    for until_ms in [100, 700, 1_000, 3_000, 8_000] {
+        let record = fixture::pass_until(true, until_ms);
+        assert!((current_rate(&record, SENT) - 500.0).abs() < 1.0, "{until_ms} ms");
+    }
+    assert!(current_rate(&fixture::pass_until(true, 13_000), SUCCEEDED) < 0.1);
+    let record = Record::new(true, 500, Schedule::new(1, Duration::from_secs(20)));
+    assert!(current_rate(&record, SENT) < 0.1);
 }

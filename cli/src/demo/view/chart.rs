@@ -74,7 +74,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, record: &Record, now_ms: u64) 
         let data: Vec<u64> = rates.iter().map(|&rate| eighths(rate / top, row.height)).collect();
         spark(frame, row, &data, color);
         frame.render_widget(Line::from(name).fg(color), name_of(row));
-        let rate = rates.last().copied().unwrap_or_default();
+        let rate = series::current_rate(record, count);
         frame.render_widget(
             Line::from(format!("{}/s ", text::count(rate.round() as u64))).right_aligned(),
             figure_of(row),

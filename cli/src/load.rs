@@ -4,7 +4,7 @@
 //! replies would slow down exactly when the link does, and the outage would look harmless.
 
 use crate::message::Message;
-use crate::report::{Books, Ending, Failure, Final, Guarding, Latency, Rejection, Report};
+use crate::report::{Books, Ending, Failure, Final, Guarding, Latency, Rejection, Report, Transition};
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,6 +36,9 @@ pub(crate) trait Caller: Send + Sync + 'static {
 
     /// How the guard around the call stands, if there is one.
     fn guarding(&self) -> Option<Guarding>;
+
+    /// Changes of the breaker since the last time that this was asked.
+    fn news(&self) -> Vec<Transition>;
 }
 
 /// What became of each message: a fate is written once for each number and never changes.

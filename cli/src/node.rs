@@ -1,6 +1,8 @@
 //! `seawall node`: a DWCP node that answers its peers and, if asked to, sends a load of messages to one of them.
 
+mod attempt;
 mod output;
+mod protected;
 mod serve;
 mod unprotected;
 
@@ -8,7 +10,9 @@ use crate::args::NodeArgs;
 use crate::load::{self, Caller, Ledger};
 use crate::report::{Line, Ready};
 use output::Output;
-use seawall::dwcp::{NodeId, Server, TransportConfig};
+use protected::Guarded;
+use seawall::Policy;
+use seawall::dwcp::{NodeId, Peer, Server, TransportConfig};
 use serve::Answering;
 use std::io::Read;
 use std::process::ExitCode;
@@ -16,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
+use unprotected::Plain;
 
 /// How often a load is reported on.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -60,9 +65,21 @@ async fn live(args: &NodeArgs) -> Result<(), AnyError> {
                 std::future::pending().await
             }
             Some(rate) => {
-                let caller = unprotected::Plain::connect(&args.peer, transport).await?;
-                output.line(&Line::Ready(ready));
-                run_load(caller, rate, args.load_ms, &output).await;
+                let peers = connect(&args.peer, &transport).await?;
+                let policy = draft();
+                if args.unprotected {
+                    let caller = Plain::new(
+                        peers,
+                        policy.timeout_config().limit(),
+                        policy.retry_config().max_attempts(),
+                    );
+                    output.line(&Line::Ready(ready));
+                    run_load(caller, rate, args.load_ms, &output).await;
+                } else {
+                    let caller = Guarded::new(policy, peers)?;
+                    output.line(&Line::Ready(ready));
+                    run_load(caller, rate, args.load_ms, &output).await;
+                }
                 Ok(())
             }
         }
@@ -83,11 +100,54 @@ fn transport() -> Result<TransportConfig, AnyError> {
         connect_timeout: Duration::from_millis(500),
         handshake_timeout: Duration::from_millis(500),
         ping_interval: Duration::from_millis(250),
-        reconnect_initial: Duration::from_millis(20),
-        reconnect_max: Duration::from_millis(250),
+        reconnect_initial: Duration::from_millis(10),
+        reconnect_max: Duration::from_millis(100),
         reconnect_reset: Duration::from_secs(1),
         ..TransportConfig::default()
     })
+}
+
+async fn connect(
+    addresses: &[std::net::SocketAddr],
+    transport: &TransportConfig,
+) -> Result<Vec<Peer>, AnyError> {
+    let mut peers = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let peer = Peer::new(address.to_string(), transport.clone())?;
+        peer.connect().await?;
+        peers.push(peer);
+    }
+    Ok(peers)
+}
+
+fn draft() -> Policy {
+    use seawall::core::{
+        Backoff, Ratio, bulkhead, circuit_breaker, error_budget, rate_limiter::Quota, retry,
+    };
+    Policy::new()
+        .rate_limit(Quota::per_second(600).burst(60))
+        .bulkhead(bulkhead::Config::new(64).max_waiting(128).max_wait(Duration::from_millis(250)))
+        .circuit_breaker(
+            circuit_breaker::Config::failure_rate(
+                Ratio::percent(50),
+                seawall::core::measure::window::Span::time(Duration::from_secs(1)),
+                50,
+            )
+            .or_consecutive_failures(80)
+            .open_for(Duration::from_millis(500))
+            .probes(3)
+            .successes_to_close(3),
+        )
+        .retry(
+            retry::Config::attempts(
+                3,
+                Backoff::exponential(Duration::from_millis(50)).at_most(Duration::from_millis(200)),
+            )
+            .budget(Ratio::percent(20), 20, 10),
+        )
+        .timeout(Duration::from_millis(300))
+        .deadline(Duration::from_secs(1))
+        .error_budget(error_budget::Config::new(Ratio::percent(95), Duration::from_secs(4)))
 }
 
 /// Offers the load and reports on it until every message has met its fate.
@@ -103,11 +163,19 @@ async fn run_load<C: Caller>(caller: C, rate: u32, load_ms: u64, output: &Output
         tokio::select! {
             () = &mut offering => break,
             _ = ticks.tick() => {
+                tell_news(&*caller, output);
                 output.line(&Line::Report(Box::new(ledger.report(start, caller.guarding()))));
             }
         }
     }
+    tell_news(&*caller, output);
     output.line(&Line::Final(Box::new(ledger.close(start, caller.guarding()))));
+}
+
+fn tell_news<C: Caller>(caller: &C, output: &Output) {
+    for transition in caller.news() {
+        output.line(&Line::Transition(transition));
+    }
 }
 
 /// Waits for Ctrl-C, for a polite request to end, or for the end of standard input if that is one.

@@ -63,7 +63,7 @@ pub(crate) fn short_decimal(number: f64) -> String {
 pub(crate) fn figures(report: &Report) -> String {
     let Report { books, recent, .. } = report;
     let mut line = format!(
-        "sent {}  answered {}  rejected {}  failed {}  p50/p95/p99 {}/{}/{}  attempts {}",
+        "sent {}  succeeded {}  rejected {}  failed {}  p50/p95/p99 {}/{}/{}  attempts {}",
         books.sent,
         books.succeeded,
         books.all_rejected(),

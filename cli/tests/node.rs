@@ -33,7 +33,7 @@ fn one_node_sends_a_load_to_another() {
     let (mut node, address) = server();
     for options in [&[][..], &["--unprotected"]] {
         let text = load(&address, options);
-        assert!(text.contains("the load has ended: sent 50  answered 50  rejected 0  failed 0"), "{text}");
+        assert!(text.contains("the load has ended: sent 50  succeeded 50  rejected 0  failed 0"), "{text}");
     }
     kill_process(Pid::from_raw(node.id()).unwrap(), Signal::TERM).unwrap();
     let (status, errors) = node.end();
@@ -52,7 +52,7 @@ fn a_hostile_peer_does_not_end_the_node() {
         assert!(answer.len() < 4096);
     }
     let text = load(&address, &["--unprotected"]);
-    assert!(text.contains("answered 50"), "{text}");
+    assert!(text.contains("succeeded 50"), "{text}");
 }
 
 #[test]

@@ -158,6 +158,13 @@ impl Page {
         self.line(&line);
     }
 
+    fn transition(&mut self, transition: &Transition) {
+        let (from, to) = (transition.from.label(), transition.to.label());
+        let reason = self.paint.faint(&transition.reason);
+        let at = format!("{}.{:03} s", transition.at_ms / 1000, transition.at_ms % 1000);
+        self.line(&format!("  {at:>10}  {:<21}  {reason}", format!("{from} → {to}")));
+    }
+
     fn check(&mut self, right: bool, text: &str) {
         let mark = if right { self.paint.good("✓") } else { self.paint.bad("✗") };
         self.line(&format!("  {mark} {text}"));
@@ -171,7 +178,7 @@ fn messages(page: &mut Page, on: &PassSummary, off: Option<&PassSummary>) {
     };
     // The column of shares stays empty for the whole, and the digits stay aligned.
     page.row("sent", &each(&|pass| Some(format!("{}         ", text::count(pass.books.sent)))));
-    page.row("answered", &each(&|pass| tally(pass.books.succeeded, pass)));
+    page.row("succeeded", &each(&|pass| tally(pass.books.succeeded, pass)));
     page.row("failed", &each(&|pass| tally(pass.books.all_failed(), pass)));
     for reason in Failure::ALL {
         let of = |pass: &PassSummary| pass.books.failed.get(&reason).copied();
@@ -209,7 +216,7 @@ fn attempts(page: &mut Page, on: &PassSummary, off: Option<&PassSummary>) {
 
 /// How many messages were answered in each part of the story, and how many failed after a caller had waited for them.
 fn phases(page: &mut Page, on: &PassSummary, off: Option<&PassSummary>) {
-    page.title("Answered, by the part of the story (failed after waiting)");
+    page.title("Succeeded, by the part of the story (failed after waiting)");
     for (place, (phase, _)) in Phase::STORY.into_iter().enumerate() {
         let figure = |pass: &PassSummary| {
             let tally: &PhaseTally = pass.audit.by_phase.get(place)?;
@@ -222,11 +229,16 @@ fn phases(page: &mut Page, on: &PassSummary, off: Option<&PassSummary>) {
 
 fn breaker(page: &mut Page, record: &Record, on: &PassSummary) {
     page.title("The breaker of the protected pass");
-    for transition in &on.transitions {
-        let (from, to) = (transition.from.label(), transition.to.label());
-        let reason = page.paint.faint(&transition.reason);
-        let at = format!("{}.{:03} s", transition.at_ms / 1000, transition.at_ms % 1000);
-        page.line(&format!("  {at:>10}  {:<21}  {reason}", format!("{from} → {to}")));
+    let (first, last) = outer(&on.transitions);
+    for transition in first {
+        page.transition(transition);
+    }
+    let left_out = on.transitions.len() - first.len() - last.len();
+    if left_out > 0 {
+        page.line(&format!("{:>10}  {left_out} more changes, which the JSON file holds", "…"));
+    }
+    for transition in last {
+        page.transition(transition);
     }
     let healed = text::moment(record.schedule.healed_at_ms());
     match (on.openings, on.heal_to_closed_ms) {
@@ -255,6 +267,15 @@ fn breaker(page: &mut Page, record: &Record, on: &PassSummary) {
     }
 }
 
+/// The first and the last changes if there are many, else all of them and none.
+fn outer(transitions: &[Transition]) -> (&[Transition], &[Transition]) {
+    const EACH: usize = 5;
+    if transitions.len() <= 2 * EACH + 1 {
+        return (transitions, &[]);
+    }
+    (&transitions[..EACH], &transitions[transitions.len() - EACH..])
+}
+
 fn books(page: &mut Page, on: &PassSummary) {
     let Audit { sent, succeeded, failed, rejected, .. } = on.audit;
     let audit = &on.audit;
@@ -263,7 +284,7 @@ fn books(page: &mut Page, on: &PassSummary) {
     page.check(
         audit.due == sent && sent == succeeded + failed + rejected && audit.without_fate == 0,
         &format!(
-            "{} sent = {} answered + {} failed + {} rejected",
+            "{} sent = {} succeeded + {} failed + {} rejected",
             n(sent),
             n(succeeded),
             n(failed),
@@ -281,7 +302,7 @@ fn books(page: &mut Page, on: &PassSummary) {
     page.check(
         audit.answered_not_executed == 0,
         &format!(
-            "the server executed every answered message ({} of {} missing)",
+            "the server executed every message that succeeded ({} of {} missing)",
             n(audit.answered_not_executed),
             n(succeeded)
         ),

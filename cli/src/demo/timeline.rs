@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Replies of the half-dead phase are counted in cycles of this length; the schedule says which of a cycle are lost.
 const LOSS_CYCLE: u32 = 100;
 /// Replies of a cycle that are lost.
-const LOST_OF_A_CYCLE: usize = 30;
+const LOST_OF_A_CYCLE: usize = 10;
 /// Messages of the slow phase take their added latency in turn from a list of this length.
 const LATENCIES: usize = 64;
 /// Bounds of the latency that the slow phase adds to each direction.

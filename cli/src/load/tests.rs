@@ -1,6 +1,6 @@
 use super::{Caller, ENDINGS, Fate, Ledger, due_after, offer};
 use crate::message::Message;
-use crate::report::{Ending, Failure, Guarding, Rejection};
+use crate::report::{Ending, Failure, Guarding, Rejection, Transition};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -23,6 +23,10 @@ impl Caller for Slow {
 
     fn guarding(&self) -> Option<Guarding> {
         None
+    }
+
+    fn news(&self) -> Vec<Transition> {
+        Vec::new()
     }
 }
 

@@ -1,13 +1,13 @@
 //! Sending without protection: what is written when nobody thinks of the day on which the peer is slow.
 
+use super::attempt::{judge, reached_the_wire};
 use crate::load::{Caller, Fate};
 use crate::message::Message;
-use crate::report::{Ending, Failure, Guarding};
-use seawall::dwcp::{Operation, Peer, Request, Status, TransportConfig, TransportError};
-use std::net::SocketAddr;
+use crate::report::{Ending, Failure, Guarding, Transition};
+use seawall::dwcp::{Operation, Peer, Request};
 use std::time::Duration;
 
-/// Peers that are asked in turn, each message up to three times.
+/// Peers that are asked in turn; a message that fails is tried again at once.
 #[derive(Debug)]
 pub(crate) struct Plain {
     peers: Vec<Peer>,
@@ -16,38 +16,10 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    /// Connects to the peers.
-    pub(crate) async fn connect(
-        addresses: &[SocketAddr],
-        transport: TransportConfig,
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let mut peers = Vec::with_capacity(addresses.len());
-        for address in addresses {
-            let peer = Peer::new(address.to_string(), transport.clone())?;
-            peer.connect().await?;
-            peers.push(peer);
-        }
-        Ok(Self { peers, timeout: Duration::from_millis(400), attempts: 3 })
+    /// Sends to these peers, with this time for each of so many attempts.
+    pub(crate) const fn new(peers: Vec<Peer>, timeout: Duration, attempts: u32) -> Self {
+        Self { peers, timeout, attempts }
     }
-}
-
-/// What came of one attempt.
-pub(crate) fn judge(
-    message: Message,
-    reply: Result<seawall::dwcp::Response, TransportError>,
-) -> Result<(), Failure> {
-    match reply {
-        Ok(response) if response.status != Status::Ok => Err(Failure::Peer),
-        Ok(response) if message.is_answered_by(&response.body) => Ok(()),
-        Ok(_) => Err(Failure::WrongReply),
-        Err(TransportError::TimedOut { .. }) => Err(Failure::Timeout),
-        Err(_) => Err(Failure::Connection),
-    }
-}
-
-/// Whether the attempt was handed to a connection.
-pub(crate) const fn reached_the_wire(error: &TransportError) -> bool {
-    matches!(error, TransportError::ConnectionLost { .. } | TransportError::TimedOut { .. })
 }
 
 impl Caller for Plain {
@@ -63,8 +35,8 @@ impl Caller for Plain {
                 .idempotent(true);
             let reply = peer.request(request).await;
             attempts += 1;
-            on_wire += u32::from(reply.as_ref().map_or_else(reached_the_wire, |_| true));
-            match judge(message, reply) {
+            on_wire += u32::from(reached_the_wire(&reply));
+            match judge(message, &reply) {
                 Ok(()) => return Fate { ending: Ending::Succeeded, attempts, on_wire },
                 Err(failure) if attempts == self.attempts || failure == Failure::WrongReply => break failure,
                 Err(_) => {}
@@ -75,5 +47,9 @@ impl Caller for Plain {
 
     fn guarding(&self) -> Option<Guarding> {
         None
+    }
+
+    fn news(&self) -> Vec<Transition> {
+        Vec::new()
     }
 }

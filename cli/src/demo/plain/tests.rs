@@ -30,7 +30,7 @@ fn a_line_a_second_and_a_line_for_each_event() {
         " 15.0 s    the server process is started again",
         " 11.2 s    breaker closed → open: 5 failures in a row",
         " 15.3 s    breaker half-open → closed: 3 probes succeeded",
-        "  2.0 s  sent 1000  answered 990  rejected 10  failed 0  p50/p95/p99 400 µs/600 µs/800 µs  attempts 1.00",
+        "  2.0 s  sent 1000  succeeded 990  rejected 10  failed 0  p50/p95/p99 400 µs/600 µs/800 µs  attempts 1.00",
         "limiter 600/s  bulkhead 12/64  budget 62 %  level degraded",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");

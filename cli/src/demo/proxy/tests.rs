@@ -122,7 +122,7 @@ async fn a_half_dead_link_loses_exactly_the_replies_of_the_schedule() {
         }
     };
     tokio::time::timeout(LIMIT, work).await.expect("every reply that is not lost comes");
-    assert_eq!(proxy.counts().replies_lost, 60);
+    assert_eq!(proxy.counts().replies_lost, 20);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ fn books_that_do_not_balance_fail_the_run() {
     let verdict = verdict(&record);
     assert!(!verdict.passed());
     assert_eq!(verdict.to_string(), "the books do not balance: 1 messages were answered and never executed");
-    assert!(text(&record, None, &verdict, Paint::Plain).contains("✗ the server executed every answered"));
+    assert!(text(&record, None, &verdict, Paint::Plain).contains("✗ the server executed every message"));
 }
 
 #[test]
@@ -80,4 +80,14 @@ fn a_breaker_that_stays_open_fails_the_run() {
     let verdict = verdict(&record);
     assert_eq!(verdict.to_string(), "the breaker did not close after the link had healed");
     assert!(text(&record, None, &verdict, Paint::Plain).contains("did not close after"));
+}
+
+#[test]
+fn many_changes_of_the_breaker_are_cut_in_the_middle() {
+    let mut record = fixture::whole_pass(true);
+    let all: Vec<_> = (0..4).flat_map(|_| record.transitions.clone()).collect();
+    record.transitions = all;
+    let page = text(&record, None, &Verdict::Passed, Paint::Plain);
+    assert!(page.contains("10 more changes"), "{page}");
+    assert_eq!(page.matches(" → ").count(), 10);
 }

@@ -30,6 +30,8 @@ const RIGHT: u32 = 10;
 const TITLE: u32 = 52;
 const MESSAGES: u32 = 290;
 const LATENCY: u32 = 170;
+/// Where the scale of messages ends at most, in multiples of the rate.
+const HIGHEST: f64 = 1.8;
 /// Waiting times are drawn as powers of ten of a microsecond, between these.
 const POWERS: (f64, f64) = (2.0, 7.0);
 
@@ -54,13 +56,21 @@ fn font(size: f64, color: RGBColor) -> TextStyle<'static> {
     (FONT, size).into_font().color(&color)
 }
 
-/// How far the scale of messages reaches, so that no line leaves it and the names of the parts stay readable.
+/// How far the scale of messages reaches: high enough for what happens for longer than a moment, and with room for the
+/// names of the parts.
 pub(super) fn top(record: &Record) -> f64 {
+    highest(record)
+        .map(|(_, rate)| rate)
+        .fold(f64::from(record.rate), f64::max)
+        .min(f64::from(record.rate) * HIGHEST)
+        * 1.18
+}
+
+/// The highest point of each line of the diagram of messages.
+fn highest(record: &Record) -> impl Iterator<Item = (f64, f64)> {
     [series::SENT, series::SUCCEEDED, series::REJECTED, series::FAILED]
         .into_iter()
-        .flat_map(|count| series::rates(record, count, POINTS))
-        .fold(f64::from(record.rate), f64::max)
-        * 1.18
+        .filter_map(move |count| points(record, count).into_iter().max_by(|a, b| a.1.total_cmp(&b.1)))
 }
 
 /// Draws one pass; `top` is where its scale of messages ends.
@@ -80,7 +90,7 @@ fn draw_title(area: &Area, record: &Record, title: &str) -> Result<(), DrawError
     let books = record.newest().map(|report| report.books.clone()).unwrap_or_default();
     let longest = record.newest().map_or(0, |report| report.overall.worst_us);
     let line = format!(
-        "{} sent, {} answered, {} attempts a call, longest wait {}",
+        "{} sent, {} succeeded, {} attempts a call, longest wait {}",
         text::count(books.sent),
         text::share(books.succeeded, books.sent),
         text::ratio(books.amplification()),
@@ -133,7 +143,7 @@ fn draw_messages(area: &Area, record: &Record, top: f64) -> Result<(), DrawError
         .label("offered")
         .legend(|at| legend(at, OFFERED));
     for (name, color, line) in [
-        ("answered", ANSWERED, answered),
+        ("succeeded", ANSWERED, answered),
         ("rejected", REJECTED, points(record, series::REJECTED)),
         ("failed", FAILED, points(record, series::FAILED)),
     ] {
@@ -143,7 +153,13 @@ fn draw_messages(area: &Area, record: &Record, top: f64) -> Result<(), DrawError
             .label(name)
             .legend(move |at| legend(at, color));
     }
-    labels(&mut chart)
+    // A line that leaves the diagram says how far it went.
+    let beyond = highest(record).filter(|&(_, rate)| rate > top).map(|(at, rate)| {
+        let style = font(12.0, INK).pos(Pos::new(HPos::Left, VPos::Top));
+        Text::new(format!(" ↑ {}", text::count(whole(rate))), (at, top * 0.93), style)
+    });
+    chart.draw_series(beyond).map_err(DrawError::from)?;
+    labels(&mut chart, 46)
 }
 
 fn draw_latency(area: &Area, record: &Record) -> Result<(), DrawError> {
@@ -166,7 +182,7 @@ fn draw_latency(area: &Area, record: &Record) -> Result<(), DrawError> {
             .label(name)
             .legend(move |at| legend(at, color));
     }
-    labels(&mut chart)
+    labels(&mut chart, 10)
 }
 
 /// A band in the colors of the breaker's states, above the axis of time.
@@ -239,11 +255,12 @@ fn mesh<'a, 'b: 'a>(
         .map_err(DrawError::from)
 }
 
-fn labels<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>) -> Result<(), DrawError> {
-    use plotters::chart::SeriesLabelPosition::MiddleLeft;
+/// Explains the lines, so many pixels below the top.
+fn labels<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, below: i32) -> Result<(), DrawError> {
+    use plotters::chart::SeriesLabelPosition::Coordinate;
     chart
         .configure_series_labels()
-        .position(MiddleLeft)
+        .position(Coordinate(8, below))
         .background_style(plotters::style::WHITE.mix(0.8))
         .label_font(font(12.0, INK))
         .draw()

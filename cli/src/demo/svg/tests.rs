@@ -30,7 +30,7 @@ fn both_passes_are_drawn_with_all_their_series() {
         "Seawall on",
         "Seawall off",
         "offered",
-        "answered",
+        "succeeded",
         "rejected",
         "failed",
         "p50",

@@ -66,7 +66,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, record: &Record, now_ms: u64) 
     let slots = usize::from(chart.width);
     let top = f64::from(record.rate) * 1.25;
     for (row, name, count, color) in [
-        (succeeded, "answered", series::SUCCEEDED, GOOD),
+        (succeeded, "succeeded", series::SUCCEEDED, GOOD),
         (rejected, "rejected", series::REJECTED, CARE),
         (failed, "failed", series::FAILED, BAD),
     ] {

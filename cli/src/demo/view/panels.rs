@@ -23,7 +23,7 @@ pub(super) fn messages(record: &Record, width: u16) -> Vec<Line<'static>> {
     let rejections = reasons(&books.rejected, &Rejection::ALL, Rejection::word, width);
     vec![
         tally("sent", books.sent, None, Color::Reset),
-        tally("answered", books.succeeded, Some(books.sent), GOOD),
+        tally("succeeded", books.succeeded, Some(books.sent), GOOD),
         tally("rejected", rejected, Some(books.sent), CARE),
         rejections,
         tally("failed", failed, Some(books.sent), BAD),

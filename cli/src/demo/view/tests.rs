@@ -39,7 +39,7 @@ fn everything_is_on_an_ordinary_screen() {
             "the server stands still, then is killed",
             "sent",
             "6 150",
-            "answered",
+            "succeeded",
             "rejected",
             "breaker 550, bulkhead 52",
             "failed",
@@ -75,7 +75,7 @@ fn the_chart_shows_what_happened_when() {
         line.chars().skip(11).take(58).collect::<Vec<_>>()
     };
     let at = |second: usize| second * 58 / 20;
-    let (answered, rejected, breaker) = (row("answered"), row("rejected"), row("breaker"));
+    let (answered, rejected, breaker) = (row("succeeded"), row("rejected"), row("breaker"));
     assert_ne!(answered[at(2)], ' ');
     assert_eq!(answered[at(13)], ' ');
     assert_ne!(rejected[at(13)], ' ');

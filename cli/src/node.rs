@@ -2,6 +2,7 @@
 
 mod attempt;
 mod output;
+mod peers;
 mod protected;
 mod serve;
 mod unprotected;
@@ -12,7 +13,7 @@ use crate::report::{Line, Ready};
 use output::Output;
 use protected::Guarded;
 use seawall::Policy;
-use seawall::dwcp::{NodeId, Peer, Server, TransportConfig};
+use seawall::dwcp::{NodeId, Server, TransportConfig};
 use serve::Answering;
 use std::io::Read;
 use std::process::ExitCode;
@@ -57,26 +58,28 @@ async fn live(args: &NodeArgs) -> Result<(), AnyError> {
         Answering::new(args.report.then(|| Arc::clone(&output))),
     )
     .await?;
+    let links = peers::handles(&args.peer, &transport)?;
     let ready = Ready { listen: server.local_addr(), admin: None };
     let work = async {
         match args.load {
             None => {
                 output.line(&Line::Ready(ready));
-                std::future::pending().await
+                peers::watch(&links).await;
+                Ok(())
             }
             Some(rate) => {
-                let peers = connect(&args.peer, &transport).await?;
+                peers::connect(&links).await?;
                 let policy = draft();
                 if args.unprotected {
                     let caller = Plain::new(
-                        peers,
+                        links,
                         policy.timeout_config().limit(),
                         policy.retry_config().max_attempts(),
                     );
                     output.line(&Line::Ready(ready));
                     run_load(caller, rate, args.load_ms, &output).await;
                 } else {
-                    let caller = Guarded::new(policy, peers)?;
+                    let caller = Guarded::new(policy, links)?;
                     output.line(&Line::Ready(ready));
                     run_load(caller, rate, args.load_ms, &output).await;
                 }
@@ -107,19 +110,6 @@ fn transport() -> Result<TransportConfig, AnyError> {
     })
 }
 
-async fn connect(
-    addresses: &[std::net::SocketAddr],
-    transport: &TransportConfig,
-) -> Result<Vec<Peer>, AnyError> {
-    let mut peers = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let peer = Peer::new(address.to_string(), transport.clone())?;
-        peer.connect().await?;
-        peers.push(peer);
-    }
-    Ok(peers)
-}
-
 fn draft() -> Policy {
     use seawall::core::{
         Backoff, Ratio, bulkhead, circuit_breaker, error_budget, rate_limiter::Quota, retry,
@@ -146,7 +136,7 @@ fn draft() -> Policy {
             .budget(Ratio::percent(20), 20, 10),
         )
         .timeout(Duration::from_millis(300))
-        .deadline(Duration::from_secs(1))
+        .deadline(Duration::from_millis(600))
         .error_budget(error_budget::Config::new(Ratio::percent(95), Duration::from_secs(4)))
 }
 

@@ -69,6 +69,19 @@ fn an_unreachable_peer_is_named() {
 }
 
 #[test]
+fn a_node_outlives_a_peer_that_it_cannot_reach() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut node = start(&["node", "--listen", "127.0.0.1:0", "--peer", &free]);
+    let line = node.line_with("listening on ");
+    let text = load(line.split_once("listening on ").unwrap().1, &["--unprotected"]);
+    assert!(text.contains("succeeded 50"), "{text}");
+    kill_process(Pid::from_raw(node.id()).unwrap(), Signal::TERM).unwrap();
+    let (status, errors) = node.end();
+    assert!(status.success());
+    assert!(errors.contains(&format!("peer {free}: unreachable")), "{errors}");
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -4,11 +4,13 @@
 #[path = "support/program.rs"]
 mod program;
 
-use program::{get, run, start, until};
+use program::{LIMIT, run, start};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Options of a short run without a second pass.
 const SHORT: [&str; 9] =
@@ -45,6 +47,26 @@ fn signal(id: i32, signal: Signal) {
     kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
 }
 
+/// Asks the address `host:port` for a page, and returns the status line and the body.
+fn get(address: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("the address answers");
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+    (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+/// Waits until this holds.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_short_run_passes_twice_with_the_same_faults() {
     let directory = tempfile::tempdir().unwrap();
@@ -69,8 +91,8 @@ fn a_short_run_passes_twice_with_the_same_faults() {
     }
     assert!(get(&address, "/livez").0.contains("200"));
     assert!(get(&address, "/readyz").0.contains("200"), "the node is ready while the link is good");
-    let stats = get(&address, "/stats").1;
-    assert!(serde_json::from_str::<Value>(&stats).is_ok(), "{stats}");
+    let page = get(&address, "/stats").1;
+    assert!(serde_json::from_str::<Value>(&page).is_ok(), "{page}");
 
     for program in [&mut one, &mut two] {
         let (status, errors) = program.end();

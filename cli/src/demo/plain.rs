@@ -4,6 +4,7 @@
 use crate::demo::pass::{Attention, Audience};
 use crate::demo::record::Record;
 use crate::demo::timeline::Action;
+use crate::report::as_f64;
 use crate::text;
 use std::io::{self, Write};
 
@@ -31,7 +32,7 @@ impl<W: Write> PlainView<W> {
         writeln!(
             self.output,
             "\nA pass {protection}: {} s at {}/s, faults from seed {}",
-            record.schedule.duration_ms / 1000,
+            text::short_decimal(as_f64(record.schedule.duration_ms) / 1000.0),
             record.rate,
             record.schedule.seed
         )?;

@@ -8,7 +8,7 @@ use crate::demo::audit::{Audit, PhaseTally};
 use crate::demo::record::Record;
 use crate::demo::series;
 use crate::demo::timeline::Phase;
-use crate::report::{Books, Failure, Latency, Rejection, Transition};
+use crate::report::{Books, Failure, Latency, Rejection, Transition, as_f64};
 use crate::text;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -105,7 +105,8 @@ pub(crate) fn text(
     let on = PassSummary::of(protected);
     let off = unprotected.map(PassSummary::of);
     let mut page = Page { text: String::new(), paint, columns: if off.is_some() { 2 } else { 1 } };
-    let seconds = |record: &Record| format!("{} s", record.schedule.duration_ms / 1000);
+    let seconds =
+        |record: &Record| format!("{} s", text::short_decimal(as_f64(record.schedule.duration_ms) / 1000.0));
 
     page.row("", &[Some("protected".into()), unprotected.map(|_| "unprotected".into())]);
     page.row("length of the pass", &[Some(seconds(protected)), unprotected.map(seconds)]);

@@ -96,7 +96,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "ADDR")]
     pub(crate) peer: Vec<SocketAddr>,
 
-    /// Policy of the messages that this node sends.
+    /// Policies of what this node sends, and the limits of its connections; `demo` stands for the policy of the
+    /// demonstration [default: the presets of Seawall].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -114,7 +115,8 @@ pub(crate) struct NodeArgs {
           value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub(crate) load_ms: u64,
 
-    /// Send without limiter, bulkhead, breaker and retry budget; timeout and number of attempts stay the same.
+    /// Send as programs do without Seawall: the same timeout for each attempt, three retries of whatever failed, no
+    /// limiter, bulkhead, breaker, deadline or retry budget.
     #[arg(long, requires = "load")]
     pub(crate) unprotected: bool,
 

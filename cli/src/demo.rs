@@ -19,13 +19,14 @@ mod timeline;
 mod view;
 
 use crate::args::DemoArgs;
+use crate::policy;
 use pass::{PassError, Plan};
 use plain::PlainView;
 use record::Record;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use summary::{Outcome, Paint, PassSummary, Verdict, Whole};
@@ -105,6 +106,11 @@ fn check(args: &DemoArgs) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The policy file that was asked for, or the one that is built in.
+fn chosen_policy(args: &DemoArgs) -> PathBuf {
+    args.policy.clone().unwrap_or_else(|| PathBuf::from(policy::BUILT_IN))
+}
+
 /// Opens a file for writing without changing what it holds; one that was not there before is taken away again.
 fn can_write(path: &Path) -> io::Result<()> {
     let existed = path.exists();
@@ -120,7 +126,7 @@ async fn passes(args: &DemoArgs) -> Result<(Record, Option<Record>), PassError> 
         protected: true,
         rate: args.rate,
         schedule,
-        policy: args.policy.clone(),
+        policy: chosen_policy(args),
         admin: args.admin,
     };
     let second = args.compares().then(|| Plan {

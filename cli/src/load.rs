@@ -19,20 +19,22 @@ const RECENT_INTERVALS: usize = 10;
 /// Longest waiting time that the histograms tell apart, in microseconds.
 const LONGEST_US: u64 = 120_000_000;
 
-/// What became of one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fate {
-    pub(crate) ending: Ending,
-    /// Attempts that were made for it.
-    pub(crate) attempts: u32,
+/// What a caller did beyond its calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// Attempts beyond the first of a call.
+    pub(crate) retries: u64,
     /// Attempts that were handed to a connection, so that their bytes may have reached the peer.
-    pub(crate) on_wire: u32,
+    pub(crate) on_wire: u64,
 }
 
 /// Something that carries a message to the peer and brings the reply back.
 pub(crate) trait Caller: Send + Sync + 'static {
     /// Makes one call and says what became of it.
-    fn call(&self, message: Message) -> impl Future<Output = Fate> + Send;
+    fn call(&self, message: Message) -> impl Future<Output = Ending> + Send;
+
+    /// What was done for all calls so far.
+    fn traffic(&self) -> Traffic;
 
     /// How the guard around the call stands, if there is one.
     fn guarding(&self) -> Option<Guarding>;
@@ -48,9 +50,6 @@ pub(crate) struct Ledger {
     sent: AtomicU64,
     counts: Vec<AtomicU64>,
     counted_twice: AtomicU64,
-    attempted_calls: AtomicU64,
-    attempts: AtomicU64,
-    on_wire: AtomicU64,
     in_vain_us: AtomicU64,
     latencies: Mutex<Latencies>,
 }
@@ -104,9 +103,6 @@ impl Ledger {
             sent: AtomicU64::new(0),
             counts: ENDINGS.iter().map(|_| AtomicU64::new(0)).collect(),
             counted_twice: AtomicU64::new(0),
-            attempted_calls: AtomicU64::new(0),
-            attempts: AtomicU64::new(0),
-            on_wire: AtomicU64::new(0),
             in_vain_us: AtomicU64::new(0),
             latencies: Mutex::new(Latencies {
                 overall: histogram(),
@@ -125,8 +121,8 @@ impl Ledger {
     /// Notes what became of the message with this number, and how long the caller waited to learn it.
     ///
     /// A second fate for one number changes nothing but `counted_twice`.
-    pub(crate) fn settle(&self, number: u64, fate: Fate, waited: Duration) {
-        let place = place(fate.ending);
+    pub(crate) fn settle(&self, number: u64, ending: Ending, waited: Duration) {
+        let place = place(ending);
         let code = u8::try_from(place + 1).expect("there are fewer endings than a byte counts");
         let slot = usize::try_from(number).ok().and_then(|number| self.fates.get(number));
         // ORDERING: the one write that decides which fate stands is a compare-and-swap on one word; the counts beside
@@ -138,14 +134,9 @@ impl Ledger {
             return;
         }
         self.counts[place].fetch_add(1, Ordering::Relaxed);
-        self.attempts.fetch_add(u64::from(fate.attempts), Ordering::Relaxed);
-        self.on_wire.fetch_add(u64::from(fate.on_wire), Ordering::Relaxed);
-        if fate.attempts > 0 {
-            self.attempted_calls.fetch_add(1, Ordering::Relaxed);
-        }
-        if !matches!(fate.ending, Ending::Rejected(_)) {
+        if !matches!(ending, Ending::Rejected(_)) {
             let waited = u64::try_from(waited.as_micros()).unwrap_or(LONGEST_US);
-            if matches!(fate.ending, Ending::Failed(_)) {
+            if matches!(ending, Ending::Failed(_)) {
                 self.in_vain_us.fetch_add(waited, Ordering::Relaxed);
             }
             let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,16 +145,14 @@ impl Ledger {
         }
     }
 
-    /// The books as they stand.
-    pub(crate) fn books(&self) -> Books {
+    /// The books as they stand, with what the caller did.
+    pub(crate) fn books(&self, traffic: Traffic) -> Books {
         // ORDERING: fates are read before `sent`, which each of them follows in time, so a report that is torn by
         // running calls shows too few fates and never too many.
         let counts: Vec<u64> = self.counts.iter().map(|count| count.load(Ordering::Acquire)).collect();
         let mut books = Books {
             counted_twice: self.counted_twice.load(Ordering::Relaxed),
-            attempted_calls: self.attempted_calls.load(Ordering::Relaxed),
-            attempts: self.attempts.load(Ordering::Relaxed),
-            on_wire: self.on_wire.load(Ordering::Relaxed),
+            on_wire: traffic.on_wire,
             in_vain_us: self.in_vain_us.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             ..Books::default()
@@ -176,6 +165,9 @@ impl Ledger {
                 Ending::Failed(_) | Ending::Rejected(_) => {}
             }
         }
+        // A call that was rejected made no attempt, and every other that has ended made one at least.
+        books.attempted_calls = books.succeeded + books.all_failed();
+        books.attempts = books.attempted_calls + traffic.retries;
         books
     }
 
@@ -195,7 +187,7 @@ impl Ledger {
     }
 
     /// A report; called once an interval, because it also moves the window of recent latencies on.
-    pub(crate) fn report(&self, start: Instant, guarding: Option<Guarding>) -> Report {
+    pub(crate) fn report(&self, start: Instant, caller: &impl Caller) -> Report {
         let (recent, overall) = {
             let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
             let latencies = &mut *latencies;
@@ -213,20 +205,20 @@ impl Ledger {
             }
             (summary(&merged), summary(&latencies.overall))
         };
-        let books = self.books();
+        let books = self.books(caller.traffic());
         Report {
             at_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
             in_flight: books.sent.saturating_sub(books.settled()),
             books,
             recent,
             overall,
-            guarding,
+            guarding: caller.guarding(),
         }
     }
 
     /// The last word, once every call has been joined.
-    pub(crate) fn close(&self, start: Instant, guarding: Option<Guarding>) -> Final {
-        Final { report: self.report(start, guarding), fates: self.fates() }
+    pub(crate) fn close(&self, start: Instant, caller: &impl Caller) -> Final {
+        Final { report: self.report(start, caller), fates: self.fates() }
     }
 }
 
@@ -250,8 +242,8 @@ pub(crate) async fn offer<C: Caller>(
         let (caller, ledger) = (Arc::clone(caller), Arc::clone(ledger));
         ledger.send();
         calls.spawn(async move {
-            let fate = caller.call(Message::new(number)).await;
-            ledger.settle(number, fate, due.elapsed());
+            let ending = caller.call(Message::new(number)).await;
+            ledger.settle(number, ending, due.elapsed());
         });
         // Finished calls are taken off the set, so that it holds only what is in flight.
         while calls.try_join_next().is_some() {}

@@ -5,6 +5,7 @@ mod demo;
 mod load;
 mod message;
 mod node;
+mod policy;
 mod report;
 mod signals;
 mod text;

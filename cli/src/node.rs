@@ -1,19 +1,18 @@
 //! `seawall node`: a DWCP node that answers its peers and, if asked to, sends a load of messages to one of them.
 
-mod attempt;
 mod output;
 mod peers;
-mod protected;
+mod sender;
 mod serve;
-mod unprotected;
 
 use crate::args::NodeArgs;
 use crate::load::{self, Caller, Ledger};
+use crate::policy;
 use crate::report::{Line, Ready};
 use output::Output;
-use protected::Guarded;
-use seawall::Policy;
-use seawall::dwcp::{NodeId, Server, TransportConfig};
+use seawall::admin::{Admin, AdminServer};
+use seawall::dwcp::{Client, ClientConfig, Operation, Server};
+use sender::Sender;
 use serve::Answering;
 use std::io::Read;
 use std::process::ExitCode;
@@ -21,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
-use unprotected::Plain;
 
 /// How often a load is reported on.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -51,93 +49,46 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// The node from its first listener to its last answer.
 async fn live(args: &NodeArgs) -> Result<(), AnyError> {
     let output = Arc::new(Output::new(args.report));
-    let transport = transport()?;
-    let server = Server::bind(
-        &args.listen.to_string(),
-        transport.clone(),
-        Answering::new(args.report.then(|| Arc::clone(&output))),
-    )
-    .await?;
-    let links = peers::handles(&args.peer, &transport)?;
-    let ready = Ready { listen: server.local_addr(), admin: None };
-    let work = async {
-        match args.load {
-            None => {
-                output.line(&Line::Ready(ready));
-                peers::watch(&links).await;
-                Ok(())
-            }
-            Some(rate) => {
-                peers::connect(&links).await?;
-                let policy = draft();
-                if args.unprotected {
-                    let caller = Plain::new(
-                        links,
-                        policy.timeout_config().limit(),
-                        policy.retry_config().max_attempts(),
-                    );
-                    output.line(&Line::Ready(ready));
-                    run_load(caller, rate, args.load_ms, &output).await;
-                } else {
-                    let caller = Guarded::new(policy, links)?;
-                    output.line(&Line::Ready(ready));
-                    run_load(caller, rate, args.load_ms, &output).await;
-                }
-                Ok(())
-            }
-        }
+    let (policies, transport) = policy::read(args.config.as_deref())?;
+    let policies = if args.unprotected { policies.unprotected() } else { policies };
+    let answering = Answering::new(args.report.then(|| Arc::clone(&output)));
+    let server = Server::bind(&args.listen.to_string(), transport.clone(), answering).await?;
+    let peers = args.peer.iter().map(ToString::to_string).collect();
+    let client = Client::new(ClientConfig { peers, policies, transport })?;
+    let registry = client.registry().clone();
+    let admin = Admin::new(move || registry.guards()).require([Operation::Send.name()]);
+    let draining = admin.drain();
+    let admin = match args.admin {
+        Some(addr) => Some(admin.serve(addr).await?),
+        None => None,
     };
+    let ready = Ready { listen: server.local_addr(), admin: admin.as_ref().map(AdminServer::local_addr) };
+
     let ended = tokio::select! {
-        ended = work => ended,
+        ended = work(args, &client, ready, &output) => ended,
         () = asked_to_end(args.end_with_stdin) => Ok(()),
     };
+    draining.begin();
     server.drain(DRAIN).await;
+    client.shutdown().await;
+    if let Some(admin) = admin {
+        admin.shutdown().await;
+    }
     ended
 }
 
-/// Limits of the transport: those of the library, but quicker to notice that a peer is gone and that it is back.
-fn transport() -> Result<TransportConfig, AnyError> {
-    Ok(TransportConfig {
-        node_id: NodeId::new("seawall")?,
-        max_inflight: 1 << 16,
-        connect_timeout: Duration::from_millis(500),
-        handshake_timeout: Duration::from_millis(500),
-        ping_interval: Duration::from_millis(250),
-        reconnect_initial: Duration::from_millis(10),
-        reconnect_max: Duration::from_millis(100),
-        reconnect_reset: Duration::from_secs(1),
-        ..TransportConfig::default()
-    })
-}
-
-fn draft() -> Policy {
-    use seawall::core::{
-        Backoff, Ratio, bulkhead, circuit_breaker, error_budget, rate_limiter::Quota, retry,
+/// What the node does beside answering: it sends its load and ends, or looks after its peers for ever.
+async fn work(args: &NodeArgs, client: &Client, ready: Ready, output: &Output) -> Result<(), AnyError> {
+    let Some(rate) = args.load else {
+        output.line(&Line::Ready(ready));
+        peers::watch(client).await;
+        return Ok(());
     };
-    Policy::new()
-        .rate_limit(Quota::per_second(600).burst(60))
-        .bulkhead(bulkhead::Config::new(64).max_waiting(128).max_wait(Duration::from_millis(250)))
-        .circuit_breaker(
-            circuit_breaker::Config::failure_rate(
-                Ratio::percent(50),
-                seawall::core::measure::window::Span::time(Duration::from_secs(1)),
-                50,
-            )
-            .or_consecutive_failures(80)
-            .open_for(Duration::from_millis(500))
-            .probes(3)
-            .successes_to_close(3),
-        )
-        .retry(
-            retry::Config::attempts(
-                3,
-                Backoff::exponential(Duration::from_millis(50)).at_most(Duration::from_millis(200)),
-            )
-            .budget(Ratio::percent(20), 20, 10),
-        )
-        .timeout(Duration::from_millis(300))
-        .deadline(Duration::from_millis(600))
-        .error_budget(error_budget::Config::new(Ratio::percent(95), Duration::from_secs(4)))
+    peers::connect(client).await?;
+    let sender = Sender::new(client.clone());
+    output.line(&Line::Ready(ready));
+    run_load(sender, rate, args.load_ms, output).await;
+    Ok(())
 }
 
 /// Offers the load and reports on it until every message has met its fate.
@@ -154,12 +105,12 @@ async fn run_load<C: Caller>(caller: C, rate: u32, load_ms: u64, output: &Output
             () = &mut offering => break,
             _ = ticks.tick() => {
                 tell_news(&*caller, output);
-                output.line(&Line::Report(Box::new(ledger.report(start, caller.guarding()))));
+                output.line(&Line::Report(Box::new(ledger.report(start, &*caller))));
             }
         }
     }
     tell_news(&*caller, output);
-    output.line(&Line::Final(Box::new(ledger.close(start, caller.guarding()))));
+    output.line(&Line::Final(Box::new(ledger.close(start, &*caller))));
 }
 
 fn tell_news<C: Caller>(caller: &C, output: &Output) {

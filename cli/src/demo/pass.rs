@@ -30,7 +30,8 @@ pub(crate) struct Plan {
     pub(crate) protected: bool,
     pub(crate) rate: u32,
     pub(crate) schedule: Schedule,
-    pub(crate) policy: Option<PathBuf>,
+    /// The policy file, or the word for the one that is built in.
+    pub(crate) policy: PathBuf,
     pub(crate) admin: SocketAddr,
 }
 
@@ -145,7 +146,7 @@ impl Stage {
     async fn set(plan: Plan, sender: mpsc::Sender<Line>, record: &mut Record) -> Result<Self, PassError> {
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let (server, at) =
-            Node::start(&plan.program, Role::Server, &server_arguments(any), sender.clone()).await?;
+            Node::start(&plan.program, Role::Server, &server_arguments(&plan, any), sender.clone()).await?;
         let proxy = Proxy::start(at.listen, plan.schedule.clone()).await.map_err(PassError::Proxy)?;
         let arguments = client_arguments(&plan, proxy.addr());
         let (client, ready) = Node::start(&plan.program, Role::Client, &arguments, sender.clone()).await?;
@@ -168,7 +169,7 @@ impl Stage {
                 }
             }
             Action::StartServer => {
-                let arguments = server_arguments(self.server_at);
+                let arguments = server_arguments(&self.plan, self.server_at);
                 let sender = self.sender.clone();
                 let (server, _) = Node::start(&self.plan.program, Role::Server, &arguments, sender).await?;
                 self.server = Some(server);
@@ -215,9 +216,10 @@ impl Stage {
     }
 }
 
-fn server_arguments(listen: SocketAddr) -> Vec<OsString> {
+fn server_arguments(plan: &Plan, listen: SocketAddr) -> Vec<OsString> {
     let mut arguments = node_arguments();
     arguments.extend(["--listen".into(), listen.to_string().into()]);
+    arguments.extend(["--config".into(), plan.policy.clone().into()]);
     arguments
 }
 
@@ -229,9 +231,7 @@ fn client_arguments(plan: &Plan, peer: SocketAddr) -> Vec<OsString> {
     option("--admin", plan.admin.to_string().into());
     option("--load", plan.rate.to_string().into());
     option("--load-ms", plan.schedule.duration_ms.to_string().into());
-    if let Some(policy) = &plan.policy {
-        option("--config", policy.into());
-    }
+    option("--config", plan.policy.clone().into());
     if !plan.protected {
         arguments.push("--unprotected".into());
     }

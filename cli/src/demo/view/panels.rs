@@ -70,9 +70,9 @@ fn waiting() -> Vec<Line<'static>> {
 fn unprotected(report: &Report) -> Vec<Line<'static>> {
     let flight = text::count(report.in_flight);
     vec![
-        Line::from(" Every message goes out at once and is"),
-        Line::from(" tried again when it fails, whatever"),
-        Line::from(" the link is like."),
+        Line::from(" Every message goes out at once, and"),
+        Line::from(" three times more when it fails,"),
+        Line::from(" whatever the link is like."),
         Line::default(),
         named("in flight", vec![flight.bold().fg(pressure(report.in_flight, 100)), " calls".fg(FAINT)]),
     ]

@@ -85,7 +85,7 @@ fn the_chart_shows_what_happened_when() {
 #[test]
 fn the_pass_without_protection_says_so() {
     let text = screen(&fixture::pass_until(false, 9_000), 9_000, 80, 24).join("\n");
-    for part in ["unprotected", "No protection", "tried again when it fails", "in flight"] {
+    for part in ["unprotected", "No protection", "three times more when it fails", "in flight"] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
     assert!(!text.contains("limiter"));

@@ -45,7 +45,7 @@ const fn ending(error: &Error) -> Ending {
             Pattern::CircuitBreaker => Rejection::Breaker,
             _ => Rejection::Deadline,
         }),
-        Error::Failed(failed) => Ending::Failed(match &failed.error {
+        Error::Failed { error, .. } => Ending::Failed(match error {
             CallError::Transport { error: TransportError::TimedOut { .. }, .. } => Failure::Timeout,
             CallError::Transport { .. } | CallError::NoPeers | CallError::UnknownPeer { .. } => {
                 Failure::Connection
@@ -113,16 +113,62 @@ impl Caller for Sender {
 
 #[cfg(test)]
 mod tests {
-    use super::ending;
-    use crate::report::{Ending, Failure, Rejection};
-    use seawall::core::Rejected;
-    use seawall::dwcp::{CallError, Client, ClientConfig, Error, Status, TransportError};
+    use super::{Sender, ending};
+    use crate::load::Caller;
+    use crate::message::Message;
+    use crate::policy;
+    use crate::report::{BreakerState, Ending, Failure, Rejection};
+    use seawall::dwcp::{Client, ClientConfig, Handler, IncomingRequest, Operation, Reply, Server};
+
+    /// A sender under the policy of the demonstration, to this peer.
+    fn sender(peer: String) -> Sender {
+        let (policies, transport) = policy::read(Some(policy::BUILT_IN.as_ref())).unwrap();
+        Sender::new(Client::new(ClientConfig { peers: vec![peer], policies, transport }).unwrap())
+    }
+
+    /// How a message to a server with this handler ends.
+    async fn ends(handler: impl Handler) -> Ending {
+        let (_, transport) = policy::read(None).unwrap();
+        let server = Server::bind("127.0.0.1:0", transport, handler).await.unwrap();
+        sender(server.local_addr().to_string()).call(Message::new(7)).await
+    }
 
     #[tokio::test]
-    async fn a_peer_that_is_not_there_is_a_lost_connection() {
+    async fn only_the_reply_to_the_message_is_a_success() {
+        let reply = |number| {
+            move |_: IncomingRequest| async move { Reply::ok(Message::new(number).reply().to_vec()) }
+        };
+        assert_eq!(ends(reply(7)).await, Ending::Succeeded);
+        assert_eq!(ends(reply(8)).await, Ending::Failed(Failure::WrongReply));
+        let echo = async |request: IncomingRequest| Reply::ok(request.body);
+        assert_eq!(ends(echo).await, Ending::Failed(Failure::WrongReply));
+        assert_eq!(
+            ends(async |_: IncomingRequest| Reply::unsupported()).await,
+            Ending::Failed(Failure::Peer)
+        );
+    }
+
+    #[tokio::test]
+    async fn silence_is_a_timeout() {
+        let silence = async |_: IncomingRequest| std::future::pending::<Reply>().await;
+        assert_eq!(ends(silence).await, Ending::Failed(Failure::Timeout));
+    }
+
+    #[tokio::test]
+    async fn no_peer_is_a_lost_connection_and_then_an_open_breaker() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let client = Client::new(ClientConfig::new([free.to_string()])).unwrap();
-        let error = client.send("hello").await.unwrap_err();
+        let sender = sender(free.to_string());
+        assert_eq!(sender.guarding().unwrap().breaker, BreakerState::Closed);
+        let error = sender.client.send("hello").await.unwrap_err();
         assert_eq!(ending(&error), Ending::Failed(Failure::Connection), "{error}");
+        assert!(sender.traffic().retries > 0);
+        assert_eq!(sender.traffic().on_wire, 0);
+
+        sender.client.guard(Operation::Send).force_open();
+        assert_eq!(sender.call(Message::new(1)).await, Ending::Rejected(Rejection::Breaker));
+        assert_eq!(sender.guarding().unwrap().breaker, BreakerState::Open);
+        let news = sender.news();
+        assert_eq!((news.len(), news[0].to, &news[0].reason[..]), (1, BreakerState::Open, "by hand"));
+        assert!(sender.news().is_empty(), "each change is told once");
     }
 }

@@ -96,10 +96,7 @@ fn check(args: &DemoArgs) -> Result<(), Refusal> {
             can_write(path).map_err(|error| Refusal(format!("{option} {}: {error}", path.display())))?;
         }
     }
-    if let Some(path) = &args.policy {
-        std::fs::File::open(path)
-            .map_err(|error| Refusal(format!("--policy {}: {error}", path.display())))?;
-    }
+    policy::read(Some(&chosen_policy(args))).map_err(|error| Refusal(format!("--policy {error}")))?;
     // The client node binds the address itself; this finds out now, and in the words of this program.
     TcpListener::bind(args.admin)
         .map_err(|error| Refusal(format!("--admin {}: {error}; port 0 picks a free one", args.admin)))?;

@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(policies.send.policy.timeout_config().limit(), Duration::from_millis(300));
         assert_eq!(policies.send.policy.retry_config().max_attempts(), 3);
         assert!(policies.send.policy.circuit_breaker_config().is_some());
-        assert_eq!(transport.reconnect_max, Duration::from_millis(100));
+        assert_eq!(transport.reconnect_max, Duration::from_millis(50));
     }
 
     #[test]

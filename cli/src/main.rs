@@ -1,2 +1,22 @@
 //! The `seawall` program.
-fn main() {}
+
+mod args;
+mod demo;
+mod load;
+mod message;
+mod node;
+mod policy;
+mod report;
+mod signals;
+mod text;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Node(args) => node::run(&args),
+    }
+}

@@ -25,6 +25,7 @@
 
 mod encode;
 mod event;
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use seawall_core::circuit_breaker::State;
 use seawall_core::degradation::Level;
-use seawall_core::{Clock, Instant, Ratio};
+use seawall_core::{Clock, Ratio};
 use serde::{Deserialize, Serialize};
 
 pub use event::{Happened, TransitionStats};
@@ -275,141 +276,4 @@ pub struct DegradationStats {
     /// The level of the whole.
     #[serde(with = "encode::LevelName")]
     pub overall: Level,
-}
-
-impl GuardStats {
-    /// Reads a guard.
-    ///
-    /// Each number is exact; numbers of calls that run meanwhile may be of slightly different moments.
-    pub fn of<C: Clock>(guard: &Guard<C>) -> Self {
-        let now = guard.now();
-        let events = event::all(guard);
-        Self {
-            name: guard.name().to_owned(),
-            now: now.saturating_since(Instant::ZERO),
-            calls: CallStats::of(guard),
-            latency: LatencyStats::of(&guard.latencies().snapshot()),
-            timeouts: guard.stats().timeouts,
-            circuit_breaker: BreakerStats::of(guard, &events, now),
-            rate_limiter: LimiterStats::of(guard, now),
-            bulkhead: BulkheadStats::of(guard),
-            retry: RetryStats::of(guard),
-            error_budget: ErrorBudgetStats::of(guard, now),
-            degradation: DegradationStats::of(guard),
-            events,
-        }
-    }
-}
-
-impl CallStats {
-    fn of<C: Clock>(guard: &Guard<C>) -> Self {
-        let stats = guard.stats();
-        Self {
-            successes: stats.successes,
-            failures: stats.failures,
-            ignored: stats.ignored,
-            cancelled: stats.cancelled,
-            rejected: RejectionStats {
-                rate_limiter: stats.rejected_by_rate_limiter,
-                bulkhead: stats.rejected_by_bulkhead,
-                circuit_breaker: stats.rejected_by_circuit_breaker,
-                deadline: stats.rejected_by_deadline,
-            },
-        }
-    }
-}
-
-impl BreakerStats {
-    fn of<C: Clock>(guard: &Guard<C>, events: &[Happened], now: Instant) -> Option<Self> {
-        let status = guard.decisions().breaker()?.status(now);
-        let last_transition = events.iter().rev().find_map(|event| match event {
-            Happened::CircuitBreaker(transition) => Some(transition.clone()),
-            _ => None,
-        });
-        Some(Self {
-            state: status.state,
-            forced: status.forced,
-            consecutive_failures: status.consecutive_failures,
-            probes: status.probes,
-            probe_successes: status.successes,
-            window_calls: status.window.calls,
-            window_failures: status.window.failures,
-            retry_after: status.retry_after,
-            last_transition,
-        })
-    }
-}
-
-impl LimiterStats {
-    fn of<C: Clock>(guard: &Guard<C>, now: Instant) -> Option<Self> {
-        let limiter = guard.decisions().limiter()?;
-        let quota = limiter.quota();
-        Some(Self {
-            available: limiter.available(now),
-            rate_per_second: f64::from(quota.tokens()) / quota.period().as_secs_f64(),
-            burst: quota.burst_size(),
-        })
-    }
-}
-
-impl BulkheadStats {
-    fn of<C: Clock>(guard: &Guard<C>) -> Option<Self> {
-        let snapshot = guard.decisions().bulkhead()?.snapshot();
-        Some(Self {
-            in_use: snapshot.in_use,
-            waiting: snapshot.waiting,
-            capacity: snapshot.capacity,
-            max_waiting: snapshot.max_waiting,
-            closed: snapshot.closed,
-            wait: LatencyStats::of(&guard.waits().snapshot()),
-        })
-    }
-}
-
-impl RetryStats {
-    fn of<C: Clock>(guard: &Guard<C>) -> Self {
-        let tallies = guard.retry_tallies();
-        let retry = guard.decisions().retry();
-        Self {
-            max_attempts: retry.config().max_attempts(),
-            retries: guard.stats().retries,
-            recovered: tallies.recovered,
-            gave_up: tallies.gave_up.iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
-            balance: retry.balance(),
-            pause: LatencyStats::of(&guard.pauses().snapshot()),
-        }
-    }
-}
-
-impl ErrorBudgetStats {
-    fn of<C: Clock>(guard: &Guard<C>, now: Instant) -> Option<Self> {
-        let budget = guard.decisions().error_budget()?;
-        let account = budget.snapshot(now);
-        Some(Self {
-            objective: share(budget.objective()),
-            availability: share(account.availability),
-            calls: account.calls,
-            failures: account.failures,
-            allowed_failures: account.allowed_failures,
-            remaining: share(account.remaining),
-            spent: f64::from(account.spent_millionths) / 1e6,
-            exhausted: account.exhausted,
-            exhausted_total: guard.retry_tallies().budget_exhausted,
-        })
-    }
-}
-
-impl DegradationStats {
-    fn of<C: Clock>(guard: &Guard<C>) -> Option<Self> {
-        let (degradation, component) = guard.degradation()?;
-        Some(Self {
-            component: component.number(),
-            level: degradation.component_level(component),
-            overall: degradation.level(),
-        })
-    }
-}
-
-fn share(ratio: Ratio) -> f64 {
-    f64::from(ratio.numerator()) / f64::from(ratio.denominator())
 }

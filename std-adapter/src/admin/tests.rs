@@ -91,6 +91,14 @@ async fn readiness_follows_the_required_breakers() {
     // The open time is over, and the breaker waits for a probe that only comes if the node is asked.
     clock.advance(Duration::from_millis(7500));
     assert_eq!(ready().await.0, 200);
+    // So it is while the probe is out, and no other call would pass.
+    let probe = send.call(async |attempt| {
+        assert!(attempt.is_probe());
+        assert_eq!(ready().await.0, 200);
+        Err::<(), _>("no")
+    });
+    assert!(probe.await.is_err());
+    assert_eq!(ready().await.0, 503);
 
     send.force_open();
     let reason = "the circuit breaker of `send` is open until it is reset\n";
@@ -205,6 +213,11 @@ async fn after_a_shutdown_the_port_is_free_though_a_client_keeps_its_connection(
     assert_eq!(&some[..15], b"HTTP/1.1 200 OK");
     tokio::time::timeout(HANG, server.shutdown()).await.expect("it waits for a second at most");
     assert!(TcpStream::connect(addr).await.is_err());
+    let mut rest = Vec::new();
+    tokio::time::timeout(HANG, idle.read_to_end(&mut rest))
+        .await
+        .expect("it closes idle connections")
+        .unwrap();
 }
 
 #[tokio::test]

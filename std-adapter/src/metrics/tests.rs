@@ -60,7 +60,7 @@ fn clock() -> Clock {
 fn full(name: &str, clock: Clock) -> Guard<Clock> {
     let policy = Policy::new()
         .rate_limit(rate_limiter::Quota::new(50, Duration::from_millis(500)).burst(9))
-        .bulkhead(bulkhead::Config::new(2))
+        .bulkhead(bulkhead::Config::new(2).max_waiting(0))
         .circuit_breaker(circuit_breaker::Config::consecutive_failures(3).open_for(Duration::from_secs(10)))
         .retry(retry::Config::attempts(3, Backoff::constant(Duration::ZERO)))
         .error_budget(error_budget::Config::new(Ratio::percent(50), Duration::from_secs(60)).minimum_calls(2))
@@ -228,6 +228,82 @@ fn values_follow_what_the_guard_saw() {
     page.expect("dwcp_calls_total{name=\"storage\",outcome=\"ignored\"}", 1.0);
     page.expect("dwcp_calls_total{name=\"storage\",outcome=\"rejected\"}", 1.0);
     page.expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"circuit_breaker\"}", 1.0);
+}
+
+#[test]
+fn each_refusal_is_counted_where_it_was_made() {
+    let guard = full("storage", clock());
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    let timed_out = Options::new().classify(|_: &Result<(), &str>| Report::timed_out().not_retryable());
+    assert!(guard.call_blocking_with(timed_out, |_| Err("late")).is_err());
+    // Two fit, the third one inside them does not.
+    let nested = guard.call_blocking(|_| {
+        guard
+            .call_blocking(|_| {
+                let third = guard.call_blocking(|_| Ok::<_, &str>(()));
+                assert!(third.is_err());
+                Ok::<_, &str>(())
+            })
+            .map_err(|_| "refused")
+    });
+    assert_eq!(nested, Ok(()));
+    let page = Page::of(&metrics);
+    page.expect("dwcp_attempt_timeouts_total{name=\"storage\"}", 1.0);
+    page.expect("dwcp_bulkhead_rejected_total{bulkhead=\"storage\"}", 1.0);
+    page.expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"bulkhead\"}", 1.0);
+    page.expect("dwcp_rate_limiter_allowed_total{limiter=\"storage\"}", 4.0);
+    page.expect("dwcp_rate_limiter_rejected_total{limiter=\"storage\"}", 0.0);
+    // The refused call took no token.
+    page.expect("dwcp_rate_limiter_available_tokens{limiter=\"storage\"}", 6.0);
+
+    for _ in 0..6 {
+        assert!(guard.call_blocking(|_| Ok::<_, &str>(())).is_ok());
+    }
+    for _ in 0..3 {
+        assert!(guard.call_blocking(|_| Ok::<_, &str>(())).is_err());
+    }
+    let expired = Options::new().deadline(Duration::ZERO);
+    assert!(guard.call_blocking_with(expired, |_| Ok::<_, &str>(())).is_err());
+    let page = Page::of(&metrics);
+    page.expect("dwcp_rate_limiter_rejected_total{limiter=\"storage\"}", 3.0);
+    page.expect("dwcp_rate_limiter_allowed_total{limiter=\"storage\"}", 10.0);
+    page.expect("dwcp_bulkhead_rejected_total{bulkhead=\"storage\"}", 1.0);
+    page.expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"rate_limiter\"}", 3.0);
+    page.expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"deadline\"}", 1.0);
+    page.expect("dwcp_calls_total{name=\"storage\",outcome=\"rejected\"}", 5.0);
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn waits_and_pauses_are_told_apart() {
+    let policy = Policy::new()
+        .bulkhead(bulkhead::Config::new(1).max_waiting(1).max_wait(Duration::from_secs(1)))
+        .retry(retry::Config::attempts(2, Backoff::constant(Duration::from_millis(3))));
+    let guard = Guard::with_clock("storage", policy, crate::clock::TokioClock::new()).unwrap();
+    let listed = guard.clone();
+    let metrics = Metrics::new(GuardCollector::new(move || [listed.clone()]));
+    let first = guard.call(async |attempt| {
+        tokio::time::sleep(Duration::from_millis(90)).await;
+        if attempt.number() == 1 { Err("no") } else { Ok(()) }
+    });
+    let second = guard.call(async |_| Ok::<_, &str>(()));
+    let scrape = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let page = Page::of(&metrics);
+        page.expect("dwcp_bulkhead_concurrent{bulkhead=\"storage\"}", 1.0);
+        page.expect("dwcp_bulkhead_queued{bulkhead=\"storage\"}", 1.0);
+    };
+    let (first, second, ()) = tokio::join!(first, second, scrape);
+    assert_eq!((first, second), (Ok(()), Ok(())));
+    let page = Page::of(&metrics);
+    page.expect("dwcp_bulkhead_queued{bulkhead=\"storage\"}", 0.0);
+    let wait = "dwcp_bulkhead_wait_duration_seconds";
+    page.expect(&format!("{wait}_bucket{{le=\"0.1\",bulkhead=\"storage\"}}"), 0.0);
+    page.expect(&format!("{wait}_bucket{{le=\"0.25\",bulkhead=\"storage\"}}"), 1.0);
+    page.expect(&format!("{wait}_count{{bulkhead=\"storage\"}}"), 1.0);
+    let pause = "dwcp_retry_backoff_delay_seconds";
+    page.expect(&format!("{pause}_bucket{{le=\"0.002\",policy=\"storage\"}}"), 0.0);
+    page.expect(&format!("{pause}_bucket{{le=\"0.004\",policy=\"storage\"}}"), 1.0);
 }
 
 #[test]

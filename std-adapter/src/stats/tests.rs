@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use seawall_core::degradation::{Component, Degradation};
 use seawall_core::guard::Policy;
-use seawall_core::{Backoff, ManualClock, bulkhead, circuit_breaker, error_budget, rate_limiter, retry};
+use seawall_core::{
+    Backoff, Instant, ManualClock, bulkhead, circuit_breaker, error_budget, rate_limiter, retry,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -26,6 +28,8 @@ fn a_guard_reads_as_what_was_done_to_it() {
     guard.drive(Arc::clone(&degradation), Component::new(3));
     let success = guard.call_blocking(|_| {
         clock.advance(Duration::from_millis(20));
+        let bulkhead = GuardStats::of(&guard).bulkhead.unwrap();
+        assert_eq!((bulkhead.in_use, bulkhead.waiting), (1, 0));
         Ok::<_, &str>(())
     });
     assert!(success.is_ok());
@@ -54,6 +58,12 @@ fn a_guard_reads_as_what_was_done_to_it() {
     assert_eq!(limiter.rate_per_second.to_bits(), 200_f64.to_bits());
     let bulkhead = guard.bulkhead.unwrap();
     assert_eq!((bulkhead.capacity, bulkhead.max_waiting, bulkhead.in_use), (7, 3, 0));
+    let budget = guard.error_budget.unwrap();
+    assert_eq!((budget.calls, budget.failures, budget.exhausted), (2, 1, false));
+    assert_eq!(
+        [budget.availability, budget.remaining, budget.spent].map(f64::to_bits),
+        [0.5, 0.0, 1.0].map(f64::to_bits)
+    );
     assert_eq!(guard.degradation.unwrap().component, 3);
 }
 

@@ -91,6 +91,9 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
             }
             Err(rejected) => {
                 let attempts = call.attempts();
+                if let Some(edge) = call.budget_edge() {
+                    self.shared.budget_edge(edge, now);
+                }
                 drop(self.call.take());
                 let Some(last) = self.last.take() else { return Err(Err(Error::Rejected(rejected))) };
                 let reason = match rejected {

@@ -34,6 +34,15 @@ impl<T, E> Ended<T, E> {
         }
     }
 
+    /// What an operation whose time was over means.
+    #[cfg(feature = "tokio")]
+    pub(super) fn timed_out(limit: Duration, classify: &impl Classify<T, E>) -> Self {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| classify.timed_out())) {
+            Ok(report) => Self::TimedOut(limit, report),
+            Err(payload) => Self::Panicked(payload),
+        }
+    }
+
     fn report(&self) -> Report {
         match self {
             Self::Returned(_, report) | Self::TimedOut(_, report) => *report,

@@ -1,10 +1,11 @@
 //! An operation that panics counts as one failure and gives everything back, and the panic goes on unwinding.
 
-use core::future::{poll_fn, ready};
+use core::future::{pending, poll_fn, ready};
 use core::pin::pin;
 use core::task::Poll;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use seawall::guard::Classify;
 use seawall::{Attempt, Options, Report};
 use tokio::time::advance;
 
@@ -55,6 +56,23 @@ async fn in_the_classifier() {
     let options = Options::new().classify(|_: &Result<(), ()>| -> Report { panic!("classifier") });
     assert_eq!(message(guard.call_with(options, |_| ready(Ok(())))).await, "classifier");
     assert_eq!((held(&guard), guard.stats().failures, guard.stats().successes), (AFTER, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_classifier_of_a_timeout() {
+    struct Panics;
+    impl Classify<(), ()> for Panics {
+        fn classify(&self, _: &Result<(), ()>) -> Report {
+            unreachable!("it is always too late")
+        }
+        fn timed_out(&self) -> Report {
+            panic!("timeout")
+        }
+    }
+    let guard = guard(ALL);
+    let options = Options::new().classify(Panics);
+    assert_eq!(message(guard.call_with(options, |_| pending())).await, "timeout");
+    assert_eq!((held(&guard), guard.stats().failures), (AFTER, 1));
 }
 
 #[tokio::test(start_paused = true)]

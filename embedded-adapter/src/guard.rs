@@ -143,8 +143,9 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
             let about = attempt.about();
             let result = until(about.deadline(), operation(about)).await;
             now = EmbassyClock.now();
-            let report =
-                result.as_ref().map_or(Report::timed_out(), |result| options.classify.classify(result));
+            let report = result
+                .as_ref()
+                .map_or_else(|| options.classify.timed_out(), |result| options.classify.classify(result));
             let ended = |gave_up| match result {
                 Some(Ok(value)) => Ok(value),
                 Some(Err(error)) => Err(Error::Failed { error, attempts: about.number(), gave_up }),

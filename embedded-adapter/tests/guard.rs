@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use embassy_time::{Duration as Ticks, Timer};
 use seawall_embassy::core::circuit_breaker::{self, State};
+use seawall_embassy::core::guard::Classify;
 use seawall_embassy::core::rate_limiter::Quota;
 use seawall_embassy::core::retry::{self, GiveUp};
 use seawall_embassy::core::{Backoff, Clock, Outcome, bulkhead};
@@ -288,6 +289,25 @@ fn the_classifier_says_what_a_result_means() {
     assert_eq!(world.millis(), 40, "the peer's own delay: {busy:?}");
     let stats = guard.decisions().stats();
     assert_eq!((stats.ignored, stats.failures, stats.retries), (1, 2, 1));
+}
+
+#[test]
+fn what_must_not_run_twice_is_not_retried_after_its_timeout() {
+    struct Once;
+    impl Classify<u64, &'static str> for Once {
+        fn classify(&self, result: &Result<u64, &'static str>) -> Report {
+            Report::from(result)
+        }
+        fn timed_out(&self) -> Report {
+            Report::timed_out().not_retryable()
+        }
+    }
+    let world = World::new();
+    let guard: Guard = Guard::new(RETRY.timeout(millis(30)));
+    let result = world.run(guard.call_with(Options::new().classify(Once), |_| takes(31)));
+    let gave_up = Some(GiveUp::NotRetryable);
+    assert_eq!(result, Err(Error::TimedOut { limit: millis(30), attempts: 1, gave_up }));
+    assert_eq!((guard.decisions().stats().timeouts, guard.decisions().stats().failures), (1, 1));
 }
 
 #[test]

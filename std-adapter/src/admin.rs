@@ -21,10 +21,11 @@
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! use seawall::admin::Admin;
-//! use seawall::{Guard, Policy};
+//! use seawall::{Policy, Registry};
 //!
-//! let guards = vec![Guard::new("send", Policy::new())?];
-//! let admin = Admin::new(move || guards.clone()).require(["send"]);
+//! let registry = Registry::new();
+//! registry.register("send", Policy::new())?;
+//! let admin = Admin::new(move || registry.guards()).require(["send"]);
 //! let draining = admin.drain();
 //! let server = admin.serve("127.0.0.1:0".parse()?).await?;
 //! println!("http://{}/metrics", server.local_addr());

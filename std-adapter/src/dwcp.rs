@@ -61,13 +61,13 @@
 //! ```
 
 mod background;
-mod client;
+pub mod client;
 mod codec;
 mod config;
 mod connection;
 mod error;
 mod liveness;
-mod manager;
+pub mod manager;
 mod message;
 mod outbox;
 mod peer;

@@ -185,6 +185,8 @@ pub struct BreakerStats {
     pub window_calls: u32,
     /// The failed ones among them.
     pub window_failures: u32,
+    /// The slow ones among them.
+    pub window_slow: u32,
     /// How long it still rejects; none while calls pass, or if only a reset helps.
     #[serde(rename = "retry_after_seconds", with = "encode::optional_seconds")]
     pub retry_after: Option<Duration>,

@@ -26,6 +26,8 @@ pub struct Call<'a, const WAITERS: usize = 8, const SLOTS: usize = 10> {
     began: Instant,
     attempts: u32,
     pause: Duration,
+    /// The edge that a refusal after a failed attempt made.
+    edge: Option<Edge>,
     open: bool,
 }
 
@@ -170,7 +172,8 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         now: Instant,
     ) -> Self {
         guard.retry.call_started();
-        Self { guard, grant, slot, deadline, began: now, attempts: 0, pause: Duration::ZERO, open: true }
+        let pause = Duration::ZERO;
+        Self { guard, grant, slot, deadline, began: now, attempts: 0, pause, edge: None, open: true }
     }
 
     /// Asks the breaker for an attempt.
@@ -179,7 +182,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     ///
     /// [`Rejected`] if the breaker is open or the deadline has come.
     /// Before the first attempt the call then counts as rejected and its token comes back; after a failed attempt it counts
-    /// as failed. Either way the call is over.
+    /// as failed, and [`Call::budget_edge`] tells what that did. Either way the call is over.
     pub fn try_attempt(&mut self, now: Instant) -> Result<Attempt<'a, SLOTS>, Rejected> {
         if self.deadline.is_expired(now) {
             return Err(self.refuse(Rejected::DeadlineExpired, now));
@@ -232,6 +235,13 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     /// The attempts that were started.
     pub const fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// The error budget's edge, if the refusal of an attempt ended the call and made it.
+    ///
+    /// A call that [`Call::settle`] ends has it in [`Settled::budget`].
+    pub const fn budget_edge(&self) -> Option<Edge> {
+        self.edge
     }
 
     /// Gives the call up.
@@ -309,7 +319,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             }
             return self.guard.refuse(rejected);
         }
-        self.finish(Outcome::Failure, now);
+        self.edge = self.finish(Outcome::Failure, now);
         rejected
     }
 }

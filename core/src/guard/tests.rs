@@ -180,6 +180,20 @@ fn a_report_says_whether_another_attempt_makes_sense() {
     assert_eq!(guard.stats().timeouts, 1);
 }
 
+#[test]
+fn the_edge_of_a_call_that_a_refused_retry_ends_is_not_lost() {
+    let budget = error_budget::Config::new(Ratio::percent(99), Duration::from_secs(60)).minimum_calls(1);
+    let guard: Guard = Guard::new(FULL.error_budget(budget));
+    let mut call = guard.try_begin(Deadline::NONE, T).unwrap();
+    let attempt = call.try_attempt(T).unwrap();
+    let settled = call.settle(attempt, Report::new(Outcome::Failure), T);
+    assert_eq!((settled.verdict, settled.budget), (Verdict::RetryAfter(MILLI), None));
+    guard.note(guard.breaker().unwrap().force_open());
+    assert_eq!(call.budget_edge(), None);
+    assert!(call.try_attempt(T.saturating_add(MILLI)).is_err());
+    assert_eq!(call.budget_edge(), Some(Edge::Exhausted));
+}
+
 fn waiting(guard: &Guard, now: Instant) -> Waiting<'_, 8, 10> {
     match guard.begin(Deadline::NONE, now).unwrap() {
         Begin::Waiting(waiting) => waiting,

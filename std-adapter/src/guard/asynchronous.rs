@@ -2,10 +2,11 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use seawall_core::guard::{Begin, Call, Error, Waiting};
 use seawall_core::{Clock, Instant};
+use tokio::time::{Sleep, sleep};
 
 use super::running::{Next, Running, deadline};
 use super::timed::timed;
@@ -68,7 +69,9 @@ impl<C: Clock> Guard<C> {
             match running.settle(attempt, ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {
-                    tokio::time::sleep(pause).await;
+                    if !pause.is_zero() {
+                        sleep(pause).await;
+                    }
                     running.resume();
                 }
             }
@@ -96,7 +99,7 @@ async fn wait<'a, C: Clock, E>(
 ) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
     let (until, since) = (waiting.deadline(), waiting.since());
     let mut queued = Queued { shared, waiting: Some(waiting) };
-    let mut timer = pin!(tokio::time::sleep(until.saturating_since(since)));
+    let mut timer = pin!(None::<Sleep>);
     poll_fn(|cx| {
         loop {
             let now = shared.clock.now();
@@ -109,11 +112,17 @@ async fn wait<'a, C: Clock, E>(
                     (call, now)
                 }));
             }
-            if timer.as_mut().poll(cx).is_pending() {
+            if until == Instant::NEVER {
                 return Poll::Pending;
             }
-            // The two clocks may disagree about the last millisecond.
-            timer.set(tokio::time::sleep(until.saturating_since(now)));
+            if timer.is_none() {
+                timer.set(Some(sleep(until.saturating_since(now))));
+            }
+            if let Some(timer) = timer.as_mut().as_pin_mut() {
+                ready!(timer.poll(cx));
+            }
+            // Ask again: the two clocks may disagree about the last millisecond.
+            timer.set(None);
         }
     })
     .await

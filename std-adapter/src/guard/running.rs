@@ -34,6 +34,15 @@ impl<T, E> Ended<T, E> {
         }
     }
 
+    /// What an operation whose time was over means.
+    #[cfg(feature = "tokio")]
+    pub(super) fn timed_out(limit: Duration, classify: &impl Classify<T, E>) -> Self {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| classify.timed_out())) {
+            Ok(report) => Self::TimedOut(limit, report),
+            Err(payload) => Self::Panicked(payload),
+        }
+    }
+
     fn report(&self) -> Report {
         match self {
             Self::Returned(_, report) | Self::TimedOut(_, report) => *report,
@@ -91,6 +100,9 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
             }
             Err(rejected) => {
                 let attempts = call.attempts();
+                if let Some(edge) = call.budget_edge() {
+                    self.shared.budget_edge(edge, now);
+                }
                 drop(self.call.take());
                 let Some(last) = self.last.take() else { return Err(Err(Error::Rejected(rejected))) };
                 let reason = match rejected {

@@ -68,6 +68,6 @@ where
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {
             ready!(timer.poll(cx));
         }
-        Poll::Ready(Ended::TimedOut(this.about.remaining(), this.classify.timed_out()))
+        Poll::Ready(Ended::timed_out(this.about.remaining(), *this.classify))
     }
 }

@@ -97,6 +97,7 @@ fn describe(cause: Cause) -> String {
         Cause::ConsecutiveFailures { failures: 1 } => "1 failure in a row".to_owned(),
         Cause::ConsecutiveFailures { failures } => format!("{failures} failures in a row"),
         Cause::FailureRate { calls, failures } => format!("{failures} of {calls} calls failed"),
+        Cause::SlowCallRate { calls, slow } => format!("{slow} of {calls} calls were slow"),
         Cause::OpenTimeOver => "the open time is over".to_owned(),
         Cause::ProbeFailed => "a probe failed".to_owned(),
         Cause::ProbesSucceeded { successes: 1 } => "1 probe succeeded".to_owned(),

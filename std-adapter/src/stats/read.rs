@@ -65,6 +65,7 @@ impl BreakerStats {
             probe_successes: status.successes,
             window_calls: status.window.calls,
             window_failures: status.window.failures,
+            window_slow: status.window.slow,
             retry_after: status.retry_after,
             last_transition,
         })

@@ -105,3 +105,23 @@ fn a_guard_without_patterns_has_none() {
     assert_eq!((stats.circuit_breaker, stats.rate_limiter, stats.bulkhead), (None, None, None));
     assert_eq!((stats.error_budget, stats.degradation, stats.latency.p50), (None, None, None));
 }
+
+#[test]
+fn slow_calls_are_named_as_the_cause() {
+    let clock = ManualClock::new(Instant::from_secs(5));
+    let span = seawall_core::window::Span::time(Duration::from_secs(60));
+    let rule = circuit_breaker::Config::slow_call_rate(Ratio::percent(50), Duration::from_secs(1), span, 3);
+    let guard = Guard::with_clock("storage", Policy::new().circuit_breaker(rule), &clock).unwrap();
+    let call = |seconds| {
+        let result = guard.call_blocking(|_| {
+            clock.advance(Duration::from_secs(seconds));
+            Ok::<_, &str>(())
+        });
+        assert!(result.is_ok());
+        GuardStats::of(&guard).circuit_breaker.unwrap()
+    };
+    call(0);
+    let breaker = call(2);
+    assert_eq!((breaker.window_calls, breaker.window_failures, breaker.window_slow), (2, 0, 1));
+    assert_eq!(call(2).last_transition.unwrap().cause, "2 of 3 calls were slow");
+}

@@ -1,0 +1,158 @@
+//! A call allocates nothing: counted by a global allocator, for each thread by itself.
+
+use core::cell::Cell;
+use core::time::Duration;
+use std::alloc::{GlobalAlloc, Layout, System};
+
+use seawall::core::{Backoff, Ratio, bulkhead, circuit_breaker, error_budget};
+use seawall::core::{rate_limiter::Quota, retry, window::Span};
+use seawall::{Error, Guard, Policy};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
+}
+
+// SAFETY: every method hands its arguments on to the system's allocator, which keeps the contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The allocations of this thread while `run` runs.
+fn allocations<T>(run: impl FnOnce() -> T) -> (u32, T) {
+    let before = ALLOCATIONS.get();
+    let result = run();
+    (ALLOCATIONS.get() - before, result)
+}
+
+const FULL: Policy = Policy::new()
+    .rate_limit(Quota::per_second(1_000_000).burst(100_000))
+    .bulkhead(bulkhead::Config::new(1).max_wait(Duration::from_millis(1)))
+    .circuit_breaker(
+        circuit_breaker::Config::failure_rate(Ratio::percent(50), Span::time(Duration::from_secs(10)), 1000)
+            .or_consecutive_failures(50),
+    )
+    .retry(retry::Config::attempts(3, Backoff::constant(Duration::ZERO)))
+    .timeout(Duration::from_secs(60))
+    .deadline(Duration::from_secs(600))
+    .error_budget(error_budget::Config::new(Ratio::percent(99), Duration::from_secs(3600)));
+
+#[test]
+fn the_counter_counts() {
+    let (count, kept) = allocations(|| Box::new(7));
+    assert_eq!((count, *kept), (1, 7));
+    assert_eq!(allocations(|| ()).0, 0);
+}
+
+#[test]
+fn an_admitted_blocking_call_allocates_nothing() {
+    let guard = Guard::new("full", FULL).unwrap();
+    assert_eq!(guard.call_blocking(|_| Ok::<_, ()>(1)), Ok(1));
+    let (count, ()) = allocations(|| {
+        for n in 0..1000_u64 {
+            assert_eq!(guard.call_blocking(|_| Ok::<_, ()>(n)), Ok(n));
+        }
+    });
+    assert_eq!(count, 0);
+    let (count, result) = allocations(|| {
+        guard.call_blocking(|attempt| if attempt.number() < 3 { Err(()) } else { Ok(attempt.number()) })
+    });
+    assert_eq!((count, result), (0, Ok(3)), "with two retries");
+}
+
+#[test]
+fn a_refused_call_allocates_nothing() {
+    let guard = Guard::new("full", FULL).unwrap();
+    let (count, refused) = allocations(|| {
+        guard.force_open();
+        guard.call_blocking(|_| Ok::<_, ()>(()))
+    });
+    assert!(refused.unwrap_err().is_rejected());
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_wait_allocates_once_a_thread() {
+    let guard = Guard::new("full", FULL).unwrap();
+    let wait = || {
+        let (count, result) = allocations(|| guard.call_blocking(|_| Ok::<_, ()>(())));
+        assert!(matches!(result, Err(Error::Rejected(_))));
+        count
+    };
+    let counts = guard.call_blocking(|_| Ok::<_, ()>([wait(), wait(), wait()])).unwrap();
+    assert!(counts[0] > 0, "the thread's waker, and what the standard library keeps to park a thread");
+    assert_eq!(counts[1..], [0, 0]);
+}
+
+#[test]
+fn statistics_are_read_without_allocations() {
+    let guard = Guard::new("full", FULL).unwrap();
+    assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_ok());
+    let (count, _) = allocations(|| {
+        let percentile = guard.latencies().percentile(Ratio::percent(95));
+        (guard.stats(), guard.retry_tallies(), percentile, guard.clone())
+    });
+    assert_eq!(count, 0);
+}
+
+#[cfg(feature = "tokio")]
+mod asynchronous {
+    use core::pin::pin;
+    use core::task::{Context, Poll, Waker};
+
+    use super::{FULL, Guard, allocations};
+
+    #[test]
+    fn an_admitted_call_that_is_ready_allocates_nothing() {
+        let guard = Guard::new("full", FULL).unwrap();
+        let poll = |n: u64| {
+            let mut call = pin!(guard.call(async |_| Ok::<_, ()>(n)));
+            call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        assert_eq!(poll(0), Poll::Ready(Ok(0)));
+        let (count, ()) = allocations(|| {
+            for n in 0..1000 {
+                assert_eq!(poll(n), Poll::Ready(Ok(n)));
+            }
+        });
+        assert_eq!(count, 0);
+    }
+
+    /// Two timers: neither the attempt's nor the operation's is a box of ours.
+    #[tokio::test]
+    async fn a_call_that_is_pending_allocates_nothing_in_the_guard() {
+        let guard = Guard::new("full", FULL).unwrap();
+        let pending_once = || async {
+            tokio::task::yield_now().await;
+            Ok::<_, ()>(())
+        };
+        for _ in 0..10 {
+            assert_eq!(guard.call(|_| pending_once()).await, Ok(()));
+        }
+        let before = super::ALLOCATIONS.get();
+        for _ in 0..100 {
+            assert_eq!(guard.call(|_| pending_once()).await, Ok(()));
+        }
+        let after = super::ALLOCATIONS.get();
+        assert_eq!(after - before, 0);
+    }
+}

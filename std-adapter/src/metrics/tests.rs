@@ -277,7 +277,7 @@ fn each_refusal_is_counted_where_it_was_made() {
 #[tokio::test(start_paused = true)]
 async fn waits_and_pauses_are_told_apart() {
     let policy = Policy::new()
-        .bulkhead(bulkhead::Config::new(1).max_waiting(1).max_wait(Duration::from_secs(1)))
+        .bulkhead(bulkhead::Config::new(1).max_waiting(2).max_wait(Duration::from_secs(1)))
         .retry(retry::Config::attempts(2, Backoff::constant(Duration::from_millis(3))));
     let guard = Guard::with_clock("storage", policy, crate::clock::TokioClock::new()).unwrap();
     let listed = guard.clone();
@@ -286,21 +286,21 @@ async fn waits_and_pauses_are_told_apart() {
         tokio::time::sleep(Duration::from_millis(90)).await;
         if attempt.number() == 1 { Err("no") } else { Ok(()) }
     });
-    let second = guard.call(async |_| Ok::<_, &str>(()));
+    let (second, third) = (guard.call(async |_| Ok::<_, &str>(())), guard.call(async |_| Ok::<_, &str>(())));
     let scrape = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let page = Page::of(&metrics);
         page.expect("dwcp_bulkhead_concurrent{bulkhead=\"storage\"}", 1.0);
-        page.expect("dwcp_bulkhead_queued{bulkhead=\"storage\"}", 1.0);
+        page.expect("dwcp_bulkhead_queued{bulkhead=\"storage\"}", 2.0);
     };
-    let (first, second, ()) = tokio::join!(first, second, scrape);
-    assert_eq!((first, second), (Ok(()), Ok(())));
+    let (first, second, third, ()) = tokio::join!(first, second, third, scrape);
+    assert_eq!((first, second, third), (Ok(()), Ok(()), Ok(())));
     let page = Page::of(&metrics);
     page.expect("dwcp_bulkhead_queued{bulkhead=\"storage\"}", 0.0);
     let wait = "dwcp_bulkhead_wait_duration_seconds";
     page.expect(&format!("{wait}_bucket{{le=\"0.1\",bulkhead=\"storage\"}}"), 0.0);
-    page.expect(&format!("{wait}_bucket{{le=\"0.25\",bulkhead=\"storage\"}}"), 1.0);
-    page.expect(&format!("{wait}_count{{bulkhead=\"storage\"}}"), 1.0);
+    page.expect(&format!("{wait}_bucket{{le=\"0.25\",bulkhead=\"storage\"}}"), 2.0);
+    page.expect(&format!("{wait}_count{{bulkhead=\"storage\"}}"), 2.0);
     let pause = "dwcp_retry_backoff_delay_seconds";
     page.expect(&format!("{pause}_bucket{{le=\"0.002\",policy=\"storage\"}}"), 0.0);
     page.expect(&format!("{pause}_bucket{{le=\"0.004\",policy=\"storage\"}}"), 1.0);

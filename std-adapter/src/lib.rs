@@ -1,4 +1,4 @@
-//! Seawall for servers.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "admin")]
 pub mod admin;
@@ -21,3 +21,8 @@ pub use registry::Registry;
 pub use seawall_core as core;
 pub use seawall_core::guard::{Error, Policy, Rejected, Report};
 pub use seawall_core::retry::GiveUp;
+
+/// The examples of the repository's front page, compiled and run with the doc tests.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;

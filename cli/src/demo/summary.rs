@@ -23,6 +23,8 @@ pub(crate) struct PassSummary {
     pub(crate) amplification: Option<f64>,
     /// Waiting times of all calls that were let through.
     pub(crate) latency: Latency,
+    /// Calls that were under way at once, at most.
+    pub(crate) most_in_flight: u64,
     pub(crate) transitions: Vec<Transition>,
     pub(crate) openings: usize,
     /// From the heal until the breaker closed for good.
@@ -38,6 +40,7 @@ impl PassSummary {
             amplification: books.amplification(),
             audit: Audit::of(record),
             latency: record.newest().map(|report| report.overall).unwrap_or_default(),
+            most_in_flight: record.samples.iter().map(|report| report.in_flight).max().unwrap_or_default(),
             transitions: record.transitions.clone(),
             openings: record.openings(),
             heal_to_closed_ms: record.heal_to_closed_ms(),
@@ -120,6 +123,10 @@ pub(crate) fn text(
     page.gap();
     books(&mut page, &on);
     page.gap();
+    if let Some(off) = &off {
+        comparison(&mut page, &on, off);
+        page.gap();
+    }
     page.line(&if verdict.passed() {
         paint.good(&verdict.to_string())
     } else {
@@ -208,6 +215,7 @@ fn attempts(page: &mut Page, on: &PassSummary, off: Option<&PassSummary>) {
             [p50_us, p95_us, p99_us].map(|micros| text::duration(micros).replace(' ', "")).join(" ")
         }),
     );
+    page.row("most calls under way at once", &each(&|pass| text::count(pass.most_in_flight)));
     page.row("longest wait of a caller", &each(&|pass| text::duration(pass.latency.worst_us)));
     page.row(
         "waited in vain, per message",
@@ -266,6 +274,23 @@ fn breaker(page: &mut Page, record: &Record, on: &PassSummary) {
             text::moment(record.schedule.duration_ms)
         ));
     }
+}
+
+/// What the protection changed, in a few sentences of numbers.
+fn comparison(page: &mut Page, on: &PassSummary, off: &PassSummary) {
+    let failed = |pass: &PassSummary| text::share(pass.books.all_failed(), pass.books.sent);
+    let longest = |pass: &PassSummary| text::duration(pass.latency.worst_us);
+    let ratio = |pass: &PassSummary| text::ratio(pass.amplification);
+    page.title("What the protection changed");
+    page.line(&format!(
+        "  messages that failed after their callers had waited: {}, without it {}",
+        failed(on),
+        failed(off)
+    ));
+    page.line(&format!("  attempts for each call: {}, without it {}", ratio(on), ratio(off)));
+    page.line(&format!("  longest wait: {}, without it {}", longest(on), longest(off)));
+    let rejected = text::share(on.books.all_rejected(), on.books.sent);
+    page.line(&format!("  rejected at once, where trying made no sense or there was no room: {rejected}"));
 }
 
 /// The first and the last changes if there are many, else all of them and none.

@@ -90,9 +90,10 @@ fn draw_title(area: &Area, record: &Record, title: &str) -> Result<(), DrawError
     let books = record.newest().map(|report| report.books.clone()).unwrap_or_default();
     let longest = record.newest().map_or(0, |report| report.overall.worst_us);
     let line = format!(
-        "{} sent, {} succeeded, {} attempts a call, longest wait {}",
+        "{} sent, {} succeeded, {} failed, {} attempts a call, longest wait {}",
         text::count(books.sent),
         text::share(books.succeeded, books.sent),
+        text::share(books.all_failed(), books.sent),
         text::ratio(books.amplification()),
         text::duration(longest),
     );

@@ -2,4 +2,5 @@
 
 pub mod bulkhead;
 pub mod circuit_breaker;
+pub mod load_shedder;
 pub mod rate_limiter;

@@ -1,5 +1,6 @@
 //! How is the whole doing?
 
+pub mod burn_rate;
 pub mod check;
 pub mod composite;
 pub mod degradation;

@@ -18,6 +18,7 @@ pub mod time;
 
 pub use admission::bulkhead::{self, Bulkhead};
 pub use admission::circuit_breaker::{self, CircuitBreaker};
+pub use admission::load_shedder::{self, LoadShedder};
 pub use admission::rate_limiter::{self, RateLimiter};
 pub use atomic::rng::{self, Rng};
 pub use attempt::backoff::{self, Backoff};
@@ -27,6 +28,7 @@ pub use attempt::timeout::{self, Timeout};
 pub use config::ConfigError;
 pub use events::{Event, EventRing};
 pub use guard::{Guard, Policy};
+pub use health::burn_rate::{self, BurnRate};
 pub use health::check::{self, HealthCheck};
 pub use health::composite::{self, Composite};
 pub use health::degradation::{self, Degradation};

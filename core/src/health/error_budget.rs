@@ -3,7 +3,8 @@
 //! The objective says which share of calls succeeds; the rest is the budget that failures spend.
 //! It is exhausted when the share of successes over the rolling window falls below the objective, and recovers when the
 //! failures have left the window; it refuses nothing by itself.
-//! For a pattern that stops calls see [`circuit_breaker`](crate::admission::circuit_breaker).
+//! How fast the budget is being spent is what [`burn_rate`](super::burn_rate) looks at; for a pattern that stops calls see
+//! [`circuit_breaker`](crate::admission::circuit_breaker).
 //!
 //! # Examples
 //!
@@ -146,18 +147,18 @@ pub struct Snapshot {
 
 /// What the word holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State(u32);
+pub(super) struct State(u32);
 
 impl State {
     const EXHAUSTED: u32 = 1;
     const ONE_EDGE: u32 = 2;
 
-    const fn is_exhausted(self) -> bool {
+    pub(super) const fn is_exhausted(self) -> bool {
         self.0 & Self::EXHAUSTED != 0
     }
 
     /// The other side of the line.
-    const fn cross(self) -> Self {
+    pub(super) const fn cross(self) -> Self {
         Self(self.0.wrapping_add(Self::ONE_EDGE) ^ Self::EXHAUSTED)
     }
 }

@@ -114,7 +114,7 @@ use crate::atomic::sync::{AtomicU32, Ordering};
 use crate::config::ConfigError;
 use crate::time::Instant;
 
-use sample::KINDS;
+pub(crate) use sample::KINDS;
 pub use sample::{Sample, Totals};
 use shape::{Bucket, Shape};
 pub use shape::{MAX_CALLS, Span};
@@ -251,6 +251,18 @@ impl<const SLOTS: usize> Window<SLOTS> {
             return Totals::ZERO;
         }
         self.totals_at(|| self.current(now))
+    }
+
+    /// The counts at `now` of each kind of sample, in the order of [`Sample::of_kind`], for a pattern with kinds of its own.
+    pub(crate) fn kinds(&self, now: Instant) -> [u32; KINDS] {
+        if SLOTS == 0 {
+            return [0; KINDS];
+        }
+        loop {
+            if let Some(counts) = self.counts(self.current(now)) {
+                return counts;
+            }
+        }
     }
 
     /// The sums at what `bucket` says, which is asked again if they have to be read again.

@@ -1,7 +1,7 @@
 //! What a window is told, and what it tells.
 
 /// How many kinds of samples there are.
-pub(super) const KINDS: usize = 4;
+pub(crate) const KINDS: usize = 4;
 
 /// What is counted of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,11 @@ impl Sample {
     /// The sample with these two properties.
     pub const fn new(failure: bool, slow: bool) -> Self {
         Self { failure, slow }
+    }
+
+    /// The sample that has counter `kind`, of which the two lowest bits count.
+    pub(crate) const fn of_kind(kind: usize) -> Self {
+        Self::new(kind & 1 != 0, kind & 2 != 0)
     }
 
     /// Whether the call failed.

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::job::{Context, Job};
 use crate::results::Tally;
-use crate::rungs::{bench, cross, deny, e2e, features, fuzz, lint, loom, tidy, unit};
+use crate::rungs::{bench, cross, deny, e2e, features, fuzz, lint, loom, target, tidy, unit};
 use crate::setup::Missing;
 use crate::table::{Row, Verdict};
 
@@ -37,6 +37,11 @@ pub(crate) const LADDER: &[Rung] = &[
         run: loom::run,
     },
     Rung { name: "cross", about: "core and the embassy adapter for Cortex-M and RISC-V", run: cross::run },
+    Rung {
+        name: "target",
+        about: "core's scenarios on an emulated Cortex-M3 and Cortex-M0",
+        run: target::run,
+    },
     Rung { name: "e2e", about: "the release build as processes on real sockets", run: e2e::run },
     Rung { name: "fuzz", about: "each fuzz target, from its corpus, for ten seconds", run: fuzz::run },
     Rung { name: "bench", about: "each benchmark once", run: bench::run },

@@ -19,6 +19,7 @@ const HELP: &str = "\
 cargo xtask test [RUNG…]   runs every rung of the ladder, or the rungs named
 cargo xtask preflight      runs the rungs that a change should pass before it is shown to anyone
 cargo xtask list           lists the rungs
+cargo xtask instructions   prints how many instructions each pattern takes on a Cortex-M3 and a Cortex-M0
 
 With CI=true a rung that is skipped counts as failed.
 ";
@@ -40,6 +41,16 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
+        ["instructions"] => match rungs::target::instructions() {
+            Ok(table) => {
+                print!("{table}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("xtask: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
         ["preflight"] => climb(PREFLIGHT),
         ["test"] => climb(&[]),
         ["test", names @ ..] => climb(names),

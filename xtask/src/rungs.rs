@@ -8,6 +8,7 @@ pub(crate) mod features;
 pub(crate) mod fuzz;
 pub(crate) mod lint;
 pub(crate) mod loom;
+pub(crate) mod target;
 pub(crate) mod tidy;
 pub(crate) mod unit;
 

@@ -1,5 +1,7 @@
 //! The tools that a rung needs: found, or installed where that is allowed, or named to the person.
 
+mod firmware;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::job::Job;
+pub(crate) use firmware::{Qemu, need_linker};
 
 /// What a rung cannot run without, and how to get it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::job::Job;
 use crate::results::Tally;
-use crate::setup::{self, Bare};
+use crate::setup;
 
 /// A target, and whether it lacks compare-and-swap.
 struct Target {
@@ -36,9 +36,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         if target.emulates_atomics {
             command.args(["--features", "seawall-core/portable-atomic,portable-atomic/critical-section"]);
         }
-        if let Bare::FromSource { rustc } = bare {
-            command.arg("-Zbuild-std=core,alloc").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
-        }
+        bare.apply(&mut command);
         let passed = job.step(&mut command)?.passed();
         if !passed {
             job.because(format!("{} does not build", target.triple));

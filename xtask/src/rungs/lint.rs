@@ -6,11 +6,11 @@ use crate::job::Job;
 use crate::results::Tally;
 use crate::setup;
 
-/// The workspace, and the fuzz package that stands outside it.
+/// The workspace, and the packages that stand outside it.
 pub(crate) fn fmt(job: &mut Job<'_>) -> Result<Tally> {
     setup::need_component(job, "fmt", "rustfmt")?;
     let mut tally = Tally::default();
-    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "on-target/Cargo.toml"] {
         if !job.context.root.join(manifest).is_file() {
             continue;
         }

@@ -77,7 +77,8 @@ fn text_files(job: &mut Job<'_>) -> Result<Vec<(String, String)>> {
 }
 
 fn changed_locks(job: &mut Job<'_>) -> Result<Vec<String>> {
-    let changed = git(job, &["diff", "--name-only", "HEAD", "--", "Cargo.lock", "fuzz/Cargo.lock"])?;
+    let locks = ["Cargo.lock", "fuzz/Cargo.lock", "on-target/Cargo.lock"];
+    let changed = git(job, &[&["diff", "--name-only", "HEAD", "--"], &locks[..]].concat())?;
     Ok(changed.lines().map(str::to_owned).collect())
 }
 

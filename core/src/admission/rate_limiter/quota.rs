@@ -131,6 +131,25 @@ impl Scale {
             }
             unit += 1;
         }
+        // Round units divide the usual periods, and may lie beyond those that were tried one by one.
+        let mut power = 1;
+        while power < smallest {
+            power *= 10;
+        }
+        let round = if power / 5 >= smallest {
+            power / 5
+        } else if power / 2 >= smallest {
+            power / 2
+        } else {
+            power
+        };
+        let divides = (period as u128).is_multiple_of(tokens as u128 * round as u128);
+        if divides
+            && round < smallest * 2
+            && let Some(scale) = Self::with(period, tokens, burst, 1, round)
+        {
+            return scale;
+        }
         let mut unit = smallest;
         while unit < u64::MAX / 4 {
             if let Some(scale) = Self::with(period, tokens, burst, 1, unit) {

@@ -1,0 +1,23 @@
+//! The scenarios that also run on microcontrollers, as ordinary tests.
+//!
+//! They use core's public API alone, without `std`.
+//! `on-target/build.rs` finds them by their `cfg_attr` line, so a scenario is written once and listed nowhere.
+
+#[path = "scenarios/backoff.rs"]
+mod backoff;
+#[path = "scenarios/breaker.rs"]
+mod breaker;
+#[path = "scenarios/bulkhead.rs"]
+mod bulkhead;
+#[path = "scenarios/clocks.rs"]
+mod clocks;
+#[path = "scenarios/guard.rs"]
+mod guard;
+#[path = "scenarios/health.rs"]
+mod health;
+#[path = "scenarios/limiter.rs"]
+mod limiter;
+#[path = "scenarios/support.rs"]
+mod support;
+#[path = "scenarios/window.rs"]
+mod window;

@@ -7,8 +7,8 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
-use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::exception;
 use seawall_core::circuit_breaker::{self, State};
 use seawall_core::error_budget::{self, ErrorBudget};
@@ -68,10 +68,14 @@ fn timer() -> SYST {
 }
 
 /// Lets the handler come once more, after a number of ticks that sweeps over the lengths of the calls.
+///
+/// The timer ran on while the handler was at work, so the handler may be due again by now: that is taken back, or the main
+/// program would never get on.
 fn arm(timer: &mut SYST) {
     let ticks = 8 + CAME.load(Ordering::Relaxed) * 7 % 1201;
     timer.set_reload(ticks as u32);
     timer.clear_current();
+    SCB::clear_pendst();
 }
 
 #[exception]
@@ -81,7 +85,6 @@ fn SysTick() {
     }
     JOBS[JOB.load(Ordering::Relaxed)]();
     add(&CAME, 1);
-    // The time runs from here on, so that the main program always gets on.
     arm(&mut timer());
 }
 
@@ -198,6 +201,8 @@ fn hold_or_wait(bulkhead: &Bulkhead<4>) {
         Ok(bulkhead::Entry::Waiting(mut waiter)) => {
             let _ = waiter.poll(core::task::Waker::noop(), NOW);
         }
+        // Whoever gave up while the main program has the turn keeps its seat until that gets on.
+        Err(bulkhead::Rejected::QueueFull { .. }) => {}
         Err(rejected) => panic!("{rejected}"),
     }
 }

@@ -100,7 +100,7 @@ pub(crate) fn t40_one_more_each_interval() {
             let mut now = s(1000);
             assert_eq!(burst(&limiter, capacity + 1, now), capacity);
             for _ in 0..3 * capacity {
-                now = now.saturating_add(interval - NANO);
+                now = now.saturating_add(interval.saturating_sub(NANO));
                 let rejected = limiter.try_acquire(now).unwrap_err();
                 assert_eq!(rejected.retry_after(), Some(NANO), "one each {seconds} s, {capacity} at most");
                 now = now.saturating_add(NANO);

@@ -1,8 +1,8 @@
 //! How far is the service degraded, over all of its components?
 //!
 //! Each component reports a level; the level of the whole is the worst of them.
-//! What a level switches off is for the caller to say; where a level comes from too: [`Level::for_ratio`] and
-//! [`Level::for_rate`] are the usual rules, an [`error_budget`](super::error_budget)'s edge is another source.
+//! What a level switches off is for the caller to say, for instance by [`features`](super::features); where a level comes from too: [`Level::for_ratio`] and
+//! [`Level::for_rate`] are the usual rules, [`auto_degradation`](super::auto_degradation) adds patience to them, an [`error_budget`](super::error_budget)'s edge is another source.
 //!
 //! # Examples
 //!
@@ -100,7 +100,7 @@ impl Level {
         )
     }
 
-    const fn for_wide(value: u128, threshold: u128) -> Self {
+    pub(super) const fn for_wide(value: u128, threshold: u128) -> Self {
         if value > threshold * 2 {
             Self::Emergency
         } else if value * 2 > threshold * 3 {

@@ -1,0 +1,169 @@
+//! Which features does a level leave switched on?
+//!
+//! A set of up to 32 features, and one set for each [`Level`](super::degradation::Level).
+//!
+//! # Examples
+//!
+//! ```
+//! use seawall_core::health::degradation::Level;
+//! use seawall_core::health::features::{Features, FeaturesByLevel};
+//!
+//! const SEARCH: Features = Features::of(0);
+//! const THUMBNAILS: Features = Features::of(1);
+//! const ORDERS: Features = Features::of(2);
+//!
+//! static LEFT: FeaturesByLevel = FeaturesByLevel::new(Features::ALL)
+//!     .degraded(Features::ALL.without(THUMBNAILS))
+//!     .severely_degraded(ORDERS.with(SEARCH))
+//!     .emergency(ORDERS);
+//!
+//! assert!(LEFT.at(Level::Normal).contains(THUMBNAILS));
+//! assert!(!LEFT.at(Level::Degraded).contains(THUMBNAILS));
+//! assert!(LEFT.at(Level::Emergency).contains(ORDERS));
+//! ```
+//!
+//! # Cost
+//!
+//! A comparison of bits; no state.
+
+use core::fmt;
+
+use crate::health::degradation::Level;
+
+/// How many features there are room for.
+pub const MAX_FEATURES: u8 = 32;
+
+/// A set of features.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Features(u32);
+
+impl Features {
+    /// No feature.
+    pub const NONE: Self = Self(0);
+    /// Every feature.
+    pub const ALL: Self = Self(u32::MAX);
+
+    /// The set of feature `n` alone.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is not below [`MAX_FEATURES`]; in a `const` this is a compile error.
+    pub const fn of(n: u8) -> Self {
+        assert!(n < MAX_FEATURES, "a feature's number is below 32");
+        Self(1 << n)
+    }
+
+    /// The set whose features are the bits of `bits` that are set.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The features as bits.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// These features and the others.
+    #[must_use = "the set itself does not change"]
+    pub const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// These features except the others.
+    #[must_use = "the set itself does not change"]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Whether all of the others are among these.
+    #[inline]
+    pub const fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+}
+
+impl fmt::Debug for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Features ")?;
+        f.debug_set().entries((0..MAX_FEATURES).filter(|&n| self.contains(Self::of(n)))).finish()
+    }
+}
+
+/// The features that each level leaves switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeaturesByLevel([Features; Level::ALL.len()]);
+
+impl FeaturesByLevel {
+    /// `features` at every level.
+    pub const fn new(features: Features) -> Self {
+        Self([features; Level::ALL.len()])
+    }
+
+    /// What is left when the service is degraded, and when it is worse, unless something else is said of that.
+    #[must_use = "the sets are returned"]
+    pub const fn degraded(self, features: Features) -> Self {
+        let [normal, ..] = self.0;
+        Self([normal, features, features, features])
+    }
+
+    /// What is left when it is severely degraded, and in an emergency, unless something else is said of that.
+    #[must_use = "the sets are returned"]
+    pub const fn severely_degraded(self, features: Features) -> Self {
+        let [normal, degraded, ..] = self.0;
+        Self([normal, degraded, features, features])
+    }
+
+    /// What is left in an emergency.
+    #[must_use = "the sets are returned"]
+    pub const fn emergency(self, features: Features) -> Self {
+        let [normal, degraded, severely_degraded, _] = self.0;
+        Self([normal, degraded, severely_degraded, features])
+    }
+
+    /// What is left at `level`.
+    ///
+    /// # Complexity
+    ///
+    /// O(1).
+    #[inline]
+    pub const fn at(&self, level: Level) -> Features {
+        self.0[level as usize]
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    extern crate std;
+    use std::format;
+
+    use super::{Features, FeaturesByLevel};
+    use crate::health::degradation::Level;
+
+    #[test]
+    fn sets_follow_their_bits() {
+        let (a, b) = (Features::of(0), Features::of(31));
+        assert_eq!(a.with(b).bits(), 0x8000_0001);
+        assert_eq!(a.with(b).without(a), b);
+        assert!(a.with(b).contains(a) && !a.contains(a.with(b)));
+        assert!(Features::NONE.contains(Features::NONE) && Features::ALL.contains(Features::ALL));
+        assert_eq!(Features::from_bits(5), Features::of(2).with(a));
+        assert_eq!(format!("{:?}", a.with(b)), "Features {0, 31}");
+    }
+
+    #[test]
+    fn a_worse_level_has_what_the_better_one_has_unless_it_is_said() {
+        let at = |sets: FeaturesByLevel| Level::ALL.map(|level| sets.at(level).bits());
+        let all = FeaturesByLevel::new(Features::from_bits(7));
+        assert_eq!(at(all), [7, 7, 7, 7]);
+        let degraded = all.degraded(Features::from_bits(3));
+        assert_eq!(at(degraded), [7, 3, 3, 3]);
+        assert_eq!(at(degraded.severely_degraded(Features::of(0))), [7, 3, 1, 1]);
+        assert_eq!(at(degraded.emergency(Features::NONE)), [7, 3, 3, 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "below 32")]
+    fn a_feature_beyond_the_set_is_refused() {
+        let _ = Features::of(32);
+    }
+}

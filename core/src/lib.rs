@@ -37,6 +37,7 @@ pub use health::error_budget::{self, ErrorBudget};
 pub use health::features::{self, Features};
 pub use health::latency_budget::{self, LatencyBudget};
 pub use health::threshold::{self, Threshold};
+pub use measure::change::{self, ChangeDetector};
 pub use measure::histogram::{self, Histogram};
 pub use measure::rotating::{self, RotatingHistogram};
 pub use measure::window::{self, Window};

@@ -1,6 +1,6 @@
 //! Which features does a level leave switched on?
 //!
-//! A set of up to 32 features, and one set for each [`Level`](super::degradation::Level).
+//! A set of up to 32 features, and one set for each [`Level`].
 //!
 //! # Examples
 //!

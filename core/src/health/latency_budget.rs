@@ -2,7 +2,7 @@
 //!
 //! The promise says which share of the calls takes no longer than the target: "95 % within 100 ms".
 //! A call that takes longer is a violation, and violations spend the budget of the rest, as failures spend an
-//! [`error_budget`](super::error_budget). Failed calls are for that one; whether they count here too is for the caller to
+//! [`error_budget`]. Failed calls are for that one; whether they count here too is for the caller to
 //! say. It refuses nothing by itself.
 //!
 //! # Examples
@@ -45,7 +45,7 @@
 //!
 //! # Ordering
 //!
-//! That of [`error_budget`](super::error_budget): each edge is told to one caller, and edges alternate.
+//! That of [`error_budget`]: each edge is told to one caller, and edges alternate.
 //! The histogram takes part in no decision.
 //!
 //! # Progress

@@ -1,10 +1,8 @@
 //! Core's patterns allocate nothing: it links no allocator, and this counts what its callers would see.
 
-use core::cell::Cell;
 use core::fmt::Write as _;
 use core::task::{Poll, Waker};
 use core::time::Duration;
-use std::alloc::{GlobalAlloc, Layout, System};
 
 use seawall_core::circuit_breaker::{self, CircuitBreaker};
 use seawall_core::degradation::{Component, Degradation, Level};
@@ -20,35 +18,11 @@ use seawall_core::{
     ManualClock, Outcome, Policy, Ratio, Retry, Rng, Timeout, Window, bulkhead, retry,
 };
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
-}
-
-// SAFETY: every method hands its arguments on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
 /// Runs it twice, the second time counted: what a test prints or parks the first time is not core's.
 fn assert_allocates_nothing(mut run: impl FnMut()) {
     run();
-    let before = ALLOCATIONS.get();
-    run();
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    let counted = allocation_counter::measure(run);
+    assert_eq!(counted.count_total, 0);
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -72,9 +46,8 @@ impl core::fmt::Write for Text {
 
 #[test]
 fn the_counter_counts() {
-    let before = ALLOCATIONS.get();
-    let kept = Box::new(7);
-    assert_eq!((ALLOCATIONS.get() - before, *kept), (1, 7));
+    let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(7))));
+    assert_eq!(counted.count_total, 1);
 }
 
 static GUARD: Guard = Guard::new(

@@ -1,47 +1,16 @@
-//! A call allocates nothing: counted by a global allocator, for each thread by itself.
+//! A call allocates nothing: counted by the allocator of `allocation-counter`, for each thread by itself.
 
-use core::cell::Cell;
 use core::time::Duration;
-use std::alloc::{GlobalAlloc, Layout, System};
 
 use seawall::core::{Backoff, Ratio, bulkhead, circuit_breaker, error_budget};
 use seawall::core::{rate_limiter::Quota, retry, window::Span};
 use seawall::{Error, Guard, Policy};
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
-}
-
-// SAFETY: every method hands its arguments on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
 /// The allocations of this thread while `run` runs.
-fn allocations<T>(run: impl FnOnce() -> T) -> (u32, T) {
-    let before = ALLOCATIONS.get();
-    let result = run();
-    (ALLOCATIONS.get() - before, result)
+fn allocations<T>(run: impl FnOnce() -> T) -> (u64, T) {
+    let mut result = None;
+    let counted = allocation_counter::measure(|| result = Some(run()));
+    (counted.count_total, result.expect("it ran"))
 }
 
 const FULL: Policy = Policy::new()
@@ -116,6 +85,8 @@ fn statistics_are_read_without_allocations() {
 
 #[cfg(feature = "tokio")]
 mod asynchronous {
+    use core::future::poll_fn;
+    use core::mem;
     use core::pin::pin;
     use core::task::{Context, Poll, Waker};
 
@@ -137,22 +108,25 @@ mod asynchronous {
         assert_eq!(count, 0);
     }
 
-    /// Two timers: neither the attempt's nor the operation's is a box of ours.
+    /// The attempt's timer is armed, and it is no box of ours.
     #[tokio::test]
     async fn a_call_that_is_pending_allocates_nothing_in_the_guard() {
         let guard = Guard::new("full", FULL).unwrap();
-        let pending_once = || async {
-            tokio::task::yield_now().await;
-            Ok::<_, ()>(())
+        let run = || {
+            let mut call = pin!(guard.call(|_| {
+                let mut first = true;
+                poll_fn(
+                    move |_| {
+                        if mem::take(&mut first) { Poll::Pending } else { Poll::Ready(Ok::<_, ()>(())) }
+                    },
+                )
+            }));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(call.as_mut().poll(&mut cx).is_pending());
+            assert_eq!(call.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
         };
-        for _ in 0..10 {
-            assert_eq!(guard.call(|_| pending_once()).await, Ok(()));
-        }
-        let before = super::ALLOCATIONS.get();
-        for _ in 0..100 {
-            assert_eq!(guard.call(|_| pending_once()).await, Ok(()));
-        }
-        let after = super::ALLOCATIONS.get();
-        assert_eq!(after - before, 0);
+        run();
+        let (count, ()) = allocations(|| (0..100).for_each(|_| run()));
+        assert_eq!(count, 0);
     }
 }

@@ -49,12 +49,12 @@ struct InFlight {
 
 impl InFlight {
     fn enter(&self) {
-        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(now, Ordering::SeqCst);
+        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(now, Ordering::Relaxed);
     }
 
     fn leave(&self) {
-        self.now.fetch_sub(1, Ordering::SeqCst);
+        self.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -72,7 +72,7 @@ async fn of_a_thousand_calls_ten_run_at_once_and_the_books_balance() {
         .map(|n| {
             let (guard, in_flight) = (guard.clone(), Arc::clone(&in_flight));
             tokio::spawn(async move {
-                in_flight.asked.fetch_add(1, Ordering::SeqCst);
+                in_flight.asked.fetch_add(1, Ordering::Relaxed);
                 guard
                     .call(async |attempt: Attempt| {
                         in_flight.enter();
@@ -98,11 +98,11 @@ async fn of_a_thousand_calls_ten_run_at_once_and_the_books_balance() {
             Err(_) => aborted += 1,
         }
     }
-    assert!(in_flight.most.load(Ordering::SeqCst) <= 10, "never more than the bulkhead allows");
+    assert!(in_flight.most.load(Ordering::Relaxed) <= 10, "never more than the bulkhead allows");
     let stats = guard.stats();
     assert_eq!((stats.successes, stats.failures, stats.rejected()), (succeeded, failed, rejected));
     // A task that was aborted before its first poll never asked.
-    let asked = u64::from(in_flight.asked.load(Ordering::SeqCst));
+    let asked = u64::from(in_flight.asked.load(Ordering::Relaxed));
     assert_eq!(succeeded + failed + rejected + stats.cancelled, asked, "{stats:?}");
     assert!(stats.cancelled <= aborted, "{stats:?}");
     assert_eq!(succeeded + failed + rejected + aborted, 1000);
@@ -135,5 +135,5 @@ async fn every_call_that_may_wait_gets_its_turn() {
     for task in tasks {
         assert_eq!(timeout(Duration::from_secs(60), task).await.expect("a hang").unwrap(), Ok(()));
     }
-    assert_eq!((guard.stats().successes, in_flight.most.load(Ordering::SeqCst)), (260, 10));
+    assert_eq!((guard.stats().successes, in_flight.most.load(Ordering::Relaxed)), (260, 10));
 }

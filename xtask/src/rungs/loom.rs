@@ -19,7 +19,7 @@ use super::{sources_in, sources_under, stem, tests_of};
 use crate::job::Job;
 use crate::process::Ended;
 use crate::results::{Tally, finished};
-use crate::wrapper::ExtraCfg;
+use crate::wrapper::Wrapper;
 use claims::{Model, models_in, mutants_in};
 
 /// A broken protocol can make a model explore without end where the sound one ends in seconds.
@@ -85,18 +85,19 @@ fn claims_tally(job: &mut Job<'_>, mutants: &BTreeSet<String>, models: &[Model])
 
 /// Whether the model fails where the mutant is compiled into core.
 fn is_caught(job: &mut Job<'_>, model: &Model, path: &str, mutant: &str) -> Result<bool> {
-    let wrapper = ExtraCfg::Mutant(mutant).link(&job.context.wrappers())?;
-    let mutated = |job: &Job<'_>| {
-        let mut cargo = cargo(job);
-        cargo.args(["--test", &model.file]).env("RUSTC_WORKSPACE_WRAPPER", &wrapper);
-        cargo
-    };
+    let mut clean = in_loom(job.context.cargo(), job);
+    job.must(clean.args(["clean", "--quiet", "--package", "seawall-core", "--profile", "loom"]))?;
+    let mut build = cargo(job);
+    build.args(["--no-run", "--test", &model.file]);
+    Wrapper::Mutant(mutant).apply(&mut build, &job.context.wrappers())?;
+    let step = job.step(&mut build)?;
     // A mutant that does not compile would otherwise count as caught.
-    if !job.step(mutated(job).arg("--no-run"))?.passed() {
+    let Some(program) = executable(&step.output).filter(|_| step.passed()) else {
         job.because(format!("the mutant {mutant} does not compile"));
         return Ok(false);
-    }
-    let step = job.step_within(mutated(job).args(["--", "--exact", path]), MUTANT_LIMIT)?;
+    };
+    let mut run = in_loom(job.context.tool(program), job);
+    let step = job.step_within(run.args(["--exact", path]), MUTANT_LIMIT)?;
     match step.ended {
         Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
         Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
@@ -107,16 +108,42 @@ fn is_caught(job: &mut Job<'_>, model: &Model, path: &str, mutant: &str) -> Resu
     Ok(step.ended == Ended::Failure)
 }
 
-/// `cargo test` of the models, in a folder of its own: `--cfg loom` is for every crate and changes tokio too.
+/// The test program in what `cargo test --no-run` says.
+fn executable(output: &str) -> Option<&str> {
+    let line = output.lines().rev().find_map(|line| line.trim_start().strip_prefix("Executable "))?;
+    line.split_once(" (")?.1.strip_suffix(')')
+}
+
+/// `cargo test` of the models.
 fn cargo(job: &Job<'_>) -> Command {
-    let mut cargo = job.context.cargo();
+    let mut cargo = in_loom(job.context.cargo(), job);
+    cargo.args(["test", "--locked", "--package", "seawall-loom", "--profile", "loom"]);
     cargo
-        .args(["test", "--locked", "--package", "seawall-loom", "--profile", "loom"])
+}
+
+/// The command with loom's settings, and a folder of its own: `--cfg loom` is for every crate and changes tokio too.
+fn in_loom(mut command: Command, job: &Job<'_>) -> Command {
+    command
         .env("CARGO_TARGET_DIR", job.context.target.join("loom"))
         .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
-        cargo.env("LOOM_MAX_PREEMPTIONS", "2");
+        command.env("LOOM_MAX_PREEMPTIONS", "2");
     }
-    cargo
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executable;
+
+    #[test]
+    fn the_test_program_is_read_from_what_cargo_says() {
+        let output = "   Compiling seawall-loom v0.1.0 (/a/loom-tests)
+    Finished `loom` profile [optimized + debuginfo] target(s) in 1.97s
+  Executable tests/breaker.rs (/a (b)/target/loom/loom/deps/breaker-16)
+";
+        assert_eq!(executable(output), Some("/a (b)/target/loom/loom/deps/breaker-16"));
+        assert_eq!(executable("error: could not compile"), None);
+    }
 }

@@ -44,18 +44,27 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         passed.insert((stem(test.file.as_ref()), name.to_owned()), test.path.to_owned());
     }
 
-    let mut caught = Tally::default();
+    let mut claimed: BTreeMap<&str, Vec<Claim<'_>>> = BTreeMap::new();
     for model in &models {
         let Some(path) = passed.get(&(model.file.clone(), model.name.clone())) else {
             job.because(format!("{} does not pass on sound code, so its mutants prove nothing", model.name));
             continue;
         };
         for mutant in model.mutants.iter().filter(|mutant| mutants.contains(*mutant)) {
-            let passed = is_caught(job, model, path, mutant)?;
-            caught = [caught, Tally::one(passed)].into_iter().sum();
+            claimed.entry(mutant).or_default().push(Claim { model, path });
         }
     }
+    let mut caught = Tally::default();
+    for (mutant, claims) in &claimed {
+        caught = [caught, hunt(job, mutant, claims)?].into_iter().sum();
+    }
     Ok([claims, sound, caught].into_iter().sum())
+}
+
+/// A model that says that it catches a mutant, and its path in its test program.
+struct Claim<'m> {
+    model: &'m Model,
+    path: &'m str,
 }
 
 fn read(source: &std::path::Path) -> Result<String> {
@@ -83,35 +92,46 @@ fn claims_tally(job: &mut Job<'_>, mutants: &BTreeSet<String>, models: &[Model])
     Tally::failed(broken.len())
 }
 
-/// Whether the model fails where the mutant is compiled into core.
-fn is_caught(job: &mut Job<'_>, model: &Model, path: &str, mutant: &str) -> Result<bool> {
+/// Compiles the mutant into core, and runs each model that claims it: one check for each.
+fn hunt(job: &mut Job<'_>, mutant: &str, claims: &[Claim<'_>]) -> Result<Tally> {
     let mut clean = in_loom(job.context.cargo(), job);
     job.must(clean.args(["clean", "--quiet", "--package", "seawall-core", "--profile", "loom"]))?;
     let mut build = cargo(job);
-    build.args(["--no-run", "--test", &model.file]);
+    build.arg("--no-run");
+    for file in claims.iter().map(|claim| &claim.model.file).collect::<BTreeSet<_>>() {
+        build.args(["--test", file]);
+    }
     Wrapper::Mutant(mutant).apply(&mut build, &job.context.wrappers())?;
     let step = job.step(&mut build)?;
     // A mutant that does not compile would otherwise count as caught.
-    let Some(program) = executable(&step.output).filter(|_| step.passed()) else {
+    if !step.passed() {
         job.because(format!("the mutant {mutant} does not compile"));
-        return Ok(false);
-    };
-    let mut run = in_loom(job.context.tool(program), job);
-    let step = job.step_within(run.args(["--exact", path]), MUTANT_LIMIT)?;
-    match step.ended {
-        Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
-        Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
-        Ended::TimedOut => {
-            job.because(format!("the model {} does not end on the mutant {mutant}", model.name));
-        }
+        return Ok(Tally::failed(claims.len()));
     }
-    Ok(step.ended == Ended::Failure)
+    let mut tally = Tally::default();
+    for Claim { model, path } in claims {
+        let program = executable(&step.output, &model.file);
+        let program = program.with_context(|| format!("cargo names no program for {}", model.file))?;
+        let mut run = in_loom(job.context.tool(program), job);
+        let ended = job.step_within(run.args(["--exact", path]), MUTANT_LIMIT)?.ended;
+        match ended {
+            Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
+            Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
+            Ended::TimedOut => {
+                job.because(format!("the model {} does not end on the mutant {mutant}", model.name));
+            }
+        }
+        tally = [tally, Tally::one(ended == Ended::Failure)].into_iter().sum();
+    }
+    Ok(tally)
 }
 
-/// The test program in what `cargo test --no-run` says.
-fn executable(output: &str) -> Option<&str> {
-    let line = output.lines().rev().find_map(|line| line.trim_start().strip_prefix("Executable "))?;
-    line.split_once(" (")?.1.strip_suffix(')')
+/// The test program of a source file in what `cargo test --no-run` says.
+fn executable<'o>(output: &'o str, file: &str) -> Option<&'o str> {
+    let named =
+        output.lines().filter_map(|line| line.trim_start().strip_prefix("Executable ")?.split_once(" ("));
+    let mut of_file = named.filter(|(source, _)| stem(source.as_ref()) == file);
+    of_file.next()?.1.strip_suffix(')')
 }
 
 /// `cargo test` of the models.
@@ -142,8 +162,9 @@ mod tests {
         let output = "   Compiling seawall-loom v0.1.0 (/a/loom-tests)
     Finished `loom` profile [optimized + debuginfo] target(s) in 1.97s
   Executable tests/breaker.rs (/a (b)/target/loom/loom/deps/breaker-16)
+  Executable tests/window.rs (/a (b)/target/loom/loom/deps/window-2f)
 ";
-        assert_eq!(executable(output), Some("/a (b)/target/loom/loom/deps/breaker-16"));
-        assert_eq!(executable("error: could not compile"), None);
+        assert_eq!(executable(output, "window"), Some("/a (b)/target/loom/loom/deps/window-2f"));
+        assert_eq!(executable(output, "bulkhead"), None);
     }
 }

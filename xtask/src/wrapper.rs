@@ -2,38 +2,43 @@
 //!
 //! A flag in `RUSTFLAGS` would compile every dependency again.
 //! Cargo calls `RUSTC_WORKSPACE_WRAPPER` for workspace members alone, and keeps what each wrapper path built
-//! apart from what the others built.
-//! So each cfg gets a path of its own: a link to this program, whose file name carries the cfg.
-//! Dependencies are shared, and switching between cfgs rebuilds nothing.
+//! apart from what the others built, so the wrappers are links to this program under names of their own.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
-const MUTANT: &str = "seawall-rustc-mutant.";
-const CFG: &str = "seawall-rustc-cfg.";
+/// Names the mutant to the link that compiles mutants.
+const MUTANT: &str = "SEAWALL_MUTANT";
 
-/// A cfg that workspace members are compiled with.
+/// What a link adds to the workspace's own crates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExtraCfg<'n> {
-    /// `--cfg seawall_mutant="NAME"`.
+pub(crate) enum Wrapper<'n> {
+    /// `--cfg seawall_mutant="NAME"`, for core alone.
+    ///
+    /// All mutants share one path, and with it the compiler's incremental caches: the models that call core are
+    /// then compiled in a fraction of the time. Cargo does not see that the mutant is another one, so whoever
+    /// builds mutants has to remove what was built of core before each.
     Mutant(&'n str),
-    /// `--cfg NAME`.
-    Plain(&'n str),
+    /// `--cfg seawall_word32`, for core and its tests.
+    Narrow,
 }
 
-impl ExtraCfg<'_> {
-    /// Links this program under a name that carries the cfg, and returns the path for `RUSTC_WORKSPACE_WRAPPER`.
-    pub(crate) fn link(self, folder: &Path) -> Result<PathBuf> {
-        let name = match self {
-            Self::Mutant(name) => format!("{MUTANT}{name}"),
-            Self::Plain(name) => format!("{CFG}{name}"),
-        };
-        let link = folder.join(name + env::consts::EXE_SUFFIX);
+impl Wrapper<'_> {
+    const fn link_name(self) -> &'static str {
+        match self {
+            Self::Mutant(_) => "seawall-rustc-mutant",
+            Self::Narrow => "seawall-rustc-narrow",
+        }
+    }
+
+    /// Has the command compile workspace members through this program, which is linked into `folder`.
+    pub(crate) fn apply(self, command: &mut Command, folder: &Path) -> Result<()> {
+        let link = folder.join(format!("{}{}", self.link_name(), env::consts::EXE_SUFFIX));
         let program = env::current_exe().context("this program's own path")?;
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         if link.exists() {
@@ -43,45 +48,47 @@ impl ExtraCfg<'_> {
             fs::copy(&program, &link)
                 .with_context(|| format!("copying this program to {}", link.display()))?;
         }
-        Ok(link)
-    }
-
-    fn arguments(self) -> [String; 2] {
-        let value = match self {
-            Self::Mutant(name) => format!("seawall_mutant=\"{name}\""),
-            Self::Plain(name) => name.to_owned(),
-        };
-        ["--cfg".to_owned(), value]
+        command.env("RUSTC_WORKSPACE_WRAPPER", link);
+        if let Self::Mutant(name) = self {
+            command.env(MUTANT, name);
+        }
+        Ok(())
     }
 }
 
-/// The cfg that the name of the running program carries.
-fn carried_by(program: &OsStr) -> Option<ExtraCfg<'_>> {
+/// What the program of this name adds to a call of rustc with these arguments; `None` if it is no wrapper.
+fn addition(program: &OsStr, mutant: Option<&str>, arguments: &[OsString]) -> Option<Vec<String>> {
     let name = Path::new(program).file_name()?.to_str()?;
     let name = name.strip_suffix(env::consts::EXE_SUFFIX).unwrap_or(name);
-    if let Some(mutant) = name.strip_prefix(MUTANT) {
-        Some(ExtraCfg::Mutant(mutant))
-    } else {
-        name.strip_prefix(CFG).map(ExtraCfg::Plain)
+    if name == Wrapper::Narrow.link_name() {
+        return Some(vec!["--cfg".to_owned(), "seawall_word32".to_owned()]);
     }
+    if name != Wrapper::Mutant("").link_name() {
+        return None;
+    }
+    let is_core = arguments.windows(2).any(|pair| pair[0] == "--crate-name" && pair[1] == "seawall_core");
+    let mutant = mutant.filter(|_| is_core);
+    Some(mutant.map_or_else(Vec::new, |name| vec!["--cfg".to_owned(), format!("seawall_mutant=\"{name}\"")]))
 }
 
-/// Runs rustc with the cfg that this program's name carries; `None` if it carries none.
+/// Runs rustc with what this program's name adds; `None` if it is called by its own name.
 pub(crate) fn run_as_rustc() -> Option<ExitCode> {
     let mut words = env::args_os();
     let program = words.next()?;
-    let cfg = carried_by(&program)?;
-    let Some(rustc) = words.next() else {
+    let mut arguments: Vec<OsString> = words.collect();
+    let added = addition(&program, env::var(MUTANT).ok().as_deref(), &arguments)?;
+    if arguments.is_empty() {
         eprintln!(
             "xtask: {} is called by cargo, with the path of rustc first",
             Path::new(&program).display()
         );
         return Some(ExitCode::from(2));
-    };
-    let rest: Vec<OsString> = words.collect();
-    Some(match Command::new(&rustc).args(rest).args(cfg.arguments()).status() {
+    }
+    let rustc = arguments.remove(0);
+    Some(match Command::new(&rustc).args(arguments).args(added).status() {
         Ok(status) => {
-            status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            code.map_or(ExitCode::FAILURE, ExitCode::from)
         }
         Err(error) => {
             eprintln!("xtask: cannot run {}: {error}", Path::new(&rustc).display());
@@ -92,24 +99,31 @@ pub(crate) fn run_as_rustc() -> Option<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
+    use std::ffi::{OsStr, OsString};
 
-    use super::{ExtraCfg, carried_by};
+    use super::addition;
 
-    #[test]
-    fn the_name_of_the_program_carries_the_cfg() {
-        let of = |name| carried_by(OsStr::new(name));
-        assert_eq!(
-            of("target/xtask/rustc/seawall-rustc-mutant.lost-probe"),
-            Some(ExtraCfg::Mutant("lost-probe"))
-        );
-        assert_eq!(of("seawall-rustc-cfg.seawall_word32"), Some(ExtraCfg::Plain("seawall_word32")));
-        assert_eq!(of("target/debug/xtask"), None);
+    fn added(program: &str, krate: &str) -> Option<Vec<String>> {
+        let arguments = ["rustc", "--crate-name", krate, "src/lib.rs"].map(OsString::from);
+        addition(OsStr::new(program), Some("lost_probe"), &arguments)
     }
 
     #[test]
-    fn a_mutant_becomes_a_named_cfg() {
-        assert_eq!(ExtraCfg::Mutant("a").arguments(), ["--cfg", "seawall_mutant=\"a\""]);
-        assert_eq!(ExtraCfg::Plain("b").arguments(), ["--cfg", "b"]);
+    fn a_mutant_is_compiled_into_core_alone() {
+        let mutant = ["--cfg", "seawall_mutant=\"lost_probe\""].map(str::to_owned).to_vec();
+        assert_eq!(added("target/xtask/rustc/seawall-rustc-mutant", "seawall_core"), Some(mutant));
+        assert_eq!(added("target/xtask/rustc/seawall-rustc-mutant", "breaker"), Some(vec![]));
+    }
+
+    #[test]
+    fn narrow_words_are_for_core_and_its_tests() {
+        let narrow = Some(["--cfg", "seawall_word32"].map(str::to_owned).to_vec());
+        assert_eq!(added("seawall-rustc-narrow", "seawall_core"), narrow);
+        assert_eq!(added("seawall-rustc-narrow", "props_breaker"), narrow);
+    }
+
+    #[test]
+    fn the_task_runner_itself_is_no_wrapper() {
+        assert_eq!(added("target/debug/xtask", "seawall_core"), None);
     }
 }

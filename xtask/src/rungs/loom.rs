@@ -19,7 +19,7 @@ use super::{sources_in, sources_under, stem, tests_of};
 use crate::job::Job;
 use crate::process::Ended;
 use crate::results::{Tally, finished};
-use crate::wrapper::ExtraCfg;
+use crate::wrapper::Wrapper;
 use claims::{Model, models_in, mutants_in};
 
 /// A broken protocol can make a model explore without end where the sound one ends in seconds.
@@ -44,18 +44,27 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         passed.insert((stem(test.file.as_ref()), name.to_owned()), test.path.to_owned());
     }
 
-    let mut caught = Tally::default();
+    let mut claimed: BTreeMap<&str, Vec<Claim<'_>>> = BTreeMap::new();
     for model in &models {
         let Some(path) = passed.get(&(model.file.clone(), model.name.clone())) else {
             job.because(format!("{} does not pass on sound code, so its mutants prove nothing", model.name));
             continue;
         };
         for mutant in model.mutants.iter().filter(|mutant| mutants.contains(*mutant)) {
-            let passed = is_caught(job, model, path, mutant)?;
-            caught = [caught, Tally::one(passed)].into_iter().sum();
+            claimed.entry(mutant).or_default().push(Claim { model, path });
         }
     }
+    let mut caught = Tally::default();
+    for (mutant, claims) in &claimed {
+        caught = [caught, hunt(job, mutant, claims)?].into_iter().sum();
+    }
     Ok([claims, sound, caught].into_iter().sum())
+}
+
+/// A model that says that it catches a mutant, and its path in its test program.
+struct Claim<'m> {
+    model: &'m Model,
+    path: &'m str,
 }
 
 fn read(source: &std::path::Path) -> Result<String> {
@@ -83,40 +92,79 @@ fn claims_tally(job: &mut Job<'_>, mutants: &BTreeSet<String>, models: &[Model])
     Tally::failed(broken.len())
 }
 
-/// Whether the model fails where the mutant is compiled into core.
-fn is_caught(job: &mut Job<'_>, model: &Model, path: &str, mutant: &str) -> Result<bool> {
-    let wrapper = ExtraCfg::Mutant(mutant).link(&job.context.wrappers())?;
-    let mutated = |job: &Job<'_>| {
-        let mut cargo = cargo(job);
-        cargo.args(["--test", &model.file]).env("RUSTC_WORKSPACE_WRAPPER", &wrapper);
-        cargo
-    };
+/// Compiles the mutant into core, and runs each model that claims it: one check for each.
+fn hunt(job: &mut Job<'_>, mutant: &str, claims: &[Claim<'_>]) -> Result<Tally> {
+    let mut clean = in_loom(job.context.cargo(), job);
+    job.must(clean.args(["clean", "--quiet", "--package", "seawall-core", "--profile", "loom"]))?;
+    let mut build = cargo(job);
+    build.arg("--no-run");
+    for file in claims.iter().map(|claim| &claim.model.file).collect::<BTreeSet<_>>() {
+        build.args(["--test", file]);
+    }
+    Wrapper::Mutant(mutant).apply(&mut build, &job.context.wrappers())?;
+    let step = job.step(&mut build)?;
     // A mutant that does not compile would otherwise count as caught.
-    if !job.step(mutated(job).arg("--no-run"))?.passed() {
+    if !step.passed() {
         job.because(format!("the mutant {mutant} does not compile"));
-        return Ok(false);
+        return Ok(Tally::failed(claims.len()));
     }
-    let step = job.step_within(mutated(job).args(["--", "--exact", path]), MUTANT_LIMIT)?;
-    match step.ended {
-        Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
-        Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
-        Ended::TimedOut => {
-            job.because(format!("the model {} does not end on the mutant {mutant}", model.name));
+    let mut tally = Tally::default();
+    for Claim { model, path } in claims {
+        let program = executable(&step.output, &model.file);
+        let program = program.with_context(|| format!("cargo names no program for {}", model.file))?;
+        let mut run = in_loom(job.context.tool(program), job);
+        let ended = job.step_within(run.args(["--exact", path]), MUTANT_LIMIT)?.ended;
+        match ended {
+            Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
+            Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
+            Ended::TimedOut => {
+                job.because(format!("the model {} does not end on the mutant {mutant}", model.name));
+            }
         }
+        tally = [tally, Tally::one(ended == Ended::Failure)].into_iter().sum();
     }
-    Ok(step.ended == Ended::Failure)
+    Ok(tally)
 }
 
-/// `cargo test` of the models, in a folder of its own: `--cfg loom` is for every crate and changes tokio too.
+/// The test program of a source file in what `cargo test --no-run` says.
+fn executable<'o>(output: &'o str, file: &str) -> Option<&'o str> {
+    let named =
+        output.lines().filter_map(|line| line.trim_start().strip_prefix("Executable ")?.split_once(" ("));
+    let mut of_file = named.filter(|(source, _)| stem(source.as_ref()) == file);
+    of_file.next()?.1.strip_suffix(')')
+}
+
+/// `cargo test` of the models.
 fn cargo(job: &Job<'_>) -> Command {
-    let mut cargo = job.context.cargo();
+    let mut cargo = in_loom(job.context.cargo(), job);
+    cargo.args(["test", "--locked", "--package", "seawall-loom", "--profile", "loom"]);
     cargo
-        .args(["test", "--locked", "--package", "seawall-loom", "--profile", "loom"])
+}
+
+/// The command with loom's settings, and a folder of its own: `--cfg loom` is for every crate and changes tokio too.
+fn in_loom(mut command: Command, job: &Job<'_>) -> Command {
+    command
         .env("CARGO_TARGET_DIR", job.context.target.join("loom"))
         .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
-        cargo.env("LOOM_MAX_PREEMPTIONS", "2");
+        command.env("LOOM_MAX_PREEMPTIONS", "2");
     }
-    cargo
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executable;
+
+    #[test]
+    fn the_test_program_is_read_from_what_cargo_says() {
+        let output = "   Compiling seawall-loom v0.1.0 (/a/loom-tests)
+    Finished `loom` profile [optimized + debuginfo] target(s) in 1.97s
+  Executable tests/breaker.rs (/a (b)/target/loom/loom/deps/breaker-16)
+  Executable tests/window.rs (/a (b)/target/loom/loom/deps/window-2f)
+";
+        assert_eq!(executable(output, "window"), Some("/a (b)/target/loom/loom/deps/window-2f"));
+        assert_eq!(executable(output, "bulkhead"), None);
+    }
 }

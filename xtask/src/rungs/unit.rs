@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::tests_of;
 use crate::job::Job;
 use crate::results::Tally;
-use crate::wrapper::ExtraCfg;
+use crate::wrapper::Wrapper;
 
 /// Every unit, property, integration and doc test, in the profile that checks for overflow.
 pub(crate) fn unit(job: &mut Job<'_>) -> Result<Tally> {
@@ -17,10 +17,9 @@ pub(crate) fn unit(job: &mut Job<'_>) -> Result<Tally> {
 
 /// Core once more as firmware has it: with words of 32 bits, and on the compiler's own atomics.
 pub(crate) fn narrow(job: &mut Job<'_>) -> Result<Tally> {
-    let wrapper = ExtraCfg::Plain("seawall_word32").link(&job.context.wrappers())?;
     let mut command = job.context.cargo();
     command.args(["test", "--locked", "--package", "seawall-core", "--lib", "--tests", "--no-fail-fast"]);
-    command.env("RUSTC_WORKSPACE_WRAPPER", wrapper);
+    Wrapper::Narrow.apply(&mut command, &job.context.wrappers())?;
     let step = job.step(&mut command)?;
     Ok(tests_of(job, &step))
 }

@@ -258,6 +258,7 @@ fn close_and_an_arrival_never_miss_each_other() {
     });
 }
 
+// Mutant: bulkhead_grant_overrides_cancel, bulkhead_no_second_look
 #[test]
 fn a_release_an_arrival_and_a_leaver_together_lose_nothing() {
     let mut bounded = loom::model::Builder::new();
@@ -276,6 +277,7 @@ fn a_release_an_arrival_and_a_leaver_together_lose_nothing() {
     });
 }
 
+// Mutant: bulkhead_waker_before_verdict, bulkhead_no_check_after_register
 #[test]
 fn a_slot_that_changes_hands_while_its_waker_is_taken_loses_no_wake() {
     loom::model(|| {

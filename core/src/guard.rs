@@ -242,6 +242,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// # Errors
     ///
     /// [`Rejected`], with the pattern that refused and the time after which another try makes sense.
+    #[inline]
     pub fn try_begin(&self, deadline: Deadline, now: Instant) -> Result<Call<'_, WAITERS, SLOTS>, Rejected> {
         let (deadline, grant) = self.pass_limiter(deadline, now)?;
         let slot = match &self.bulkhead {
@@ -259,6 +260,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// # Errors
     ///
     /// [`Rejected`], as [`Guard::try_begin`].
+    #[inline]
     pub fn begin(&self, deadline: Deadline, now: Instant) -> Result<Begin<'_, WAITERS, SLOTS>, Rejected> {
         let (deadline, grant) = self.pass_limiter(deadline, now)?;
         let Some(bulkhead) = &self.bulkhead else {
@@ -322,6 +324,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     }
 
     /// What stands before the bulkhead: the deadline, the breaker's word if it is open, and the rate limit.
+    #[inline]
     fn pass_limiter(&self, deadline: Deadline, now: Instant) -> Result<(Deadline, Option<Grant>), Rejected> {
         let deadline = Deadline::after(now, self.deadline()).min(deadline);
         if deadline.is_expired(now) {
@@ -346,6 +349,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         Ok((deadline, grant))
     }
 
+    #[cold]
     fn refuse_slot(&self, grant: Option<&Grant>, rejected: bulkhead::Rejected, now: Instant) -> Rejected {
         if !cfg!(seawall_mutant = "guard_keeps_the_token_of_a_call_without_a_slot") {
             self.refund(grant, now);

@@ -7,9 +7,9 @@ use failsafe::{CircuitBreaker as _, backoff, failure_policy};
 use recloser::Recloser;
 use seawall_core::circuit_breaker::{CircuitBreaker, Config};
 use seawall_core::window::Span;
-use seawall_core::{Outcome, Ratio};
+use seawall_core::{Instant, Outcome, Ratio};
 
-use super::{FETCH_ADD, LOAD, NOW};
+use super::{FETCH_ADD, LOAD, NOW, SPAN, history};
 use crate::measure::Row;
 
 const OPEN: Duration = Duration::from_secs(100_000);
@@ -19,7 +19,10 @@ fn row<S: Sync + 'static>(name: &'static str, subject: S, operation: impl Fn(&S)
 }
 
 fn succeed<const SLOTS: usize>(breaker: &CircuitBreaker<SLOTS>) {
-    let now = black_box(NOW);
+    succeed_at(breaker, black_box(NOW));
+}
+
+fn succeed_at<const SLOTS: usize>(breaker: &CircuitBreaker<SLOTS>, now: Instant) {
     if let Ok(permit) = breaker.try_acquire(now) {
         black_box(permit.record(Outcome::Success, now));
     }
@@ -31,8 +34,15 @@ fn call(breaker: &Recloser) {
 
 pub(super) fn rows() -> Vec<Row> {
     let consecutive = || CircuitBreaker::<0>::new(Config::consecutive_failures(5).open_for(OPEN));
-    let rate = Config::failure_rate(Ratio::percent(50), Span::time(Duration::from_secs(10)), 100);
+    let rate = Config::failure_rate(Ratio::percent(50), Span::time(SPAN), 100);
     let by_calls = Config::failure_rate(Ratio::percent(50), Span::calls(100), 100);
+    let (rate, by_calls) = (CircuitBreaker::<10>::new(rate), CircuitBreaker::<10>::new(by_calls));
+    for moment in history() {
+        succeed_at(&rate, moment);
+    }
+    for _ in 0..1000 {
+        succeed(&by_calls);
+    }
     let open = consecutive();
     open.trip(NOW);
     let recloser =
@@ -51,10 +61,8 @@ pub(super) fn rows() -> Vec<Row> {
     }
     vec![
         row("closed, success, consecutive rule", consecutive(), succeed).beside(&[(1, LOAD)]),
-        row("closed, success, rate over 10 s", CircuitBreaker::<10>::new(rate), succeed)
-            .beside(&[(1, FETCH_ADD)]),
-        row("closed, success, rate over 100 calls", CircuitBreaker::<10>::new(by_calls), succeed)
-            .beside(&[(1, FETCH_ADD)]),
+        row("closed, success, rate over 10 s", rate, succeed).beside(&[(1, FETCH_ADD)]),
+        row("closed, success, rate over 100 calls", by_calls, succeed).beside(&[(1, FETCH_ADD)]),
         row("open, rejected", open, |breaker| {
             let _ = black_box(breaker.try_acquire(black_box(NOW)));
         })

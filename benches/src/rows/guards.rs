@@ -12,19 +12,19 @@ use recloser::Recloser;
 use seawall_core::guard::{Policy, Report};
 use seawall_core::window::Span;
 use seawall_core::{
-    Backoff, Deadline, Guard, Outcome, Ratio, bulkhead, circuit_breaker, error_budget, retry,
+    Backoff, Deadline, Guard, Instant, Outcome, Ratio, bulkhead, circuit_breaker, error_budget, retry,
 };
 use tokio::sync::Semaphore;
 
 use super::limiters::PLENTY;
-use super::{CLOCK, FIVE, LOAD, NOW, THREE};
+use super::{CLOCK, FIVE, LOAD, NOW, SPAN, SYSTEM_SPAN, THREE, history};
 use crate::measure::Row;
 
 const CONSECUTIVE: circuit_breaker::Config =
     circuit_breaker::Config::consecutive_failures(5).open_for(Duration::from_secs(100_000));
 
 const RATE: circuit_breaker::Config =
-    circuit_breaker::Config::failure_rate(Ratio::percent(50), Span::time(Duration::from_secs(10)), 100);
+    circuit_breaker::Config::failure_rate(Ratio::percent(50), Span::time(SYSTEM_SPAN), 100);
 
 const EVERY_PART: Policy = Policy::new()
     .rate_limit(PLENTY)
@@ -33,14 +33,17 @@ const EVERY_PART: Policy = Policy::new()
     .retry(retry::Config::attempts(3, Backoff::exponential(Duration::from_millis(10))))
     .timeout(Duration::from_secs(1))
     .deadline(Duration::from_secs(10))
-    .error_budget(error_budget::Config::new(Ratio::percent(99), Duration::from_secs(3600)));
+    .error_budget(error_budget::Config::new(Ratio::percent(99), SPAN));
 
 fn row<S: Sync + 'static>(name: &'static str, subject: S, operation: impl Fn(&S) + Sync + 'static) -> Row {
     Row::new("guard", name, subject, operation)
 }
 
 fn decide(guard: &Guard) {
-    let now = black_box(NOW);
+    decide_at(guard, black_box(NOW));
+}
+
+fn decide_at(guard: &Guard, now: Instant) {
     let Ok(mut call) = guard.try_begin(Deadline::NONE, now) else { return };
     if let Ok(attempt) = call.try_attempt(now) {
         let _ = black_box(call.settle(attempt, Report::new(Outcome::Success), now));
@@ -56,7 +59,25 @@ fn asynchronous(guard: &seawall::Guard) {
     let _ = black_box(call.poll(&mut Context::from_waker(Waker::noop())));
 }
 
+/// A guard whose windows are full.
+fn full(policy: &Policy) -> Guard {
+    let guard = Guard::new(*policy);
+    history().for_each(|moment| decide_at(&guard, moment));
+    guard
+}
+
+/// A server's guard whose windows are full: it has been called for longer than they look back.
 fn server(policy: &Policy) -> seawall::Guard {
+    let policy = policy.error_budget(error_budget::Config::new(Ratio::percent(99), SYSTEM_SPAN));
+    let guard = bare_server(&policy);
+    let start = guard.now();
+    while guard.now().saturating_since(start) < SYSTEM_SPAN + SYSTEM_SPAN / 2 {
+        blocking(&guard);
+    }
+    guard
+}
+
+fn bare_server(policy: &Policy) -> seawall::Guard {
     seawall::Guard::new("bench", *policy).expect("a legal policy")
 }
 
@@ -78,7 +99,7 @@ fn by_hand(parts: &ByHand) {
 pub(super) fn rows() -> Vec<Row> {
     let open = Guard::new(EVERY_PART);
     open.note(open.breaker().expect("the policy has one").trip(NOW));
-    let forced = server(&EVERY_PART);
+    let forced = bare_server(&EVERY_PART);
     forced.force_open();
     let parts = ByHand {
         limiter: RateLimiter::direct(Quota::per_second(NonZeroU32::MAX)),
@@ -92,7 +113,7 @@ pub(super) fn rows() -> Vec<Row> {
             decide,
         )
         .beside(&[(1, THREE)]),
-        row("core, every part, caller's time", Guard::new(EVERY_PART), decide).beside(&[(1, THREE)]),
+        row("core, every part, caller's time", full(&EVERY_PART), decide).beside(&[(1, THREE)]),
         row("core, breaker open", open, decide).beside(&[(1, LOAD)]),
         row("blocking, every part, breaker by rate", server(&EVERY_PART.circuit_breaker(RATE)), blocking)
             .beside(&[(1, FIVE)]),
@@ -102,7 +123,7 @@ pub(super) fn rows() -> Vec<Row> {
             asynchronous,
         )
         .beside(&[(1, FIVE)]),
-        row("blocking, no part", server(&Policy::new()), blocking).beside(&[(2, CLOCK)]),
+        row("blocking, no part", bare_server(&Policy::new()), blocking).beside(&[(2, CLOCK)]),
         row("blocking, breaker open", forced, blocking).beside(&[(1, CLOCK), (4, LOAD)]),
         row("by hand: governor, tokio Semaphore, recloser", parts, by_hand).beside(&[(1, FIVE)]),
     ]

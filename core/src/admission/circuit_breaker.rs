@@ -215,6 +215,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
     }
 
     /// Settles a call with its [`Ticket`].
+    #[inline]
     pub fn settle(&self, ticket: Ticket, outcome: Outcome, now: Instant) -> Settlement {
         match outcome {
             Outcome::Success => self.settle_success(&ticket, now),
@@ -290,6 +291,11 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
 
     #[cold]
     fn check_slow(&self, state: Snapshot, now: Instant) -> Result<(), Rejected> {
+        self.check_state(state, now)
+    }
+
+    #[inline]
+    fn check_state(&self, state: Snapshot, now: Instant) -> Result<(), Rejected> {
         match (state.mode(), state.phase()) {
             (Mode::ForcedClosed, _) | (Mode::Normal, Phase::Closed) => Ok(()),
             (Mode::ForcedOpen, _) => Err(Rejected { state: State::Open, retry_after: None }),
@@ -313,7 +319,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
     fn try_acquire_slow(&self, now: Instant) -> Result<Permit<'_, SLOTS>, Rejected> {
         loop {
             let seen: Snapshot = self.state.load();
-            self.check_slow(seen, now)?;
+            self.check_state(seen, now)?;
             let (mode, phase) = (seen.mode(), seen.phase());
             if mode == Mode::ForcedClosed || phase == Phase::Closed {
                 return Ok(self.permit(seen, false, false, now));

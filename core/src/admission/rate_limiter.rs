@@ -280,10 +280,14 @@ impl RateLimiter {
         if units == 0 {
             return Ok(Grant { units, until: present });
         }
-        self.arrival.transition(|arrival: Arrival| match self.after(arrival, units, present) {
-            Ok(until) => (Some(Arrival(until)), Ok(Grant { units, until })),
-            Err(short) => (None, Err(self.limited(short, now))),
-        })
+        let taken = self.arrival.transition(|arrival: Arrival| match self.after(arrival, units, present) {
+            Ok(until) => (Some(Arrival(until)), Ok(until)),
+            Err(short) => (None, Err(short)),
+        });
+        match taken {
+            Ok(until) => Ok(Grant { units, until }),
+            Err(short) => Err(self.limited(short, now)),
+        }
     }
 
     /// The arrival time after `units` more, or by how many units they exceed the tolerance.
@@ -311,7 +315,7 @@ impl RateLimiter {
         if arrival.0 == FULL { 0 } else { self.scale.ahead(arrival.0, present) }
     }
 
-    #[cold]
+    #[inline]
     fn limited(&self, short: Wide, now: Instant) -> Rejected {
         Rejected::Limited { retry_after: self.scale.wait_for(short, now) }
     }

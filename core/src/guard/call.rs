@@ -164,6 +164,7 @@ pub struct Settled {
 }
 
 impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
+    #[inline]
     pub(super) fn new(
         guard: &'a Guard<WAITERS, SLOTS>,
         grant: Option<Grant>,
@@ -183,14 +184,17 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     /// [`Rejected`] if the breaker is open or the deadline has come.
     /// Before the first attempt the call then counts as rejected and its token comes back; after a failed attempt it counts
     /// as failed, and [`Call::budget_edge`] tells what that did. Either way the call is over.
+    #[inline]
     pub fn try_attempt(&mut self, now: Instant) -> Result<Attempt<'a, SLOTS>, Rejected> {
         if self.deadline.is_expired(now) {
             return Err(self.refuse(Rejected::DeadlineExpired, now));
         }
-        let permit = match self.guard.breaker.as_ref().map(|breaker| breaker.try_acquire(now)) {
+        let permit = match &self.guard.breaker {
             None => None,
-            Some(Ok(permit)) => Some(permit),
-            Some(Err(rejected)) => return Err(self.refuse(Rejected::CircuitBreaker(rejected), now)),
+            Some(breaker) => match breaker.try_acquire(now) {
+                Ok(permit) => Some(permit),
+                Err(rejected) => return Err(self.refuse(Rejected::CircuitBreaker(rejected), now)),
+            },
         };
         if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
             self.guard.counters.transition(transition);
@@ -204,6 +208,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     }
 
     /// Settles an attempt, and the call with it unless there is another one.
+    #[inline]
     pub fn settle(&mut self, attempt: Attempt<'a, SLOTS>, report: Report, now: Instant) -> Settled {
         let transition = attempt.permit.and_then(|permit| permit.record(report.outcome, now).transition());
         if let Some(transition) = transition {
@@ -257,6 +262,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         }
     }
 
+    #[inline]
     fn decide(&self, report: Report, now: Instant) -> Verdict {
         let failed = report.outcome == Outcome::Failure;
         let decision = match report.retry {
@@ -283,6 +289,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     }
 
     /// Counts how the call ended; its slot stays until it is dropped.
+    #[inline]
     fn finish(&mut self, outcome: Outcome, now: Instant) -> Option<Edge> {
         if !core::mem::replace(&mut self.open, false) {
             return None;
@@ -308,6 +315,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         self.guard.error_budget.as_ref()?.record(success, now)
     }
 
+    #[cold]
     fn refuse(&mut self, rejected: Rejected, now: Instant) -> Rejected {
         if !self.open {
             return rejected;
@@ -342,6 +350,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Drop for Call<'_, WAITERS, SLOTS>
 
 impl<const SLOTS: usize> Attempt<'_, SLOTS> {
     /// What the operation needs to know of it.
+    #[inline]
     pub fn about(&self) -> About {
         About {
             number: self.number,

@@ -31,6 +31,7 @@ pub struct Permit<'a, const SLOTS: usize = 0> {
 
 impl<const SLOTS: usize> Permit<'_, SLOTS> {
     /// Reports how the call ended.
+    #[inline]
     pub fn record(self, outcome: Outcome, now: Instant) -> Settlement {
         let breaker = self.breaker;
         breaker.settle(self.into_ticket(), outcome, now)
@@ -42,6 +43,7 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
     }
 
     /// The transition that admitted this call, from open to half-open, if it is the first probe after the open time.
+    #[inline]
     pub fn transition(&self) -> Option<Transition> {
         self.half_opens.then_some(Transition {
             from: State::Open,
@@ -52,6 +54,7 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
     }
 
     /// Turns the permit into plain data, for places where the borrow cannot live.
+    #[inline]
     pub fn into_ticket(self) -> Ticket {
         let ticket = Ticket { generation: self.generation, probe: self.probe, started: self.started };
         core::mem::forget(self);

@@ -232,18 +232,19 @@ impl Scale {
     }
 
     /// The time after `now` until `units` more have passed; `None` if that is beyond the end of time.
+    #[cold]
     pub(super) const fn wait_for(&self, units: Wide, now: Instant) -> Option<Duration> {
         let nanos = match self.per_nano {
             0 => return None,
-            // From the beginning of the present unit.
-            1 => units as u128 * self.unit as u128 - (now.as_nanos() % self.unit) as u128,
-            per_nano => (units as u128).div_ceil(per_nano as u128),
+            1 if self.unit == 1 => units as u64,
+            // From the beginning of the present unit. What does not fit 64 bits is beyond the end of time.
+            1 => match (units as u64).checked_mul(self.unit) {
+                Some(nanos) => nanos - now.as_nanos() % self.unit,
+                None => return None,
+            },
+            per_nano => (units as u64).div_ceil(per_nano as u64),
         };
-        if nanos > (u64::MAX - now.as_nanos()) as u128 {
-            None
-        } else {
-            Some(Duration::from_nanos(nanos as u64))
-        }
+        if nanos > u64::MAX - now.as_nanos() { None } else { Some(Duration::from_nanos(nanos)) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! A thread that loads a word before it exchanges it so hides the load of another thread, and loom never tries to let
 //! the exchange come first: a model in which one thread only looks can end after a single execution.
 //! Threads that begin with a read-modify-write on a common word have no such gap, since loom tries both orders of those;
-//! [`race`] and [`race3`] see to it.
+//! `race` and `race3` see to it.
 #![cfg(loom)]
 
 use loom::sync::atomic::{AtomicU32, Ordering};

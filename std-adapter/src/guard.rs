@@ -171,6 +171,8 @@ impl<C: Clock> Guard<C> {
     /// If a value of the policy lies outside its bound.
     pub fn with_clock(name: &str, policy: decision::Policy, clock: C) -> Result<Self, ConfigError> {
         let seed = RandomState::new().hash_one(name) as u32;
+        // The system's clock calibrates itself when it is first read, for milliseconds: here and not in the first call.
+        let _ = clock.now();
         let shared = Shared {
             name: name.into(),
             decisions: Decisions::try_new(policy.or_seed(seed))?,

@@ -3,6 +3,8 @@
 #[macro_use]
 pub(crate) mod sync;
 pub(crate) mod bits;
+#[cfg(loom)]
+pub(crate) mod mutant;
 pub mod rng;
 pub(crate) mod timer;
 pub(crate) mod wait_queue;

@@ -351,7 +351,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
 
     #[cold]
     fn refuse_slot(&self, grant: Option<&Grant>, rejected: bulkhead::Rejected, now: Instant) -> Rejected {
-        if !cfg!(seawall_mutant = "guard_keeps_the_token_of_a_call_without_a_slot") {
+        if !mutant!("guard_keeps_the_token_of_a_call_without_a_slot") {
             self.refund(grant, now);
         }
         self.refuse(Rejected::Bulkhead(rejected))
@@ -426,7 +426,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Drop for Waiting<'_, WAITERS, SLO
     fn drop(&mut self) {
         if self.waiter.take().is_some() {
             self.guard.counters.cancelled();
-            if !cfg!(seawall_mutant = "guard_drops_a_waiter_but_not_its_token") {
+            if !mutant!("guard_drops_a_waiter_but_not_its_token") {
                 self.guard.undo(self.grant.as_ref());
             }
         }

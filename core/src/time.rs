@@ -122,7 +122,7 @@ impl ManualClock {
     /// Sets the clock to `moment`, which may be earlier than what it shows.
     pub fn set(&self, moment: Instant) {
         // ORDERING: a reader that sees the new high word sees the low word that was cleared before it.
-        if !cfg!(seawall_mutant = "clock_keeps_the_low_word") {
+        if !mutant!("clock_keeps_the_low_word") {
             self.low.store(0, Ordering::Release);
         }
         self.high.store((moment.0 >> 32) as u32, Ordering::Release);
@@ -137,7 +137,7 @@ impl Clock for ManualClock {
         loop {
             let low = self.low.load(Ordering::Acquire);
             let again = self.high.load(Ordering::Acquire);
-            if high == again || cfg!(seawall_mutant = "clock_does_not_look_again") {
+            if high == again || mutant!("clock_does_not_look_again") {
                 return Instant(u64::from(high) << 32 | u64::from(low));
             }
             high = again;

@@ -262,7 +262,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
             Ok(Entered::Seated) => {
                 self.queue.publish(slot, n);
                 let waiter = Waiter::new(self, slot, n, now);
-                if !cfg!(seawall_mutant = "bulkhead_silent_arrival") {
+                if !mutant!("bulkhead_silent_arrival") {
                     self.knock();
                 }
                 Ok(Entry::Waiting(waiter))
@@ -321,7 +321,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
 
     fn change_limits(&self, change: impl Fn(Limits) -> Limits) {
         self.limits.transition(|limits| (Some(change(limits)), ()));
-        if cfg!(seawall_mutant = "bulkhead_no_epoch") {
+        if mutant!("bulkhead_no_epoch") {
             return self.knock();
         }
         if self.state.transition(State::begin_epoch) {
@@ -347,7 +347,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
 
     /// A waiter gave up its place.
     fn left(&self) {
-        if !cfg!(seawall_mutant = "bulkhead_silent_leave") {
+        if !mutant!("bulkhead_silent_leave") {
             self.knock();
         }
     }
@@ -378,7 +378,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
             }
             self.state.transition(State::give_up_turn);
             drop(wakers);
-            if cfg!(seawall_mutant = "bulkhead_turn_not_resumed") || !self.state.transition(State::knock) {
+            if mutant!("bulkhead_turn_not_resumed") || !self.state.transition(State::knock) {
                 return;
             }
         }
@@ -398,7 +398,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
         };
         // A verdict is about somebody.
         let Some((slot, need)) = head else { return Look::Again };
-        if cfg!(seawall_mutant = "bulkhead_waker_before_verdict") {
+        if mutant!("bulkhead_waker_before_verdict") {
             let waker = slot.take_waker();
             slot.settle(place);
             return Look::Settled(waker);
@@ -406,7 +406,7 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
         if slot.settle(place) {
             return Look::Settled(slot.take_waker());
         }
-        if verdict == Verdict::Grant && !cfg!(seawall_mutant = "bulkhead_keeps_late_grant") {
+        if verdict == Verdict::Grant && !mutant!("bulkhead_keeps_late_grant") {
             self.state.transition(|state: State| state.take_back(need));
         }
         Look::Again

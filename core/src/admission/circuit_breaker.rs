@@ -306,7 +306,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
                 Remaining::Ahead(retry_after) => Err(Rejected { state: phase.public(), retry_after }),
                 Remaining::Unset => {
                     let interval = self.interval_of(state);
-                    if !cfg!(seawall_mutant = "breaker_leaves_the_deadline_to_another") {
+                    if !mutant!("breaker_leaves_the_deadline_to_another") {
                         self.timer.arm(state.generation(), now.saturating_add(interval));
                     }
                     Err(Rejected { state: phase.public(), retry_after: finite(interval) })
@@ -328,7 +328,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
             let begins_cycle = phase == Phase::Open || seen.probes() >= self.config.probes;
             let next = if begins_cycle { seen.begin_cycle() } else { seen.take_probe() };
             let taken = self.state.transition(|state: Snapshot| {
-                let unchanged = if cfg!(seawall_mutant = "breaker_admits_loser_of_the_race") {
+                let unchanged = if mutant!("breaker_admits_loser_of_the_race") {
                     state.phase() == phase || state.phase() == Phase::HalfOpen
                 } else {
                     state == seen
@@ -499,11 +499,8 @@ enum Step {
 
 /// Whether the ticket belongs to the phase that holds, and the phase counts results.
 fn is_current(state: Snapshot, ticket: &Ticket) -> bool {
-    let same = if cfg!(seawall_mutant = "breaker_ignores_generation") {
-        true
-    } else {
-        state.generation() == ticket.generation
-    };
+    let same =
+        if mutant!("breaker_ignores_generation") { true } else { state.generation() == ticket.generation };
     same && state.mode() == Mode::Normal
 }
 

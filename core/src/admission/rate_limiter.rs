@@ -229,15 +229,11 @@ impl RateLimiter {
     pub fn refund(&self, grant: &Grant, now: Instant) {
         let present = self.scale.present(now);
         self.arrival.transition(|arrival: Arrival| {
-            let never_full = cfg!(seawall_mutant = "limiter_refunds_what_lapsed")
-                || self.scale.ahead(grant.until, present) > 0;
+            let never_full =
+                mutant!("limiter_refunds_what_lapsed") || self.scale.ahead(grant.until, present) > 0;
             let still_spent = self.scale.ahead(arrival.0, present) > 0;
             let refunds = never_full && still_spent && arrival.0 != FULL;
-            let from = if cfg!(seawall_mutant = "limiter_refund_forgets_later_grants") {
-                grant.until
-            } else {
-                arrival.0
-            };
+            let from = if mutant!("limiter_refund_forgets_later_grants") { grant.until } else { arrival.0 };
             (refunds.then(|| Arrival(self.scale.stored(from.wrapping_sub(grant.units)))), ())
         });
     }
@@ -250,7 +246,7 @@ impl RateLimiter {
             // Had the bucket been full since, whoever took the next token would have moved the arrival time beyond the
             // grant's; so where it is not beyond, the bucket was never full.
             let beyond = arrival.0 == FULL || grant.until.wrapping_sub(arrival.0) > self.scale.tolerance;
-            let undone = (!beyond || cfg!(seawall_mutant = "limiter_undoes_regardless")) && grant.units > 0;
+            let undone = (!beyond || mutant!("limiter_undoes_regardless")) && grant.units > 0;
             (undone.then(|| Arrival(self.scale.stored(arrival.0.wrapping_sub(grant.units)))), undone)
         })
     }
@@ -295,7 +291,7 @@ impl RateLimiter {
     fn after(&self, arrival: Arrival, units: Wide, present: Wide) -> Result<Wide, Wide> {
         let debt = self.debt(arrival, present);
         let left = self.scale.tolerance.saturating_sub(debt);
-        let fits = if cfg!(seawall_mutant = "limiter_ignores_tolerance") { true } else { units <= left };
+        let fits = if mutant!("limiter_ignores_tolerance") { true } else { units <= left };
         if fits {
             Ok(self.scale.stored(present.wrapping_add(debt).wrapping_add(units)))
         } else {

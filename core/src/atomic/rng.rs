@@ -43,7 +43,7 @@ impl Rng {
     /// The next draw, uniform over all 32-bit values.
     #[inline]
     pub fn next_u32(&self) -> u32 {
-        if cfg!(seawall_mutant = "rng_draws_in_two_steps") {
+        if mutant!("rng_draws_in_two_steps") {
             // ORDERING: none, the lines are wrong by intent.
             let next = self.counter.load(Ordering::Relaxed).wrapping_add(STEP);
             self.counter.store(next, Ordering::Relaxed);

@@ -48,6 +48,22 @@ macro_rules! const_fn {
     };
 }
 
+/// Whether this line is to be broken, so that the loom model that guards it can be seen to fail.
+///
+/// Outside loom it is `false` at compile time.
+#[cfg(not(loom))]
+macro_rules! mutant {
+    ($name:literal) => {
+        false
+    };
+}
+#[cfg(loom)]
+macro_rules! mutant {
+    ($name:literal) => {
+        $crate::atomic::mutant::is_planted($name)
+    };
+}
+
 /// An array whose elements are each made by the same constructor, in a `const` where the backend allows it.
 macro_rules! array_of {
     ($len:expr, $element:expr) => {{
@@ -169,7 +185,7 @@ impl Counter {
 
     #[inline]
     pub(crate) fn increment(&self) {
-        if cfg!(seawall_mutant = "counter_loses_an_update") {
+        if mutant!("counter_loses_an_update") {
             // ORDERING: none, the line is wrong by intent.
             self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             return;

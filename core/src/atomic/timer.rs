@@ -108,10 +108,10 @@ impl Timer {
         let ticks = self.ticks_of(deadline);
         self.word.transition(|armed: Armed| {
             let age = distance(armed.stamp, stamp);
-            let keep = if cfg!(seawall_mutant = "timer_overwrites_later_generation") {
+            let keep = if mutant!("timer_overwrites_later_generation") {
                 false
             } else if age == 0 && replace {
-                self.is_later(armed.ticks, ticks) && !cfg!(seawall_mutant = "timer_lets_an_earlier_lease_win")
+                self.is_later(armed.ticks, ticks) && !mutant!("timer_lets_an_earlier_lease_win")
             } else {
                 age <= 0
             };

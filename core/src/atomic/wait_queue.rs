@@ -156,7 +156,7 @@ impl Slot {
 
     /// Edge 3: passes a verdict; `false` if the waiter gave up before, whose slot is then free (edge 5).
     pub(crate) fn settle(&self, verdict: Place) -> bool {
-        let overrides = cfg!(seawall_mutant = "bulkhead_grant_overrides_cancel");
+        let overrides = mutant!("bulkhead_grant_overrides_cancel");
         self.place.transition(|place| match place {
             Place::Cancelled if !overrides => (Some(Place::Empty), false),
             _ => (Some(verdict), true),
@@ -239,7 +239,7 @@ impl<const N: usize> WaitQueue<N> {
                 Place::Waiting { need } => {
                     // ORDERING: none is needed, the place that was just seen published the ticket.
                     let ticket = slot.ticket.load(Ordering::Relaxed);
-                    let by_ticket = !cfg!(seawall_mutant = "bulkhead_ignores_tickets");
+                    let by_ticket = !mutant!("bulkhead_ignores_tickets");
                     if oldest.is_none_or(|(_, first, _)| by_ticket && is_before(ticket, first)) {
                         oldest = Some((slot, ticket, need));
                     }

@@ -39,7 +39,7 @@ macro_rules! word {
             #[inline]
             pub(crate) fn load<S: Packed<Raw = $raw>>(&self) -> S {
                 let order =
-                    if cfg!(seawall_mutant = "word_load_relaxed") { Ordering::Relaxed } else { Ordering::Acquire };
+                    if mutant!("word_load_relaxed") { Ordering::Relaxed } else { Ordering::Acquire };
                 S::unpack(self.0.load(order))
             }
 
@@ -58,15 +58,15 @@ macro_rules! word {
                     let (next, out) = step(S::unpack(raw));
                     let Some(next) = next else { return out };
                     let won =
-                        if cfg!(seawall_mutant = "word_exchange_relaxed") { Ordering::Relaxed } else { Ordering::AcqRel };
-                    let exchanged = if cfg!(seawall_mutant = "word_stores_instead_of_exchanging") {
+                        if mutant!("word_exchange_relaxed") { Ordering::Relaxed } else { Ordering::AcqRel };
+                    let exchanged = if mutant!("word_stores_instead_of_exchanging") {
                         self.0.store(next.pack(), Ordering::Release);
                         Ok(raw)
                     } else {
                         self.0.compare_exchange_weak(raw, next.pack(), won, Ordering::Acquire)
                     };
                     match exchanged {
-                        Err(actual) if !cfg!(seawall_mutant = "word_takes_a_lost_exchange_for_won") => raw = actual,
+                        Err(actual) if !mutant!("word_takes_a_lost_exchange_for_won") => raw = actual,
                         _ => return out,
                     }
                 }

@@ -237,8 +237,8 @@ impl Retry {
     pub fn call_started(&self) {
         let budget = &self.config.budget;
         let (share, full) = (budget.ratio.numerator(), full(budget));
-        let deposits_blindly = cfg!(seawall_mutant = "retry_checks_the_cap_before_the_deposit")
-            && self.balance.load::<Balance>().0 < full;
+        let deposits_blindly =
+            mutant!("retry_checks_the_cap_before_the_deposit") && self.balance.load::<Balance>().0 < full;
         self.balance.transition(|Balance(units)| {
             if deposits_blindly {
                 (Some(Balance(units.saturating_add(share))), ())
@@ -301,7 +301,7 @@ impl Retry {
     fn withdraw(&self, now: Instant) -> bool {
         let token = self.config.budget.ratio.denominator();
         let paid = self.balance.transition(|Balance(units)| {
-            let rest = if cfg!(seawall_mutant = "retry_overdraws") {
+            let rest = if mutant!("retry_overdraws") {
                 Some(units.saturating_sub(token))
             } else {
                 units.checked_sub(token)

@@ -61,7 +61,7 @@ impl<const N: usize> Ring<N> {
     pub(crate) fn push(&self, words: [u32; WORDS]) {
         // ORDERING: release; a reader that sees the new end sees what the writer did before. Acquire for the same
         // between writers.
-        let position = if cfg!(seawall_mutant = "events_position_in_two_steps") {
+        let position = if mutant!("events_position_in_two_steps") {
             let position = self.end.load(Ordering::Acquire);
             self.end.store(position.wrapping_add(1), Ordering::Release);
             position
@@ -151,7 +151,7 @@ impl Slot {
     fn write(&self, position: u32, words: [u32; WORDS]) {
         // ORDERING: acquire, as the exchange below.
         let seen = self.stamp.load(Ordering::Acquire);
-        let busy = seen & BUSY != 0 && !cfg!(seawall_mutant = "events_write_over_a_writer");
+        let busy = seen & BUSY != 0 && !mutant!("events_write_over_a_writer");
         let claimed = position << 1 | BUSY;
         if busy
             || is_newer(seen >> 1, position)
@@ -161,8 +161,7 @@ impl Slot {
         {
             return;
         }
-        let order =
-            if cfg!(seawall_mutant = "events_words_relaxed") { Ordering::Relaxed } else { Ordering::Release };
+        let order = if mutant!("events_words_relaxed") { Ordering::Relaxed } else { Ordering::Release };
         for (slot, word) in self.words.iter().zip(words) {
             // ORDERING: release; a reader that loads the word sees the claim.
             slot.store(word, order);
@@ -187,7 +186,7 @@ impl Slot {
         }
         // ORDERING: none is needed, see the words.
         let replaced = self.stamp.load(Ordering::Relaxed) != stamp;
-        if replaced && !cfg!(seawall_mutant = "events_torn_read") {
+        if replaced && !mutant!("events_torn_read") {
             return Seen::Replaced;
         }
         Seen::Record(words)

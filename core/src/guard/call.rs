@@ -322,7 +322,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         }
         if self.attempts == 0 {
             self.open = false;
-            if !cfg!(seawall_mutant = "guard_keeps_the_token_of_a_refused_attempt") {
+            if !mutant!("guard_keeps_the_token_of_a_refused_attempt") {
                 self.guard.refund(self.grant.as_ref(), now);
             }
             return self.guard.refuse(rejected);
@@ -334,7 +334,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
 
 impl<const WAITERS: usize, const SLOTS: usize> Drop for Call<'_, WAITERS, SLOTS> {
     fn drop(&mut self) {
-        if cfg!(seawall_mutant = "guard_frees_the_slot_first") {
+        if mutant!("guard_frees_the_slot_first") {
             drop(self.slot.take());
         }
         if self.open {

@@ -235,7 +235,7 @@ impl AutoDegradation {
                 (next.level != state.level).then_some(LevelChange { from: state.level, to: next.level });
             ((next != state).then_some(next), change)
         };
-        if cfg!(seawall_mutant = "auto_degradation_change_in_two_steps") {
+        if mutant!("auto_degradation_change_in_two_steps") {
             let (next, change) = step(self.state.load());
             self.state.transition(|_: State| (next, ()));
             return change;

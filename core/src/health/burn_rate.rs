@@ -243,7 +243,7 @@ impl<const SLOTS: usize> BurnRate<SLOTS> {
     /// That of [`Window::totals`].
     #[inline]
     pub fn check(&self, now: Instant) -> Option<Edge> {
-        if cfg!(seawall_mutant = "burn_rate_edge_in_two_steps") {
+        if mutant!("burn_rate_edge_in_two_steps") {
             let before: State = self.state.load();
             let raised = self.is_raised(now);
             if before.is_exhausted() == raised {

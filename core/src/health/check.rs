@@ -257,7 +257,7 @@ impl<const SLOTS: usize> HealthCheck<SLOTS> {
             self.window.record_only(if success { Sample::SUCCESS } else { Sample::FAILURE }, now);
         }
         let step = |state: State| {
-            if self.ticks.is_late(state, started, now) && !cfg!(seawall_mutant = "health_check_any_order") {
+            if self.ticks.is_late(state, started, now) && !mutant!("health_check_any_order") {
                 return (None, None);
             }
             let fresh = self.ticks.is_fresh(state, now);
@@ -270,7 +270,7 @@ impl<const SLOTS: usize> HealthCheck<SLOTS> {
             let next = State { phase, row, began: self.ticks.of(started) };
             (Some(next), state.transition_to(next, cause))
         };
-        if cfg!(seawall_mutant = "health_check_record_in_two_steps") {
+        if mutant!("health_check_record_in_two_steps") {
             let (next, transition) = step(self.state.load());
             self.state.transition(|_: State| (next, ()));
             return transition;
@@ -312,7 +312,7 @@ impl<const SLOTS: usize> HealthCheck<SLOTS> {
             let next = State { phase: Phase::Unknown, row: Row::NONE, ..state };
             ((next != state).then_some(next), state.transition_to(next, Cause::Stale))
         };
-        if cfg!(seawall_mutant = "health_check_expire_in_two_steps") {
+        if mutant!("health_check_expire_in_two_steps") {
             let (next, transition) = step(self.state.load());
             self.state.transition(|_: State| (next, ()));
             return transition;

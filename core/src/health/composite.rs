@@ -159,7 +159,7 @@ impl Composite {
         if member >= self.members {
             return None;
         }
-        if cfg!(seawall_mutant = "composite_edge_in_two_steps") {
+        if mutant!("composite_edge_in_two_steps") {
             let before = self.is_healthy();
             self.healthy.transition(|members: Members| (Some(members.with(member, healthy)), ()));
             return Edge::between(before, self.is_healthy());

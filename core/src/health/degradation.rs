@@ -244,7 +244,7 @@ impl Degradation {
     ///
     /// O(1).
     pub fn set_level(&self, component: Component, level: Level) -> Option<LevelChange> {
-        if cfg!(seawall_mutant = "degradation_change_in_two_steps") {
+        if mutant!("degradation_change_in_two_steps") {
             let from = self.level();
             self.levels.transition(|levels: Levels| (Some(levels.with(component, level)), ()));
             let to = self.level();

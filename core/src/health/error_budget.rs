@@ -227,7 +227,7 @@ impl<const SLOTS: usize> ErrorBudget<SLOTS> {
     /// That of [`Window::totals`].
     #[inline]
     pub fn check(&self, now: Instant) -> Option<Edge> {
-        if cfg!(seawall_mutant = "error_budget_edge_in_two_steps") {
+        if mutant!("error_budget_edge_in_two_steps") {
             let before: State = self.state.load();
             let exhausted = self.is_exhausted(now);
             if before.is_exhausted() == exhausted {

@@ -253,7 +253,7 @@ impl ChangeDetector {
             };
             (Some(Mean(next.unsigned_abs() as u32)), off)
         };
-        let off = if cfg!(seawall_mutant = "change_mean_in_two_steps") {
+        let off = if mutant!("change_mean_in_two_steps") {
             let (next, off) = learn(self.mean.load());
             self.mean.transition(|_: Mean| (next, ()));
             off
@@ -271,7 +271,7 @@ impl ChangeDetector {
             };
             (Some(next), verdict)
         };
-        if cfg!(seawall_mutant = "change_spread_in_two_steps") {
+        if mutant!("change_spread_in_two_steps") {
             let (next, verdict) = judge(self.spread.load());
             self.spread.transition(|_: Spread| (next, ()));
             return verdict;

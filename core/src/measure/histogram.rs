@@ -168,7 +168,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> Histogram<PRECISION, BUCKETS> {
     #[inline]
     fn add(&self, value: u64, n: Wide) {
         let counter = self.buckets.get(bucket_of(PRECISION, value)).unwrap_or(&self.out_of_range);
-        if cfg!(seawall_mutant = "histogram_lost_update") {
+        if mutant!("histogram_lost_update") {
             // ORDERING: none, the line is wrong by intent.
             counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
             return;
@@ -212,7 +212,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> Histogram<PRECISION, BUCKETS> {
 
     /// The value of a rank that the buckets do not reach: it is out of range, or the counts were just taken.
     fn beyond(&self, highest: Option<u64>) -> Option<u64> {
-        if self.out_of_range() > 0 || cfg!(seawall_mutant = "histogram_rank_of_what_was_taken") {
+        if self.out_of_range() > 0 || mutant!("histogram_rank_of_what_was_taken") {
             Some(Self::MAX_VALUE)
         } else {
             highest
@@ -307,7 +307,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> fmt::Debug for Histogram<PRECIS
 }
 
 fn take(counter: &AtomicWide) -> Wide {
-    if cfg!(seawall_mutant = "histogram_take_in_two_steps") {
+    if mutant!("histogram_take_in_two_steps") {
         // ORDERING: none, the lines are wrong by intent.
         let taken = counter.load(Ordering::Relaxed);
         counter.store(0, Ordering::Relaxed);

@@ -218,7 +218,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> RotatingHistogram<PRECISION, BU
     #[cold]
     fn begin(&self, state: State, epoch: u32) {
         let begun = State::begin(epoch, state.passed(epoch));
-        if cfg!(seawall_mutant = "rotating_epoch_in_two_steps") {
+        if mutant!("rotating_epoch_in_two_steps") {
             // ORDERING: release, but the exchange is missing by intent.
             self.state.store(begun.0, Ordering::Release);
         } else if self
@@ -230,13 +230,9 @@ impl<const PRECISION: u32, const BUCKETS: usize> RotatingHistogram<PRECISION, BU
         {
             return;
         }
-        let slot = if cfg!(seawall_mutant = "rotating_overwrites_the_base") { epoch ^ 1 } else { epoch };
+        let slot = if mutant!("rotating_overwrites_the_base") { epoch ^ 1 } else { epoch };
         let boundary = &self.boundaries[slot as usize & 1];
-        let order = if cfg!(seawall_mutant = "rotating_values_relaxed") {
-            Ordering::Relaxed
-        } else {
-            Ordering::Release
-        };
+        let order = if mutant!("rotating_values_relaxed") { Ordering::Relaxed } else { Ordering::Release };
         for (copy, count) in boundary.buckets.iter().chain([&boundary.out_of_range]).zip(self.counts.words())
         {
             // ORDERING: release, see the claim.
@@ -284,7 +280,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> RotatingHistogram<PRECISION, BU
             // boundary shows the newer word here.
             let again = self.state.load(Ordering::Acquire);
             let torn = State(again).epoch() != State(state).epoch();
-            if !torn || cfg!(seawall_mutant = "rotating_torn_boundary") {
+            if !torn || mutant!("rotating_torn_boundary") {
                 return Some(out);
             }
             state = again;

@@ -229,14 +229,13 @@ impl<const SLOTS: usize> Window<SLOTS> {
         if stamp & !BUSY != bucket.number << 1 {
             self.begin(bucket);
         }
-        if cfg!(seawall_mutant = "window_lost_update") {
+        if mutant!("window_lost_update") {
             let counter = &self.counters[sample.index()];
             // ORDERING: none, the line is wrong by intent.
             counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             return;
         }
-        let order =
-            if cfg!(seawall_mutant = "window_count_relaxed") { Ordering::Relaxed } else { Ordering::Release };
+        let order = if mutant!("window_count_relaxed") { Ordering::Relaxed } else { Ordering::Release };
         // ORDERING: release; a thread that reads this event for a boundary also sees the stamp of its bucket.
         self.counters[sample.index()].fetch_add(1, order);
     }
@@ -294,7 +293,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
             let handed_over = word & BUSY != 0;
             let next = if !handed_over {
                 word | BUSY
-            } else if cfg!(seawall_mutant = "window_clear_not_handed_over") {
+            } else if mutant!("window_clear_not_handed_over") {
                 return;
             } else {
                 word | AGAIN
@@ -370,12 +369,12 @@ impl<const SLOTS: usize> Window<SLOTS> {
             // any event that they contain is seen.
             *seen = stamp.load(Ordering::Acquire);
             let newer = self.shape.is_newer(*seen >> 1, bucket.number);
-            if newer && !cfg!(seawall_mutant = "window_boundary_out_of_order") {
+            if newer && !mutant!("window_boundary_out_of_order") {
                 return;
             }
         }
         let begun = stamps[bucket.slot] >> 1 == bucket.number;
-        if begun && !cfg!(seawall_mutant = "window_boundary_twice") {
+        if begun && !mutant!("window_boundary_twice") {
             return;
         }
         self.give_up_baseline(bucket);
@@ -414,7 +413,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         {
             return;
         }
-        if cfg!(seawall_mutant = "window_snapshot_after_claim") {
+        if mutant!("window_snapshot_after_claim") {
             write(&self.boundaries[slot], self.read_counters());
         } else {
             write(&self.boundaries[slot], values);
@@ -427,18 +426,16 @@ impl<const SLOTS: usize> Window<SLOTS> {
     fn counts(&self, bucket: Bucket) -> Option<[u32; KINDS]> {
         // ORDERING: acquire; a baseline that is announced is in its words.
         let clearing = self.clearing.load(Ordering::Acquire);
-        if clearing & BUSY != 0 && !cfg!(seawall_mutant = "window_reads_while_clearing") {
+        if clearing & BUSY != 0 && !mutant!("window_reads_while_clearing") {
             return Some([0; KINDS]);
         }
         let baseline = (clearing & HELD != 0).then(|| read(&self.baseline));
-        let early = cfg!(seawall_mutant = "window_counters_before_boundary").then(|| self.read_counters());
+        let early = mutant!("window_counters_before_boundary").then(|| self.read_counters());
         let Some((slot, stamp)) = self.oldest_live(bucket) else { return Some([0; KINDS]) };
         let boundary = read(&self.boundaries[slot]);
         // ORDERING: none is needed; the values were loaded with acquire, and a newer one among them shows its stamp.
-        let cleared = self.clearing.load(Ordering::Relaxed) != clearing
-            && !cfg!(seawall_mutant = "window_torn_baseline");
-        let torn = self.stamps[slot].load(Ordering::Relaxed) != stamp
-            && !cfg!(seawall_mutant = "window_torn_boundary");
+        let cleared = self.clearing.load(Ordering::Relaxed) != clearing && !mutant!("window_torn_baseline");
+        let torn = self.stamps[slot].load(Ordering::Relaxed) != stamp && !mutant!("window_torn_boundary");
         if cleared || torn {
             return None;
         }
@@ -447,7 +444,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         for (kind, count) in counts.iter_mut().enumerate() {
             let since_boundary = count.wrapping_sub(boundary[kind]);
             let since_clear = baseline.map_or(u32::MAX, |values| count.wrapping_sub(values[kind]));
-            *count = if cfg!(seawall_mutant = "window_baseline_supersedes") && baseline.is_some() {
+            *count = if mutant!("window_baseline_supersedes") && baseline.is_some() {
                 since_clear
             } else {
                 since_boundary.min(since_clear)
@@ -496,8 +493,7 @@ fn read(words: &Words) -> [u32; KINDS] {
 }
 
 fn write(words: &Words, values: [u32; KINDS]) {
-    let order =
-        if cfg!(seawall_mutant = "window_values_relaxed") { Ordering::Relaxed } else { Ordering::Release };
+    let order = if mutant!("window_values_relaxed") { Ordering::Relaxed } else { Ordering::Release };
     for (word, value) in words.iter().zip(values) {
         // ORDERING: release; whoever loads the value sees that its slot was claimed.
         word.store(value, order);

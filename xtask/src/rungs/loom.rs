@@ -1,8 +1,8 @@
 //! The loom models, and the mutants that prove that the models look.
 //!
 //! First every model is run on the code as it is.
-//! Then, for each mutant that a model claims, core is compiled with that one line broken, and the model alone is run:
-//! it has to fail.
+//! Then, for each mutant that a model claims, the model alone is run with that one line of core broken: it has to fail.
+//! Under loom core holds all its mutants and an environment variable plants one, so nothing is compiled again.
 //! A mutant that no model claims, a model that claims none, and a claim to a mutant that core does not have each
 //! fail the rung.
 
@@ -19,8 +19,10 @@ use super::{sources_in, sources_under, stem, tests_of};
 use crate::job::Job;
 use crate::process::Ended;
 use crate::results::{Tally, finished};
-use crate::wrapper::Wrapper;
 use claims::{Model, models_in, mutants_in};
+
+/// Names the mutant to core.
+const MUTANT: &str = "SEAWALL_MUTANT";
 
 /// A broken protocol can make a model explore without end where the sound one ends in seconds.
 const MUTANT_LIMIT: Duration = Duration::from_secs(180);
@@ -44,27 +46,20 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         passed.insert((stem(test.file.as_ref()), name.to_owned()), test.path.to_owned());
     }
 
-    let mut claimed: BTreeMap<&str, Vec<Claim<'_>>> = BTreeMap::new();
+    let programs = job.step(cargo(job).args(["--no-run", "--tests"]))?.output;
+    let mut caught = Tally::default();
     for model in &models {
         let Some(path) = passed.get(&(model.file.clone(), model.name.clone())) else {
             job.because(format!("{} does not pass on sound code, so its mutants prove nothing", model.name));
             continue;
         };
+        let program = executable(&programs, &model.file);
+        let program = program.with_context(|| format!("cargo names no program for {}", model.file))?;
         for mutant in model.mutants.iter().filter(|mutant| mutants.contains(*mutant)) {
-            claimed.entry(mutant).or_default().push(Claim { model, path });
+            caught = [caught, hunt(job, mutant, model, program, path)?].into_iter().sum();
         }
     }
-    let mut caught = Tally::default();
-    for (mutant, claims) in &claimed {
-        caught = [caught, hunt(job, mutant, claims)?].into_iter().sum();
-    }
     Ok([claims, sound, caught].into_iter().sum())
-}
-
-/// A model that says that it catches a mutant, and its path in its test program.
-struct Claim<'m> {
-    model: &'m Model,
-    path: &'m str,
 }
 
 fn read(source: &std::path::Path) -> Result<String> {
@@ -92,38 +87,18 @@ fn claims_tally(job: &mut Job<'_>, mutants: &BTreeSet<String>, models: &[Model])
     Tally::failed(broken.len())
 }
 
-/// Compiles the mutant into core, and runs each model that claims it: one check for each.
-fn hunt(job: &mut Job<'_>, mutant: &str, claims: &[Claim<'_>]) -> Result<Tally> {
-    let mut clean = in_loom(job.context.cargo(), job);
-    job.must(clean.args(["clean", "--quiet", "--package", "seawall-core", "--profile", "loom"]))?;
-    let mut build = cargo(job);
-    build.arg("--no-run");
-    for file in claims.iter().map(|claim| &claim.model.file).collect::<BTreeSet<_>>() {
-        build.args(["--test", file]);
-    }
-    Wrapper::Mutant(mutant).apply(&mut build, &job.context.wrappers())?;
-    let step = job.step(&mut build)?;
-    // A mutant that does not compile would otherwise count as caught.
-    if !step.passed() {
-        job.because(format!("the mutant {mutant} does not compile"));
-        return Ok(Tally::failed(claims.len()));
-    }
-    let mut tally = Tally::default();
-    for Claim { model, path } in claims {
-        let program = executable(&step.output, &model.file);
-        let program = program.with_context(|| format!("cargo names no program for {}", model.file))?;
-        let mut run = in_loom(job.context.tool(program), job);
-        let ended = job.step_within(run.args(["--exact", path]), MUTANT_LIMIT)?.ended;
-        match ended {
-            Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
-            Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
-            Ended::TimedOut => {
-                job.because(format!("the model {} does not end on the mutant {mutant}", model.name));
-            }
+/// Runs a model on a mutant that it claims.
+fn hunt(job: &mut Job<'_>, mutant: &str, model: &Model, program: &str, path: &str) -> Result<Tally> {
+    let mut run = in_loom(job.context.tool(program), job);
+    let ended = job.step_within(run.args(["--exact", path]).env(MUTANT, mutant), MUTANT_LIMIT)?.ended;
+    match ended {
+        Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
+        Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
+        Ended::TimedOut => {
+            job.because(format!("the model {} does not end on the mutant {mutant}", model.name));
         }
-        tally = [tally, Tally::one(ended == Ended::Failure)].into_iter().sum();
     }
-    Ok(tally)
+    Ok(Tally::one(ended == Ended::Failure))
 }
 
 /// The test program of a source file in what `cargo test --no-run` says.
@@ -146,7 +121,8 @@ fn in_loom(mut command: Command, job: &Job<'_>) -> Command {
     command
         .env("CARGO_TARGET_DIR", job.context.target.join("loom"))
         .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove(MUTANT);
     if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
         command.env("LOOM_MAX_PREEMPTIONS", "2");
     }

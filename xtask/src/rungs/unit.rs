@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::tests_of;
 use crate::job::Job;
 use crate::results::Tally;
-use crate::wrapper::Wrapper;
+use crate::wrapper;
 
 /// Every unit, property, integration and doc test, in the profile that checks for overflow.
 pub(crate) fn unit(job: &mut Job<'_>) -> Result<Tally> {
@@ -19,7 +19,7 @@ pub(crate) fn unit(job: &mut Job<'_>) -> Result<Tally> {
 pub(crate) fn narrow(job: &mut Job<'_>) -> Result<Tally> {
     let mut command = job.context.cargo();
     command.args(["test", "--locked", "--package", "seawall-core", "--lib", "--tests", "--no-fail-fast"]);
-    Wrapper::Narrow.apply(&mut command, &job.context.wrappers())?;
+    wrapper::apply(&mut command, &job.context.wrappers())?;
     let step = job.step(&mut command)?;
     Ok(tests_of(job, &step))
 }

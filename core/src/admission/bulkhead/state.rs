@@ -115,8 +115,8 @@ pub(super) enum Verdict {
 }
 
 impl State {
-    const fn fits(self, n: u32, limits: Limits) -> bool {
-        if cfg!(seawall_mutant = "bulkhead_over_admits") {
+    fn fits(self, n: u32, limits: Limits) -> bool {
+        if mutant!("bulkhead_over_admits") {
             self.held <= limits.capacity
         } else {
             self.held + n <= limits.capacity
@@ -131,7 +131,7 @@ impl State {
         if n > limits.capacity {
             return (None, Err(Rejected::TooMany { requested: n, capacity: limits.capacity }));
         }
-        let nobody_waits = self.waiting == 0 || cfg!(seawall_mutant = "bulkhead_barges");
+        let nobody_waits = self.waiting == 0 || mutant!("bulkhead_barges");
         if nobody_waits && self.fits(n, limits) {
             (Some(Self { held: self.held + n, ..self }), Ok(()))
         } else {
@@ -165,8 +165,8 @@ impl State {
         }
         match self.turn {
             Turn::Free => (Some(Self { turn: Turn::Taken, ..self }), true),
-            _ if cfg!(seawall_mutant = "bulkhead_two_holders") => (Some(self), true),
-            _ if cfg!(seawall_mutant = "bulkhead_no_second_look") => (Some(self), false),
+            _ if mutant!("bulkhead_two_holders") => (Some(self), true),
+            _ if mutant!("bulkhead_no_second_look") => (Some(self), false),
             // Also if it is there already: the exchange publishes what the caller did before.
             _ => (Some(Self { turn: Turn::Again, ..self }), false),
         }

@@ -60,7 +60,7 @@ impl<'a, const WAITERS: usize> Waiter<'a, WAITERS> {
             return Poll::Ready(self.answer(verdict, now));
         }
         slot.register(waker);
-        if cfg!(seawall_mutant = "bulkhead_no_check_after_register") {
+        if mutant!("bulkhead_no_check_after_register") {
             return Poll::Pending;
         }
         // A verdict may have come before the waker was there.
@@ -89,7 +89,7 @@ impl<const WAITERS: usize> Drop for Waiter<'_, WAITERS> {
         if let Some(slot) = self.slot.take() {
             match slot.leave() {
                 Place::Cancelled => self.bulkhead.left(),
-                Place::Granted if !cfg!(seawall_mutant = "bulkhead_drop_keeps_grant") => {
+                Place::Granted if !mutant!("bulkhead_drop_keeps_grant") => {
                     self.bulkhead.give_back(self.need);
                 }
                 _ => {}

@@ -157,16 +157,16 @@ impl Snapshot {
     }
 
     /// Edges 2 and 5: half-open, with the caller as the first probe.
-    pub(super) const fn begin_cycle(self) -> Self {
-        if cfg!(seawall_mutant = "breaker_reclaims_within_the_cycle") && self.probes() > 0 {
+    pub(super) fn begin_cycle(self) -> Self {
+        if mutant!("breaker_reclaims_within_the_cycle") && self.probes() > 0 {
             return self;
         }
         Self(CYCLES.set(self.begin(Phase::HalfOpen, Mode::Normal).0, self.cycles())).take_probe()
     }
 
     /// Edge 4, and the reset by hand.
-    pub(super) const fn close(self) -> Self {
-        if cfg!(seawall_mutant = "breaker_reset_keeps_the_generation") && self.is_plain_closed() {
+    pub(super) fn close(self) -> Self {
+        if mutant!("breaker_reset_keeps_the_generation") && self.is_plain_closed() {
             return self.forgive();
         }
         self.begin(Phase::Closed, Mode::Normal)

@@ -113,6 +113,15 @@ macro_rules! optional {
     };
 }
 
+/// Returns early with an error, in a `const fn`.
+macro_rules! check {
+    ($result:expr) => {
+        if let Err(error) = $result {
+            return Err(error);
+        }
+    };
+}
+
 /// A guard for one operation.
 ///
 /// `WAITERS` is how many calls can wait for a slot of its bulkhead, `SLOTS` the number of buckets of its windows.
@@ -184,32 +193,20 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         ///
         /// The first value that lies outside its bound.
         pub const fn validate(policy: &Policy) -> Result<(), ConfigError> {
-            if let Some(quota) = policy.rate_limit
-                && let Err(error) = RateLimiter::try_new(quota)
-            {
-                return Err(error);
+            if let Some(quota) = policy.rate_limit {
+                check!(RateLimiter::try_new(quota));
             }
-            if let Some(config) = policy.bulkhead
-                && let Err(error) = config.seats_among(WAITERS)
-            {
-                return Err(error);
+            if let Some(config) = policy.bulkhead {
+                check!(config.seats_among(WAITERS));
             }
-            if let Some(config) = policy.circuit_breaker
-                && let Err(error) = CircuitBreaker::<SLOTS>::try_new(config)
-            {
-                return Err(error);
+            if let Some(config) = policy.circuit_breaker {
+                check!(CircuitBreaker::<SLOTS>::try_new(config));
             }
-            if let Some(config) = policy.error_budget
-                && let Err(error) = ErrorBudget::<SLOTS>::try_new(config)
-            {
-                return Err(error);
+            if let Some(config) = policy.error_budget {
+                check!(ErrorBudget::<SLOTS>::try_new(config));
             }
-            if let Err(error) = policy.retry.validate() {
-                return Err(error);
-            }
-            if let Err(error) = policy.timeout.validate() {
-                return Err(error);
-            }
+            check!(policy.retry.validate());
+            check!(policy.timeout.validate());
             require!(!policy.deadline.is_zero(), "deadline", "greater than zero");
             Ok(())
         }
@@ -330,9 +327,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         if deadline.is_expired(now) {
             return Err(self.refuse(Rejected::DeadlineExpired));
         }
-        if let Some(breaker) = &self.breaker
-            && let Err(rejected) = breaker.check(now)
-        {
+        if let Some(Err(rejected)) = self.breaker.as_ref().map(|breaker| breaker.check(now)) {
             // The order of the patterns holds for what the caller is told, too.
             if let Some(Err(limited)) = self.limiter.as_ref().map(|limiter| limiter.check(1, now)) {
                 return Err(self.refuse(Rejected::RateLimiter(limited)));

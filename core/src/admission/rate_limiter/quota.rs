@@ -112,10 +112,10 @@ impl Scale {
         // Finer than a nanosecond if that makes the interval exact (or nearly so) and the bucket still fits well below the
         // wrap; otherwise nanoseconds, or as many of them as it takes.
         let finest = if tokens <= Self::FINEST { tokens } else { Self::FINEST };
-        if let Some(fine) = Self::with(period, tokens, burst, finest, 1)
-            && fine.tolerance as u64 <= Self::MOST_FINE
-        {
-            return fine;
+        if let Some(fine) = Self::with(period, tokens, burst, finest, 1) {
+            if fine.tolerance as u64 <= Self::MOST_FINE {
+                return fine;
+            }
         }
         let smallest = (period as u128 * burst as u128).div_ceil(tokens as u128 * Self::MOST as u128);
         if smallest > (u64::MAX / 2) as u128 {
@@ -126,8 +126,10 @@ impl Scale {
         let mut unit = smallest;
         while unit < smallest * 2 && unit - smallest < Self::TRIES {
             let divides = (period as u128).is_multiple_of(tokens as u128 * unit as u128);
-            if divides && let Some(scale) = Self::with(period, tokens, burst, 1, unit) {
-                return scale;
+            if divides {
+                if let Some(scale) = Self::with(period, tokens, burst, 1, unit) {
+                    return scale;
+                }
             }
             unit += 1;
         }
@@ -144,11 +146,10 @@ impl Scale {
             power
         };
         let divides = (period as u128).is_multiple_of(tokens as u128 * round as u128);
-        if divides
-            && round < smallest * 2
-            && let Some(scale) = Self::with(period, tokens, burst, 1, round)
-        {
-            return scale;
+        if divides && round < smallest * 2 {
+            if let Some(scale) = Self::with(period, tokens, burst, 1, round) {
+                return scale;
+            }
         }
         let mut unit = smallest;
         while unit < u64::MAX / 4 {

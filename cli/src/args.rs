@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Fewest and most messages a second.
-const RATES: std::ops::RangeInclusive<i64> = 10..=20_000;
+const RATES: std::ops::RangeInclusive<i64> = 50..=20_000;
 /// Shortest and longest run in seconds.
 const SECONDS: std::ops::RangeInclusive<i64> = 4..=600;
 

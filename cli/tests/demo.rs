@@ -160,7 +160,7 @@ fn an_address_in_use_is_named_and_nothing_starts() {
 #[test]
 fn bad_values_are_refused_before_anything_starts() {
     for (options, part) in [
-        (&["--rate", "0"][..], "0 is not in 10..=20000"),
+        (&["--rate", "0"][..], "0 is not in 50..=20000"),
         (&["--seconds", "-3"], "-3 is not in 4..=600"),
         (&["--json", "/no/such/directory/run.json"], "error: --json /no/such/directory/run.json: "),
         (&["--policy", "/no/such/policy.toml"], "error: --policy /no/such/policy.toml: "),

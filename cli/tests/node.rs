@@ -61,7 +61,7 @@ fn an_unreachable_peer_is_named() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for options in [&[][..], &["--unprotected"]] {
         let output =
-            run(&[&["node", "--listen", "127.0.0.1:0", "--peer", &free, "--load", "10"], options].concat());
+            run(&[&["node", "--listen", "127.0.0.1:0", "--peer", &free, "--load", "50"], options].concat());
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{errors}");
         assert!(errors.starts_with("error: ") && errors.contains(&free), "{errors}");

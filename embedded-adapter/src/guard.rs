@@ -138,7 +138,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         loop {
             let attempt = match running.attempt(now) {
                 Ok(attempt) => attempt,
-                Err(rejected) => return Err(refused(last, rejected)),
+                Err(rejected) => return refused(last, rejected),
             };
             let about = attempt.about();
             let result = until(about.deadline(), operation(about)).await;
@@ -182,19 +182,21 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
 }
 
 /// The result of a call whose next attempt was refused: what the attempt before brought, if there was one.
-fn refused<T, E>(last: Option<Result<T, Error<E>>>, rejected: Rejected) -> Error<E> {
+fn refused<T, E>(last: Option<Result<T, Error<E>>>, rejected: Rejected) -> Result<T, Error<E>> {
     let reason = match rejected {
         Rejected::DeadlineExpired => GiveUp::Deadline,
         _ => GiveUp::BreakerOpen,
     };
     match last {
+        // A value that was worth another try is still the operation's answer.
+        Some(Ok(value)) => Ok(value),
         Some(Err(Error::Failed { error, attempts, .. })) => {
-            Error::Failed { error, attempts, gave_up: Some(reason) }
+            Err(Error::Failed { error, attempts, gave_up: Some(reason) })
         }
         Some(Err(Error::TimedOut { limit, attempts, .. })) => {
-            Error::TimedOut { limit, attempts, gave_up: Some(reason) }
+            Err(Error::TimedOut { limit, attempts, gave_up: Some(reason) })
         }
-        _ => Error::Rejected(rejected),
+        _ => Err(Error::Rejected(rejected)),
     }
 }
 

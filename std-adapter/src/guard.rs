@@ -37,7 +37,7 @@
 //!
 //! # Cost
 //!
-//! An admitted call reads the clock twice and allocates nothing.
+//! An admitted call reads the clock twice, once more if its operation is pending and has a deadline, and allocates nothing.
 //! A timer is armed only if the operation's first poll is pending.
 
 #[cfg(feature = "tokio")]
@@ -238,6 +238,7 @@ impl<C: Clock> Guard<C> {
     pub fn drive(&self, degradation: Arc<Degradation>, component: Component) {
         // A second call changes nothing, as documented.
         let _ = self.shared.degradation.set((degradation, component));
+        self.shared.set_level(self.now());
     }
 
     /// The degradation and the component that this guard [drives](Guard::drive), if it does.
@@ -251,6 +252,8 @@ impl<C: Clock> Guard<C> {
         let now = self.now();
         if let Some(edge) = self.decisions().error_budget().and_then(|budget| budget.check(now)) {
             self.shared.budget_edge(edge, now);
+        } else {
+            self.shared.set_level(now);
         }
     }
 
@@ -289,14 +292,17 @@ impl<C: Clock> Shared<C> {
     fn budget_edge(&self, edge: Edge, now: Instant) {
         self.tallies.budget_edge(edge);
         self.events.push(Event { at: now, kind: EventKind::Budget(edge) });
-        if let Some((degradation, component)) = self.degradation.get() {
-            let level = match edge {
-                Edge::Exhausted => Level::Degraded,
-                Edge::Recovered => Level::Normal,
-            };
-            if let Some(change) = degradation.set_level(*component, level) {
-                self.events.push(Event { at: now, kind: EventKind::Level(change) });
-            }
+        self.set_level(now);
+    }
+
+    /// Sets the component's level from the budget as it is, and not from an edge: edges of two threads may come here in the
+    /// other order.
+    fn set_level(&self, now: Instant) {
+        let Some((degradation, component)) = self.degradation.get() else { return };
+        let Some(budget) = self.decisions.error_budget() else { return };
+        let level = if budget.is_exhausted(now) { Level::Degraded } else { Level::Normal };
+        if let Some(change) = degradation.set_level(*component, level) {
+            self.events.push(Event { at: now, kind: EventKind::Level(change) });
         }
     }
 }

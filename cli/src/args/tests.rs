@@ -40,7 +40,7 @@ fn the_second_pass_can_be_left_out_in_both_ways() {
 #[test]
 fn bad_values_are_named_with_their_bounds() {
     for (words, part) in [
-        (&["demo", "--rate", "0"][..], "0 is not in 10..=20000"),
+        (&["demo", "--rate", "0"][..], "0 is not in 50..=20000"),
         (&["demo", "--rate", "-1"], "-1 is not in 10..=20000"),
         (&["demo", "--rate", "many"], "invalid value 'many' for '--rate <N>'"),
         (&["demo", "--seconds", "-5"], "-5 is not in 4..=600"),
@@ -50,7 +50,7 @@ fn bad_values_are_named_with_their_bounds() {
         (&["demo", "--admin", "here"], "invalid value 'here' for '--admin <ADDR>'"),
         (&["demo", "--fast"], "unexpected argument '--fast'"),
         (&["node"], "--listen <ADDR>"),
-        (&["node", "--listen", "127.0.0.1:0", "--load", "10"], "--peer <ADDR>"),
+        (&["node", "--listen", "127.0.0.1:0", "--load", "50"], "--peer <ADDR>"),
         (&["node", "--listen", "127.0.0.1:0", "--load-ms", "10"], "--load <N>"),
         (&["node", "--listen", "127.0.0.1"], "invalid value '127.0.0.1' for '--listen <ADDR>'"),
     ] {

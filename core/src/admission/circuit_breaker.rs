@@ -45,7 +45,7 @@
 //! Each edge begins a new generation.
 //! A result that arrives from an earlier generation is [`Settlement::Stale`] and changes nothing.
 //! Beside the states stand two modes, set by hand: forced open and forced closed.
-//! They hold until [`CircuitBreaker::reset`], whatever time and results say.
+//! They hold until [`CircuitBreaker::reset`] or [`CircuitBreaker::trip`], whatever time and results say.
 //!
 //! # Memory layout
 //!
@@ -224,7 +224,7 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         }
     }
 
-    /// Opens the breaker now, for the configured time.
+    /// Opens the breaker now, for the configured time, also if it was forced: that mode is over then.
     pub fn trip(&self, now: Instant) -> Transition {
         let transition = self.by_hand(Snapshot::trip, now.saturating_add(self.open_time(0)));
         self.window.clear(now);

@@ -159,6 +159,8 @@ pub enum GiveUp {
     Attempts,
     /// The call's deadline comes before the next attempt could start.
     Deadline,
+    /// The peer asks for a longer delay than the backoff's cap.
+    Delay,
     /// The retry budget is spent.
     Budget,
     /// The circuit breaker is open.
@@ -171,6 +173,7 @@ impl fmt::Display for GiveUp {
             Self::NotRetryable => "the result is not retryable",
             Self::Attempts => "all attempts are used",
             Self::Deadline => "the deadline comes before the next attempt",
+            Self::Delay => "the peer asks for a longer delay than the cap",
             Self::Budget => "the retry budget is spent",
             Self::BreakerOpen => "the circuit breaker is open",
         })
@@ -267,6 +270,8 @@ impl Retry {
     }
 
     /// As [`Retry::decide`], after a delay that the peer asked for.
+    ///
+    /// A delay beyond the backoff's cap is no reason to hold the call, and what it holds, for so long: it gives up.
     pub fn decide_with_delay(
         &self,
         attempts: u32,
@@ -279,6 +284,9 @@ impl Retry {
         }
         if deadline.is_expired(now.saturating_add(delay)) {
             return Decision::GiveUp(GiveUp::Deadline);
+        }
+        if delay > self.config.backoff.cap() {
+            return Decision::GiveUp(GiveUp::Delay);
         }
         if !self.withdraw(now) {
             return Decision::GiveUp(GiveUp::Budget);

@@ -26,7 +26,9 @@ pub struct Call<'a, const WAITERS: usize = 8, const SLOTS: usize = 10> {
     began: Instant,
     attempts: u32,
     pause: Duration,
-    /// The edge that a refusal after a failed attempt made.
+    /// How the last settled attempt ended.
+    last: Outcome,
+    /// The edge that a refusal after an attempt made.
     edge: Option<Edge>,
     open: bool,
 }
@@ -174,18 +176,32 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     ) -> Self {
         guard.retry.call_started();
         let pause = Duration::ZERO;
-        Self { guard, grant, slot, deadline, began: now, attempts: 0, pause, edge: None, open: true }
+        Self {
+            guard,
+            grant,
+            slot,
+            deadline,
+            began: now,
+            attempts: 0,
+            pause,
+            last: Outcome::Cancelled,
+            edge: None,
+            open: true,
+        }
     }
 
     /// Asks the breaker for an attempt.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] if the breaker is open or the deadline has come.
-    /// Before the first attempt the call then counts as rejected and its token comes back; after a failed attempt it counts
-    /// as failed, and [`Call::budget_edge`] tells what that did. Either way the call is over.
+    /// [`Rejected`] if the breaker is open, the deadline has come, or the call is over.
+    /// Before the first attempt the call then counts as rejected and its token comes back; after one it counts as what the
+    /// last attempt was, and [`Call::budget_edge`] tells what that did. Either way the call is over.
     #[inline]
     pub fn try_attempt(&mut self, now: Instant) -> Result<Attempt<'a, SLOTS>, Rejected> {
+        if !self.open {
+            return Err(Rejected::CallOver);
+        }
         if self.deadline.is_expired(now) {
             return Err(self.refuse(Rejected::DeadlineExpired, now));
         }
@@ -217,6 +233,10 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         if report.timed_out {
             self.guard.counters.timeout();
         }
+        if !self.open {
+            return Settled { verdict: Verdict::Done, transition, budget: None };
+        }
+        self.last = report.outcome;
         let verdict = self.decide(report, now);
         let budget = if let Verdict::RetryAfter(pause) = verdict {
             self.pause = pause;
@@ -268,6 +288,9 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         let decision = match report.retry {
             Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
             Retryable::No => return Verdict::Done,
+            _ if self.attempts >= self.guard.retry.config().max_attempts() => {
+                Decision::GiveUp(GiveUp::Attempts)
+            }
             _ if self.breaker_stays_open(now) => Decision::GiveUp(GiveUp::BreakerOpen),
             Retryable::Yes => {
                 let draw = self.guard.jitter.next_u32();
@@ -317,9 +340,6 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
 
     #[cold]
     fn refuse(&mut self, rejected: Rejected, now: Instant) -> Rejected {
-        if !self.open {
-            return rejected;
-        }
         if self.attempts == 0 {
             self.open = false;
             if !mutant!("guard_keeps_the_token_of_a_refused_attempt") {
@@ -327,7 +347,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             }
             return self.guard.refuse(rejected);
         }
-        self.edge = self.finish(Outcome::Failure, now);
+        self.edge = self.finish(self.last, now);
         rejected
     }
 }

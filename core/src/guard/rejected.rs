@@ -17,6 +17,8 @@ pub enum Rejected {
     CircuitBreaker(circuit_breaker::Rejected),
     /// The deadline came before the call could start.
     DeadlineExpired,
+    /// The call was over already: it was settled for good, or an attempt of it was refused.
+    CallOver,
 }
 
 /// The pattern that refused: a short, bounded set of labels for metrics and logs.
@@ -52,7 +54,8 @@ impl Rejected {
             Self::RateLimiter(_) => Pattern::RateLimiter,
             Self::Bulkhead(_) => Pattern::Bulkhead,
             Self::CircuitBreaker(_) => Pattern::CircuitBreaker,
-            Self::DeadlineExpired => Pattern::Deadline,
+            // A call that is over is never counted as refused; its own end is the nearest pattern.
+            Self::DeadlineExpired | Self::CallOver => Pattern::Deadline,
         }
     }
 
@@ -61,7 +64,7 @@ impl Rejected {
         match self {
             Self::RateLimiter(rejected) => rejected.retry_after(),
             Self::CircuitBreaker(rejected) => rejected.retry_after,
-            Self::Bulkhead(_) | Self::DeadlineExpired => None,
+            Self::Bulkhead(_) | Self::DeadlineExpired | Self::CallOver => None,
         }
     }
 }
@@ -73,6 +76,7 @@ impl fmt::Display for Rejected {
             Self::Bulkhead(rejected) => rejected.fmt(f),
             Self::CircuitBreaker(rejected) => rejected.fmt(f),
             Self::DeadlineExpired => f.pad("deadline expired before the call could start"),
+            Self::CallOver => f.pad("the call is over"),
         }
     }
 }

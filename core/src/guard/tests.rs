@@ -83,7 +83,7 @@ fn rm1_every_failure_reaches_the_caller_with_its_pattern() {
     let held = [0, 1].map(|_| guard.try_begin(Deadline::NONE, T).unwrap());
     assert!(matches!(guard.try_begin(Deadline::NONE, T), Err(Rejected::Bulkhead(_))));
     drop(held);
-    assert_eq!(run(&guard, &[Outcome::Failure], T), Ok((Verdict::GaveUp(GiveUp::BreakerOpen), 3)));
+    assert_eq!(run(&guard, &[Outcome::Failure], T), Ok((Verdict::GaveUp(GiveUp::Attempts), 3)));
     let rejected = run(&guard, &[Outcome::Success], T).unwrap_err();
     assert!(matches!(rejected, Rejected::CircuitBreaker(_)));
     assert_eq!(rejected.retry_after(), Some(SECOND + 2 * MILLI));
@@ -192,6 +192,41 @@ fn the_edge_of_a_call_that_a_refused_retry_ends_is_not_lost() {
     assert_eq!(call.budget_edge(), None);
     assert!(call.try_attempt(T.saturating_add(MILLI)).is_err());
     assert_eq!(call.budget_edge(), Some(Edge::Exhausted));
+}
+
+/// What the peer says is no failure of ours, also when the next attempt is refused.
+#[test]
+fn a_refused_retry_counts_as_what_the_last_attempt_was() {
+    let policy = FULL.deadline(Duration::from_millis(100));
+    for (outcome, counts) in
+        [(Outcome::Ignored, (0, 0, 1)), (Outcome::Success, (1, 0, 0)), (Outcome::Failure, (0, 1, 0))]
+    {
+        let guard: Guard = Guard::new(policy);
+        let mut call = guard.try_begin(Deadline::NONE, T).unwrap();
+        let attempt = call.try_attempt(T).unwrap();
+        let settled = call.settle(attempt, Report::new(outcome).retry_after(50 * MILLI), T);
+        assert_eq!(settled.verdict, Verdict::RetryAfter(50 * MILLI));
+        let late = T.saturating_add(101 * MILLI);
+        assert_eq!(call.try_attempt(late).unwrap_err(), Rejected::DeadlineExpired);
+        let stats = guard.stats();
+        assert_eq!((stats.successes, stats.failures, stats.ignored), counts, "{outcome:?}");
+        assert_eq!(sum(&stats), 1);
+    }
+}
+
+#[test]
+fn a_call_that_is_over_starts_nothing_and_spends_nothing() {
+    let guard: Guard = Guard::new(FULL);
+    let mut call = guard.try_begin(Deadline::NONE, T).unwrap();
+    let attempt = call.try_attempt(T).unwrap();
+    let spare = call.try_attempt(T).unwrap();
+    assert_eq!(call.settle(attempt, Report::new(Outcome::Success), T).verdict, Verdict::Done);
+    assert_eq!(call.try_attempt(T).unwrap_err(), Rejected::CallOver);
+    let balance = guard.retry().balance();
+    assert_eq!(call.settle(spare, Report::new(Outcome::Failure), T).verdict, Verdict::Done);
+    assert_eq!(guard.retry().balance(), balance);
+    drop(call);
+    assert_eq!(sum(&guard.stats()), 1);
 }
 
 fn waiting(guard: &Guard, now: Instant) -> Waiting<'_, 8, 10> {

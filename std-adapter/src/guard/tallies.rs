@@ -9,7 +9,7 @@ use seawall_core::retry::GiveUp;
 /// The labels of the attempts' numbers: the last stands for itself and all higher ones.
 pub const ATTEMPT_LABELS: [&str; 6] = ["1", "2", "3", "4", "5", "6+"];
 
-const REASONS: usize = 6;
+const REASONS: usize = 7;
 
 /// What was counted of retries and of the error budget's edges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl GiveUps {
     /// The label of each reason in metrics, and its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         const NAMES: [&str; REASONS] =
-            ["not_retryable", "attempts", "deadline", "budget", "breaker_open", "other"];
+            ["not_retryable", "attempts", "deadline", "budget", "breaker_open", "delay", "other"];
         NAMES.into_iter().zip(self.0)
     }
 }
@@ -45,7 +45,8 @@ const fn index(reason: GiveUp) -> usize {
         GiveUp::Deadline => 2,
         GiveUp::Budget => 3,
         GiveUp::BreakerOpen => 4,
-        _ => 5,
+        GiveUp::Delay => 5,
+        _ => 6,
     }
 }
 

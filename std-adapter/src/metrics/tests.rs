@@ -213,7 +213,7 @@ fn values_follow_what_the_guard_saw() {
     page.expect("dwcp_retry_attempts_total{policy=\"storage\",attempt=\"2\"}", 2.0);
     page.expect("dwcp_retry_attempts_total{policy=\"storage\",attempt=\"3\"}", 1.0);
     page.expect("dwcp_retry_success_total{policy=\"storage\"}", 1.0);
-    page.expect("dwcp_retry_failures_total{policy=\"storage\",reason=\"breaker_open\"}", 1.0);
+    page.expect("dwcp_retry_failures_total{policy=\"storage\",reason=\"attempts\"}", 1.0);
     page.expect("dwcp_retry_backoff_delay_seconds_count{policy=\"storage\"}", 3.0);
     page.expect("dwcp_rate_limiter_allowed_total{limiter=\"storage\"}", 4.0);
     page.expect("dwcp_rate_limiter_current_rate{limiter=\"storage\"}", 100.0);

@@ -45,7 +45,7 @@ fn a_guard_reads_as_what_was_done_to_it() {
     let guard = stats.guard("storage").unwrap();
     assert_eq!((guard.calls.successes, guard.calls.failures), (1, 1));
     assert_eq!((guard.calls.rejected.circuit_breaker, guard.calls.total()), (2, 4));
-    assert_eq!((guard.retry.retries, guard.retry.gave_up["breaker_open"]), (1, 1));
+    assert_eq!((guard.retry.retries, guard.retry.gave_up["attempts"]), (1, 1));
     assert_eq!(guard.latency.count, 3);
     let p99 = guard.latency.p99.unwrap();
     assert!((20_000..20_700).contains(&p99.as_micros()), "{p99:?}");

@@ -128,7 +128,8 @@ impl Config {
     }
 
     /// The breaker stays open for a delay of `schedule`: the first one when it trips, the next one each time that a probe
-    /// fails, and the first one again after it was closed. No delay is longer than `longest`.
+    /// fails, and the first one again after it was closed. No delay is longer than `longest`. A decorrelated schedule does
+    /// not grow here, since the delay before is not kept.
     ///
     /// Its jitter spreads the probes of many breakers that tripped together; see [`Config::seed`].
     #[must_use = "the configuration is returned"]

@@ -44,6 +44,17 @@ fn a_peer_may_ask_for_a_longer_delay() {
 }
 
 #[test]
+fn a_peer_cannot_hold_a_call_for_longer_than_the_cap() {
+    let cap = Duration::from_secs(5);
+    let config = Config::attempts(9, Backoff::constant(DELAY).at_most(cap)).budget(Ratio::ONE, 100, 0);
+    let retry = Retry::new(config);
+    let ask = |asked| retry.decide_with_delay(1, asked, Deadline::NONE, START);
+    assert_eq!(ask(cap), Decision::RetryAfter(cap));
+    assert_eq!(ask(Duration::from_millis(u32::MAX.into())), Decision::GiveUp(GiveUp::Delay));
+    assert_eq!(retry.balance(), 99, "only the granted retry was paid for");
+}
+
+#[test]
 fn b62_the_balance_is_never_overdrawn_and_never_above_its_cap() {
     let retry = retry(9, Ratio::percent(20), 3, 0);
     for _ in 0..1000 {

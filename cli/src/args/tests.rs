@@ -41,7 +41,7 @@ fn the_second_pass_can_be_left_out_in_both_ways() {
 fn bad_values_are_named_with_their_bounds() {
     for (words, part) in [
         (&["demo", "--rate", "0"][..], "0 is not in 50..=20000"),
-        (&["demo", "--rate", "-1"], "-1 is not in 10..=20000"),
+        (&["demo", "--rate", "-1"], "-1 is not in 50..=20000"),
         (&["demo", "--rate", "many"], "invalid value 'many' for '--rate <N>'"),
         (&["demo", "--seconds", "-5"], "-5 is not in 4..=600"),
         (&["demo", "--seconds", "0"], "0 is not in 4..=600"),

@@ -7,7 +7,7 @@ use seawall::core::Instant;
 use seawall::core::circuit_breaker::State;
 use seawall::core::events::{Cursor, EventKind};
 use seawall::core::guard::Pattern;
-use seawall::dwcp::{CallError, Client, Error, Operation, TransportError};
+use seawall::dwcp::{CallError, Client, Error, Operation, Status, TransportError};
 use seawall::stats::{GuardStats, TransitionStats};
 use std::sync::{Mutex, PoisonError};
 
@@ -46,7 +46,9 @@ const fn ending(error: &Error) -> Ending {
             _ => Rejection::Deadline,
         }),
         Error::Failed { error, .. } => Ending::Failed(match error {
-            CallError::Transport { error: TransportError::TimedOut { .. }, .. } => Failure::Timeout,
+            // Whichever side's timer fires first.
+            CallError::Transport { error: TransportError::TimedOut { .. }, .. }
+            | CallError::Refused { status: Status::Timeout, .. } => Failure::Timeout,
             CallError::Transport { .. } | CallError::NoPeers | CallError::UnknownPeer { .. } => {
                 Failure::Connection
             }

@@ -9,7 +9,6 @@ use seawall_core::guard::{
     self as decision, About, Begin, Call, Classify, Error, ErrorsFail, Policy, Rejected, Report, Verdict,
     Waiting,
 };
-use seawall_core::retry::GiveUp;
 use seawall_core::{Clock, ConfigError, Deadline, Instant};
 
 use crate::clock::EmbassyClock;
@@ -183,10 +182,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
 
 /// The result of a call whose next attempt was refused: what the attempt before brought, if there was one.
 fn refused<T, E>(last: Option<Result<T, Error<E>>>, rejected: Rejected) -> Result<T, Error<E>> {
-    let reason = match rejected {
-        Rejected::DeadlineExpired => GiveUp::Deadline,
-        _ => GiveUp::BreakerOpen,
-    };
+    let reason = rejected.give_up();
     match last {
         // A value that was worth another try is still the operation's answer.
         Some(Ok(value)) => Ok(value),

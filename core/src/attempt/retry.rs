@@ -266,7 +266,7 @@ impl Retry {
         now: Instant,
     ) -> Decision {
         let delay = self.config.backoff.delay(attempts.saturating_sub(1), previous, draw);
-        self.decide_with_delay(attempts, delay, deadline, now)
+        self.grant(attempts, delay, deadline, now)
     }
 
     /// As [`Retry::decide`], after a delay that the peer asked for.
@@ -279,14 +279,19 @@ impl Retry {
         deadline: Deadline,
         now: Instant,
     ) -> Decision {
+        if attempts < self.config.max_attempts && delay > self.config.backoff.cap() {
+            return Decision::GiveUp(GiveUp::Delay);
+        }
+        self.grant(attempts, delay, deadline, now)
+    }
+
+    /// Grants a retry after `delay` if attempts, deadline and budget allow it.
+    fn grant(&self, attempts: u32, delay: Duration, deadline: Deadline, now: Instant) -> Decision {
         if attempts >= self.config.max_attempts {
             return Decision::GiveUp(GiveUp::Attempts);
         }
         if deadline.is_expired(now.saturating_add(delay)) {
             return Decision::GiveUp(GiveUp::Deadline);
-        }
-        if delay > self.config.backoff.cap() {
-            return Decision::GiveUp(GiveUp::Delay);
         }
         if !self.withdraw(now) {
             return Decision::GiveUp(GiveUp::Budget);

@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::admission::{bulkhead, circuit_breaker, rate_limiter};
+use crate::attempt::retry::GiveUp;
 
 /// A guard refused a call, or an attempt of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,14 @@ impl Rejected {
             Self::CircuitBreaker(_) => Pattern::CircuitBreaker,
             // A call that is over is never counted as refused; its own end is the nearest pattern.
             Self::DeadlineExpired | Self::CallOver => Pattern::Deadline,
+        }
+    }
+
+    /// Why there is no further attempt, where this refused one after the first.
+    pub const fn give_up(&self) -> GiveUp {
+        match self {
+            Self::DeadlineExpired => GiveUp::Deadline,
+            _ => GiveUp::BreakerOpen,
         }
     }
 

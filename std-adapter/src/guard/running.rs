@@ -105,10 +105,7 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
                 }
                 drop(self.call.take());
                 let Some(last) = self.last.take() else { return Err(Err(Error::Rejected(rejected))) };
-                let reason = match rejected {
-                    Rejected::DeadlineExpired => GiveUp::Deadline,
-                    _ => GiveUp::BreakerOpen,
-                };
+                let reason = rejected.give_up();
                 self.shared.tallies.gave_up(reason);
                 Err(last.into_result(attempts, Some(reason)))
             }

@@ -73,6 +73,7 @@
 mod call;
 mod classify;
 mod error;
+mod options;
 mod policy;
 mod presets;
 mod rejected;
@@ -87,6 +88,7 @@ use core::time::Duration;
 pub use call::{About, Attempt, Call, Report, Settled, Verdict};
 pub use classify::{Classify, ErrorsFail};
 pub use error::Error;
+pub use options::Options;
 pub use policy::Policy;
 pub use rejected::{Pattern, Rejected};
 use stats::Counters;

@@ -3,10 +3,9 @@
 use core::fmt;
 use core::future::poll_fn;
 use core::task::Poll;
-use core::time::Duration;
 
 use seawall_core::guard::{
-    self as decision, About, Begin, Call, Classify, Error, ErrorsFail, Policy, Rejected, Report, Verdict,
+    self as decision, About, Begin, Call, Classify, Error, Options, Policy, Rejected, Report, Verdict,
     Waiting,
 };
 use seawall_core::{Clock, ConfigError, Deadline, Instant};
@@ -22,59 +21,6 @@ use crate::timer::{sleep_until, until};
 /// nothing was tried yet, its token.
 pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
     decisions: decision::Guard<WAITERS, SLOTS>,
-}
-
-/// What one call asks for beyond the guard's policy.
-///
-/// # Examples
-///
-/// ```
-/// use core::time::Duration;
-/// use seawall_embassy::core::Outcome;
-/// use seawall_embassy::{Guard, Options, Policy, Report};
-///
-/// static SENSOR: Guard = Guard::new(Policy::new());
-///
-/// # embassy_futures::block_on(async {
-/// let options = Options::new().deadline(Duration::from_secs(1)).classify(|result: &Result<u16, u8>| match result {
-///     Err(7) => Report::new(Outcome::Ignored),
-///     other => Report::from(other),
-/// });
-/// assert!(SENSOR.call_with(options, async |_| Err(7)).await.is_err());
-/// # });
-/// assert_eq!(SENSOR.decisions().stats().failures, 0);
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[must_use = "pass the options to a call"]
-pub struct Options<K = ErrorsFail> {
-    deadline: Duration,
-    classify: K,
-}
-
-impl Options {
-    /// The policy's deadline, and every error is a failure.
-    pub const fn new() -> Self {
-        Self { deadline: Duration::MAX, classify: ErrorsFail }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<K> Options<K> {
-    /// The whole call must be over in this time, or in the policy's if that is shorter.
-    pub const fn deadline(mut self, limit: Duration) -> Self {
-        self.deadline = limit;
-        self
-    }
-
-    /// Says what results mean, by a closure from a result to a [`Report`] or by any [`Classify`].
-    pub fn classify<N>(self, classify: N) -> Options<N> {
-        Options { deadline: self.deadline, classify }
-    }
 }
 
 impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
@@ -131,7 +77,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         Fut: Future<Output = Result<T, E>>,
         K: Classify<T, E>,
     {
-        let mut running = Running(Some(self.begin(options.deadline).await.map_err(Error::Rejected)?));
+        let mut running = Running(Some(self.begin(&options).await.map_err(Error::Rejected)?));
         let mut last = None;
         let mut now = running.began();
         loop {
@@ -142,9 +88,10 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
             let about = attempt.about();
             let result = until(about.deadline(), operation(about)).await;
             now = EmbassyClock.now();
-            let report = result
-                .as_ref()
-                .map_or_else(|| options.classify.timed_out(), |result| options.classify.classify(result));
+            let report = result.as_ref().map_or_else(
+                || options.classifier().timed_out(),
+                |result| options.classifier().classify(result),
+            );
             let ended = |gave_up| match result {
                 Some(Ok(value)) => Ok(value),
                 Some(Err(error)) => Err(Error::Failed { error, attempts: about.number(), gave_up }),
@@ -163,9 +110,9 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     }
 
     /// Admits a call, and waits for its slot if it has to.
-    async fn begin(&self, limit: Duration) -> Result<Call<'_, WAITERS, SLOTS>, Rejected> {
+    async fn begin<K>(&self, options: &Options<K>) -> Result<Call<'_, WAITERS, SLOTS>, Rejected> {
         let now = EmbassyClock.now();
-        let waiting = match self.decisions.begin(Deadline::after(now, limit), now)? {
+        let waiting = match self.decisions.begin(options.deadline_from(now), now)? {
             Begin::Started(call) => return Ok(call),
             Begin::Waiting(waiting) => waiting,
         };

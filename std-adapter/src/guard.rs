@@ -51,7 +51,6 @@ mod timed;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use seawall_core::circuit_breaker::Transition;
 use seawall_core::degradation::{Component, Degradation, Level};
@@ -59,7 +58,7 @@ use seawall_core::error_budget::Edge;
 use seawall_core::events::{Event, EventKind, EventRing};
 /// What the operation is told of the attempt that it makes.
 pub use seawall_core::guard::About as Attempt;
-pub use seawall_core::guard::{Classify, ErrorsFail};
+pub use seawall_core::guard::{Classify, ErrorsFail, Options};
 use seawall_core::histogram::{self, Histogram, buckets_for};
 use seawall_core::{Clock, ConfigError, Instant, guard as decision};
 use tallies::Tallies;
@@ -100,56 +99,6 @@ struct Shared<C> {
     tallies: Tallies,
     events: EventRing<64>,
     degradation: OnceLock<(Arc<Degradation>, Component)>,
-}
-
-/// What one call asks for beyond the guard's policy.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use seawall::{Guard, Options, Policy, Report};
-/// use seawall::core::Outcome;
-///
-/// let guard = Guard::new("parser", Policy::new()).unwrap();
-/// let options = Options::new().deadline(Duration::from_secs(1)).classify(|result: &Result<u8, _>| match result {
-///     Err(std::num::ParseIntError { .. }) => Report::new(Outcome::Ignored),
-///     Ok(_) => Report::new(Outcome::Success),
-/// });
-/// assert!(guard.call_blocking_with(options, |_| "no number".parse::<u8>()).is_err());
-/// assert_eq!(guard.stats().failures, 0);
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[must_use = "pass the options to a call"]
-pub struct Options<K = ErrorsFail> {
-    deadline: Duration,
-    classify: K,
-}
-
-impl Options {
-    /// The policy's deadline, and every error is a failure.
-    pub const fn new() -> Self {
-        Self { deadline: Duration::MAX, classify: ErrorsFail }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<K> Options<K> {
-    /// The whole call must be over in this time, or in the policy's if that is shorter.
-    pub const fn deadline(mut self, limit: Duration) -> Self {
-        self.deadline = limit;
-        self
-    }
-
-    /// Says what results mean, by a closure from a result to a [`Report`](crate::Report) or by any [`Classify`].
-    pub fn classify<N>(self, classify: N) -> Options<N> {
-        Options { deadline: self.deadline, classify }
-    }
 }
 
 impl Guard {

@@ -8,7 +8,7 @@ use seawall_core::guard::{Begin, Call, Error, Waiting};
 use seawall_core::{Clock, Instant};
 use tokio::time::{Sleep, sleep};
 
-use super::running::{Next, Running, deadline};
+use super::running::{Next, Running};
 use super::timed::timed;
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
 
@@ -54,7 +54,7 @@ impl<C: Clock> Guard<C> {
     {
         let shared = &*self.shared;
         let now = shared.clock.now();
-        let (call, now) = match shared.decisions.begin(deadline(options.deadline, now), now) {
+        let (call, now) = match shared.decisions.begin(options.deadline_from(now), now) {
             Ok(Begin::Started(call)) => (call, now),
             Ok(Begin::Waiting(waiting)) => wait(shared, waiting).await?,
             Err(rejected) => return Err(Error::Rejected(rejected)),
@@ -65,7 +65,7 @@ impl<C: Clock> Guard<C> {
                 Ok(started) => started,
                 Err(result) => return result,
             };
-            let ended = timed(&mut operation, about, &shared.clock, &options.classify).await;
+            let ended = timed(&mut operation, about, &shared.clock, options.classifier()).await;
             match running.settle(attempt, ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {

@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 use seawall_core::guard::{Begin, Call, Error, Waiting};
 use seawall_core::{Clock, Instant};
 
-use super::running::{Ended, Next, Running, deadline};
+use super::running::{Ended, Next, Running};
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
 
 impl<C: Clock> Guard<C> {
@@ -53,7 +53,7 @@ impl<C: Clock> Guard<C> {
                 Ok(started) => started,
                 Err(result) => return result,
             };
-            let ended = Ended::of(|| operation(about), &options.classify);
+            let ended = Ended::of(|| operation(about), options.classifier());
             match running.settle(attempt, ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {
@@ -71,7 +71,7 @@ fn begin<'a, C: Clock, E, K>(
     options: &Options<K>,
 ) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
     let now = shared.clock.now();
-    match shared.decisions.begin(deadline(options.deadline, now), now) {
+    match shared.decisions.begin(options.deadline_from(now), now) {
         Ok(Begin::Started(call)) => Ok((call, now)),
         Ok(Begin::Waiting(waiting)) => wait(shared, waiting),
         Err(rejected) => Err(Error::Rejected(rejected)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seawall_core::guard::{Call, Error, Rejected, Report, Verdict};
 use seawall_core::retry::GiveUp;
-use seawall_core::{Clock, Deadline, Instant, Outcome, guard as decision};
+use seawall_core::{Clock, Instant, Outcome, guard as decision};
 
 use super::{Attempt, Classify, SLOTS, Shared, WAITERS};
 
@@ -160,9 +160,4 @@ impl<C: Clock, T, E> Drop for Running<'_, C, T, E> {
             call.cancel(self.shared.clock.now());
         }
     }
-}
-
-/// The call's deadline from its own limit.
-pub(super) fn deadline(limit: Duration, now: Instant) -> Deadline {
-    Deadline::after(now, limit)
 }

@@ -4,11 +4,10 @@
 
 use core::time::Duration;
 
-use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::thread;
 use seawall_core::Instant;
 use seawall_core::health::auto_degradation::{AutoDegradation, Config};
 use seawall_core::health::degradation::{Level, LevelChange};
+use seawall_loom::race;
 
 fn auto() -> &'static AutoDegradation {
     Box::leak(Box::new(AutoDegradation::new(Config::new(100).calm_for(Duration::from_nanos(10)))))
@@ -16,19 +15,6 @@ fn auto() -> &'static AutoDegradation {
 
 fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
-}
-
-/// Runs both at the same time, and returns what they return; see the models of the bulkhead for why each side begins with
-/// an exchange of its own.
-fn race<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -> B) -> (A, B) {
-    let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-    let one = thread::spawn(move || {
-        start.fetch_add(1, Ordering::Relaxed);
-        one()
-    });
-    start.fetch_add(1, Ordering::Relaxed);
-    let other = other();
-    (one.join().unwrap(), other)
 }
 
 // Mutant: auto_degradation_change_in_two_steps

@@ -9,6 +9,7 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use seawall_core::bulkhead::{Config, Entry, Permit, Rejected, Waiter};
 use seawall_core::{Bulkhead, Instant};
+use seawall_loom::race;
 
 const NOW: Instant = Instant::ZERO;
 const SLOTS: usize = 2;
@@ -20,22 +21,6 @@ type Pool = &'static Bulkhead<SLOTS>;
 /// Its few bytes are leaked in each execution; loom checks that no waker stays behind in it.
 fn pool(capacity: u32) -> Pool {
     Box::leak(Box::new(Bulkhead::new(Config::new(capacity))))
-}
-
-/// Runs both at the same time, and returns what they return.
-///
-/// Loom reorders two accesses of a word only if it remembers the first of them when it meets the second; a load that no
-/// exchange follows is forgotten when the other thread loads the word before its own exchange.
-/// Each side begins with an exchange on a word of its own purpose, so that either may be through before the other begins.
-fn race<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -> B) -> (A, B) {
-    let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-    let one = thread::spawn(move || {
-        start.fetch_add(1, Ordering::Relaxed);
-        one()
-    });
-    start.fetch_add(1, Ordering::Relaxed);
-    let other = other();
-    (one.join().unwrap(), other)
 }
 
 fn acquire(pool: Pool) -> Permit<'static, SLOTS> {

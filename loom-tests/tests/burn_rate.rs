@@ -4,10 +4,9 @@
 
 use core::time::Duration;
 
-use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::thread;
 use seawall_core::health::burn_rate::{BurnRate, Config, Edge, Rule};
 use seawall_core::{Instant, Ratio};
+use seawall_loom::race;
 
 const NOW: Instant = Instant::ZERO;
 const LATER: Instant = Instant::from_nanos(1);
@@ -16,19 +15,6 @@ const LATER: Instant = Instant::from_nanos(1);
 fn alert() -> &'static BurnRate<1> {
     let rule = Rule::tenths(10, Duration::from_nanos(2)).short(Duration::from_nanos(1));
     Box::leak(Box::new(BurnRate::new(Config::new(Ratio::percent(50), rule).minimum_calls(1))))
-}
-
-/// Runs both at the same time, and returns what they return; see the models of the bulkhead for why each side begins with
-/// an exchange of its own.
-fn race<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -> B) -> (A, B) {
-    let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-    let one = thread::spawn(move || {
-        start.fetch_add(1, Ordering::Relaxed);
-        one()
-    });
-    start.fetch_add(1, Ordering::Relaxed);
-    let other = other();
-    (one.join().unwrap(), other)
 }
 
 // Mutant: burn_rate_edge_in_two_steps

@@ -2,25 +2,11 @@
 #![cfg(loom)]
 #![allow(missing_docs)]
 
-use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::thread;
 use seawall_core::measure::change::{ChangeDetector, Config, Verdict};
+use seawall_loom::race;
 
 fn detector(config: Config) -> &'static ChangeDetector {
     Box::leak(Box::new(ChangeDetector::new(config)))
-}
-
-/// Runs both at the same time, and returns what they return; see the models of the bulkhead for why each side begins with
-/// an exchange of its own.
-fn race<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -> B) -> (A, B) {
-    let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-    let one = thread::spawn(move || {
-        start.fetch_add(1, Ordering::Relaxed);
-        one()
-    });
-    start.fetch_add(1, Ordering::Relaxed);
-    let other = other();
-    (one.join().unwrap(), other)
 }
 
 // Mutant: change_mean_in_two_steps

@@ -2,25 +2,11 @@
 #![cfg(loom)]
 #![allow(missing_docs)]
 
-use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::thread;
 use seawall_core::health::composite::{Composite, Edge, Rule};
+use seawall_loom::race;
 
 fn whole(members: u8, rule: Rule) -> &'static Composite {
     Box::leak(Box::new(Composite::new(members, rule)))
-}
-
-/// Runs both at the same time, and returns what they return; see the models of the bulkhead for why each side begins with
-/// an exchange of its own.
-fn race<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -> B) -> (A, B) {
-    let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-    let one = thread::spawn(move || {
-        start.fetch_add(1, Ordering::Relaxed);
-        one()
-    });
-    start.fetch_add(1, Ordering::Relaxed);
-    let other = other();
-    (one.join().unwrap(), other)
 }
 
 // Mutant: composite_edge_in_two_steps

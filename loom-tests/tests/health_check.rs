@@ -4,10 +4,9 @@
 
 use core::time::Duration;
 
-use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::thread;
 use seawall_core::health::check::{Config, HealthCheck, Status, Transition};
 use seawall_core::{Instant, Ratio};
+use seawall_loom::race;
 
 const STALE: Duration = Duration::from_nanos(100);
 
@@ -17,19 +16,6 @@ fn at(nanos: u64) -> Instant {
 
 fn check<const SLOTS: usize>(config: Config) -> &'static HealthCheck<SLOTS> {
     Box::leak(Box::new(HealthCheck::new(config.stale_after(STALE))))
-}
-
-/// Runs both at the same time, and returns what they return; see the models of the bulkhead for why each side begins with
-/// an exchange of its own.
-fn race<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -> B) -> (A, B) {
-    let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-    let one = thread::spawn(move || {
-        start.fetch_add(1, Ordering::Relaxed);
-        one()
-    });
-    start.fetch_add(1, Ordering::Relaxed);
-    let other = other();
-    (one.join().unwrap(), other)
 }
 
 fn reached(edges: impl IntoIterator<Item = Option<Transition>>) -> Vec<Status> {

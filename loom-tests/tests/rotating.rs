@@ -4,10 +4,9 @@
 
 use core::time::Duration;
 
-use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::thread;
 use seawall_core::Instant;
 use seawall_core::measure::rotating::RotatingHistogram;
+use seawall_loom::race;
 
 /// One bucket, and epochs of one nanosecond.
 type One = RotatingHistogram<0, 1>;
@@ -18,19 +17,6 @@ fn histogram() -> &'static One {
 
 fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
-}
-
-/// Runs both at the same time, and returns what they return; see the models of the bulkhead for why each side begins with
-/// an exchange of its own.
-fn race<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -> B) -> (A, B) {
-    let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-    let one = thread::spawn(move || {
-        start.fetch_add(1, Ordering::Relaxed);
-        one()
-    });
-    start.fetch_add(1, Ordering::Relaxed);
-    let other = other();
-    (one.join().unwrap(), other)
 }
 
 // Mutant: rotating_epoch_in_two_steps

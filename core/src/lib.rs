@@ -8,6 +8,8 @@ mod atomic;
 pub mod config;
 pub mod admission;
 pub mod attempt;
+#[cfg(feature = "chaos")]
+pub mod chaos;
 pub mod events;
 pub mod guard;
 pub mod health;
@@ -25,6 +27,8 @@ pub use attempt::backoff::{self, Backoff};
 pub use attempt::deadline::{self, Deadline};
 pub use attempt::retry::{self, Retry};
 pub use attempt::timeout::{self, Timeout};
+#[cfg(feature = "chaos")]
+pub use chaos::Chaos;
 pub use config::ConfigError;
 pub use events::{Event, EventRing};
 pub use guard::{Guard, Policy};

@@ -60,6 +60,22 @@ impl Rng {
     }
 }
 
+/// The draws of one decision, from a first draw.
+#[cfg(feature = "chaos")]
+pub(crate) struct Draws(u32);
+
+#[cfg(feature = "chaos")]
+impl Draws {
+    pub(crate) const fn new(first: u32) -> Self {
+        Self(first)
+    }
+
+    pub(crate) const fn next_u32(&mut self) -> u32 {
+        self.0 = self.0.wrapping_add(STEP);
+        mix(self.0)
+    }
+}
+
 impl core::fmt::Debug for Rng {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Rng").finish_non_exhaustive()

@@ -1,0 +1,98 @@
+//! Whether it is armed, and since when: one word.
+
+use crate::atomic::sync::Wide;
+use crate::atomic::timer::{STAMP_BITS, tick_for};
+use crate::atomic::word::Packed;
+use crate::time::Instant;
+
+const STAMP_MAX: Wide = (1 << STAMP_BITS) - 1;
+const FLAG_BITS: u32 = 2;
+const TICK_BITS: u32 = Wide::BITS - STAMP_BITS - FLAG_BITS;
+const TICK_MAX: Wide = (1 << TICK_BITS) - 1;
+/// The most ticks that the phases take.
+const HORIZON_BITS: u32 = if Wide::BITS == 64 { 46 } else { 14 };
+
+const _: () = assert!(HORIZON_BITS + 6 <= TICK_BITS);
+
+/// A moment of the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) armed: bool,
+    /// The last phase has begun or ended, so the time since arming says nothing any more.
+    pub(super) over: bool,
+    /// Which arming it is.
+    pub(super) stamp: u32,
+    /// When it was armed, in ticks.
+    pub(super) since: Wide,
+}
+
+impl State {
+    /// The next arming, or the end of this one.
+    pub(super) const fn next(self, armed: bool, since: Wide) -> Self {
+        Self { armed, over: false, stamp: (self.stamp + 1) & STAMP_MAX as u32, since }
+    }
+}
+
+impl Packed for State {
+    type Raw = Wide;
+
+    #[inline]
+    fn unpack(raw: Wide) -> Self {
+        Self {
+            armed: raw & 1 != 0,
+            over: raw & 2 != 0,
+            stamp: (raw >> FLAG_BITS & STAMP_MAX) as u32,
+            since: raw >> (FLAG_BITS + STAMP_BITS),
+        }
+    }
+
+    #[inline]
+    fn pack(self) -> Wide {
+        self.since << (FLAG_BITS + STAMP_BITS)
+            | Wide::from(self.stamp) << FLAG_BITS
+            | Wide::from(self.over) << 1
+            | Wide::from(self.armed)
+    }
+}
+
+/// The time since arming, in ticks.
+#[derive(Clone, Copy)]
+pub(super) struct Ticks {
+    /// Nanoseconds.
+    tick: u64,
+    /// How many ticks the phases take.
+    horizon: Wide,
+}
+
+impl Ticks {
+    /// For phases that take so many nanoseconds altogether.
+    pub(super) const fn new(horizon: u64) -> Self {
+        let tick = tick_for(horizon, HORIZON_BITS);
+        Self { tick, horizon: horizon.div_ceil(tick) as Wide }
+    }
+
+    pub(super) const fn of(self, now: Instant) -> Wide {
+        (now.as_nanos() / self.tick) as Wide & TICK_MAX
+    }
+
+    /// The nanoseconds since it was armed, to the tick; `None` after the phases.
+    ///
+    /// A clock that stepped back behind the arming by less than the phases take shows the beginning, one that stepped back
+    /// further the end.
+    pub(super) const fn elapsed(self, state: State, now: Instant) -> Option<u64> {
+        if state.over || self.horizon == 0 {
+            return None;
+        }
+        let behind = self.of(now).wrapping_sub(state.since) & TICK_MAX;
+        if behind < self.horizon {
+            return Some(behind as u64 * self.tick);
+        }
+        let ahead = state.since.wrapping_sub(self.of(now)) & TICK_MAX;
+        if ahead < self.horizon { Some(0) } else { None }
+    }
+
+    /// Whether the word has still to be told that the phases are over.
+    pub(super) const fn ends(self, state: State) -> bool {
+        self.horizon > 0 && !state.over
+    }
+}

@@ -1,5 +1,6 @@
 //! How is a call tried?
 
+pub mod adaptive_timeout;
 pub mod backoff;
 pub mod deadline;
 pub mod retry;

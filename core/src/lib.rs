@@ -23,6 +23,7 @@ pub use admission::circuit_breaker::{self, CircuitBreaker};
 pub use admission::load_shedder::{self, LoadShedder};
 pub use admission::rate_limiter::{self, RateLimiter};
 pub use atomic::rng::{self, Rng};
+pub use attempt::adaptive_timeout::{self, AdaptiveTimeout, PercentileTimeout};
 pub use attempt::backoff::{self, Backoff};
 pub use attempt::deadline::{self, Deadline};
 pub use attempt::retry::{self, Retry};

@@ -19,5 +19,7 @@ mod health;
 mod limiter;
 #[path = "scenarios/support.rs"]
 mod support;
+#[path = "scenarios/timeout.rs"]
+mod timeout;
 #[path = "scenarios/window.rs"]
 mod window;

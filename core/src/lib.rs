@@ -6,6 +6,8 @@
 mod atomic;
 #[macro_use]
 pub mod config;
+#[macro_use]
+pub mod record;
 pub mod admission;
 pub mod attempt;
 #[cfg(feature = "chaos")]
@@ -48,4 +50,5 @@ pub use measure::rotating::{self, RotatingHistogram};
 pub use measure::window::{self, Window};
 pub use outcome::Outcome;
 pub use ratio::Ratio;
+pub use record::Recorder;
 pub use time::{Clock, Instant, ManualClock};

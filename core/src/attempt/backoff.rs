@@ -50,6 +50,8 @@ pub struct Backoff {
     jitter: Jitter,
 }
 
+wire_struct!(Backoff { growth, base, cap, jitter });
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Growth {
     Constant,
@@ -63,6 +65,14 @@ enum Growth {
     Fibonacci,
     Decorrelated,
 }
+
+wire_enum!(Growth {
+    0: Constant,
+    1: Linear { step },
+    2: Exponential { factor },
+    3: Fibonacci,
+    4: Decorrelated,
+});
 
 /// How a delay is spread, so that clients which failed together do not come back together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +88,8 @@ pub enum Jitter {
     #[default]
     Full,
 }
+
+wire_enum!(Jitter { 0: None, 1: PlusMinus(percent), 2: Equal, 3: Full });
 
 impl Backoff {
     const fn with(growth: Growth, base: Duration) -> Self {

@@ -73,12 +73,16 @@ pub struct Config {
     budget: Budget,
 }
 
+wire_struct!(Config { max_attempts, backoff, budget });
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Budget {
     ratio: Ratio,
     cap: u32,
     per_second: u32,
 }
+
+wire_struct!(Budget { ratio, cap, per_second });
 
 impl Config {
     /// At most `max_attempts` attempts a call, the first one counted, with `backoff` between them.

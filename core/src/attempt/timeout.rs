@@ -28,6 +28,8 @@ pub struct Timeout {
     limit: u64,
 }
 
+wire_struct!(Timeout { limit });
+
 impl Timeout {
     /// Only the call's deadline ends an attempt.
     pub const NONE: Self = Self { limit: u64::MAX };

@@ -96,12 +96,16 @@ pub struct Report {
     timed_out: bool,
 }
 
+wire_struct!(Report { outcome, retry, timed_out });
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Retryable {
     No,
     Yes,
     After(Duration),
 }
+
+wire_enum!(Retryable { 0: No, 1: Yes, 2: After(delay) });
 
 impl Report {
     /// A failure is worth another attempt, everything else is not.

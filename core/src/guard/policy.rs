@@ -34,6 +34,8 @@ pub struct Policy {
     pub(super) seed: Option<u32>,
 }
 
+wire_struct!(Policy { rate_limit, bulkhead, circuit_breaker, retry, timeout, deadline, error_budget, seed });
+
 impl Policy {
     /// No pattern at all: every call is admitted once and has all the time in the world.
     pub const fn new() -> Self {

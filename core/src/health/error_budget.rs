@@ -84,6 +84,8 @@ pub struct Config {
     minimum_calls: u32,
 }
 
+wire_struct!(Config { objective, span, minimum_calls });
+
 impl Config {
     /// The objective that `objective` of the calls within `span` succeed.
     ///

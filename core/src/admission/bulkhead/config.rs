@@ -24,6 +24,8 @@ pub struct Config {
     seats: Option<u32>,
 }
 
+wire_struct!(Config { permits, max_wait, seats } if |config| config.permits <= MAX_CONCURRENT);
+
 impl Config {
     /// The largest number of permits.
     pub const MAX_CONCURRENT: u32 = MAX_CONCURRENT;

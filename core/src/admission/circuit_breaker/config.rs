@@ -37,6 +37,17 @@ pub struct Config {
     pub(super) lease: Option<Duration>,
 }
 
+wire_struct!(Config {
+    consecutive_failures,
+    rates,
+    evaluates_on_failure_only,
+    open,
+    seed,
+    probes,
+    successes,
+    lease,
+});
+
 /// The rate rules, which look at one window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rates {
@@ -46,6 +57,8 @@ pub(super) struct Rates {
     pub(super) minimum_calls: u32,
     pub(super) span: Span,
 }
+
+wire_struct!(Rates { failures, slow, minimum_calls, span });
 
 impl Config {
     const DEFAULT: Self = Self {

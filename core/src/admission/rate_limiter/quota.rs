@@ -26,6 +26,8 @@ pub struct Quota {
     period: u64,
 }
 
+wire_struct!(Quota { tokens, burst, period });
+
 impl Quota {
     /// `tokens` each `period`, and as many in a burst (at least one).
     ///

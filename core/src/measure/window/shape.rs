@@ -18,11 +18,15 @@ const SPANS_BEHIND: u32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span(Kind);
 
+wire_struct!(Span(kind));
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Time(Duration),
     Calls(u32),
 }
+
+wire_enum!(Kind { 0: Time(span), 1: Calls(calls) });
 
 impl Span {
     /// The last `span` of time.

@@ -1,0 +1,239 @@
+//! What is written of one step: the moment, the input, and the decision.
+
+use core::fmt;
+
+use super::decode::Fault;
+use super::wire::{Base, Reader, Wire, Writer};
+use crate::admission::circuit_breaker::Transition;
+use crate::attempt::deadline::Deadline;
+use crate::guard::{Rejected, Report, Settled};
+use crate::health::error_budget::Edge;
+use crate::time::Instant;
+
+/// The number of a call, from 0 in the order in which calls were admitted or began to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(crate) u32);
+
+/// The number of an attempt, from 0 in the order in which attempts of all calls were admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(pub(crate) u32);
+
+impl CallId {
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl AttemptId {
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One step of a guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The moment that the step was told; for one that is told none, the moment of the entry before.
+    pub at: Instant,
+    /// What was asked.
+    pub input: Input,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// What a guard was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// [`Guard::try_begin`](crate::Guard::try_begin).
+    TryBegin {
+        /// The call's own deadline.
+        deadline: Deadline,
+    },
+    /// [`Guard::begin`](crate::Guard::begin).
+    Begin {
+        /// The call's own deadline.
+        deadline: Deadline,
+    },
+    /// [`Waiting::poll`](crate::guard::Waiting::poll).
+    Poll {
+        /// The call that waits.
+        call: CallId,
+    },
+    /// [`Waiting::cancel`](crate::guard::Waiting::cancel).
+    CancelWaiting {
+        /// The call that waited.
+        call: CallId,
+    },
+    /// A waiting call was dropped.
+    DropWaiting {
+        /// The call that waited.
+        call: CallId,
+    },
+    /// [`Call::try_attempt`](crate::guard::Call::try_attempt).
+    Attempt {
+        /// Its call.
+        call: CallId,
+    },
+    /// [`Call::settle`](crate::guard::Call::settle).
+    Settle {
+        /// The call.
+        call: CallId,
+        /// The attempt.
+        attempt: AttemptId,
+        /// How it ended.
+        report: Report,
+    },
+    /// An attempt was dropped.
+    DropAttempt {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// [`Call::cancel`](crate::guard::Call::cancel).
+    Cancel {
+        /// The call.
+        call: CallId,
+    },
+    /// A call was dropped, settled or not: its slot comes back.
+    Drop {
+        /// The call.
+        call: CallId,
+    },
+    /// The breaker was tripped by hand.
+    Trip,
+    /// The breaker was reset by hand.
+    Reset,
+    /// The breaker was forced open.
+    ForceOpen,
+    /// The breaker was forced closed.
+    ForceClosed,
+    /// The error budget was asked whether time took it over the line.
+    CheckBudget,
+}
+
+/// What a guard decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// There was nothing to decide.
+    Nothing,
+    /// The call may start.
+    Admitted {
+        /// Its number.
+        call: CallId,
+    },
+    /// The call waits for a slot.
+    Waiting {
+        /// Its number.
+        call: CallId,
+        /// When the wait ends at the latest.
+        until: Instant,
+    },
+    /// The call still waits.
+    Pending,
+    /// The call, or an attempt of it, was refused.
+    Rejected {
+        /// Who refused, and when to come back.
+        rejected: Rejected,
+        /// The error budget's edge, where the refusal ended a call that had made attempts.
+        budget: Option<Edge>,
+    },
+    /// The attempt may start.
+    Started {
+        /// Its number.
+        attempt: AttemptId,
+        /// When it must be over.
+        deadline: Deadline,
+        /// Whether it is a probe.
+        probe: bool,
+        /// The breaker's change of state that admitted it.
+        transition: Option<Transition>,
+    },
+    /// The attempt was settled.
+    Settled(Settled),
+    /// The breaker's change of state; `None` without a breaker.
+    Transition(Option<Transition>),
+    /// The error budget's edge, if it made one.
+    Edge(Option<Edge>),
+    /// The input names a call or an attempt that is not under way. No recorder writes it; a replay that has gone another way
+    /// does.
+    Astray,
+}
+
+wire_enum!(Input {
+    0: TryBegin { deadline },
+    1: Begin { deadline },
+    2: Poll { call },
+    3: CancelWaiting { call },
+    4: DropWaiting { call },
+    5: Attempt { call },
+    6: Settle { call, attempt, report },
+    7: DropAttempt { attempt },
+    8: Cancel { call },
+    9: Drop { call },
+    10: Trip,
+    11: Reset,
+    12: ForceOpen,
+    13: ForceClosed,
+    14: CheckBudget,
+});
+
+wire_enum!(Decision {
+    0: Nothing,
+    1: Admitted { call },
+    2: Waiting { call, until },
+    3: Pending,
+    4: Rejected { rejected, budget },
+    5: Started { attempt, deadline, probe, transition },
+    6: Settled(settled),
+    7: Transition(transition),
+    8: Edge(edge),
+    9: Astray,
+});
+
+impl Entry {
+    /// Writes the entry; the base moves on.
+    pub(crate) fn put(&self, out: &mut Writer<'_>) {
+        self.at.put(out);
+        out.base.now = self.at;
+        self.input.put(out);
+        self.decision.put(out);
+        self.pass(&mut out.base);
+    }
+
+    /// Reads an entry; the base moves on.
+    pub(crate) fn get(input: &mut Reader<'_>) -> Result<Self, Fault> {
+        let at = Instant::get(input)?;
+        input.base.now = at;
+        let entry = Self { at, input: input.field("input")?, decision: input.field("decision")? };
+        entry.pass(&mut input.base);
+        Ok(entry)
+    }
+
+    /// Counts what began.
+    fn pass(&self, base: &mut Base) {
+        match self.decision {
+            Decision::Admitted { call } | Decision::Waiting { call, .. } if call.0 == base.calls => {
+                base.calls = base.calls.wrapping_add(1);
+            }
+            Decision::Started { attempt, .. } if attempt.0 == base.attempts => {
+                base.attempts = base.attempts.wrapping_add(1);
+            }
+            _ => {}
+        }
+    }
+}

@@ -49,7 +49,7 @@
 //! # Memory layout
 //!
 //! The words of the patterns, side by side; the guard adds statistics only.
-//! On a 64-bit host a guard without waiters and windows is 768 bytes, most of them configuration, and the default one 1424.
+//! On a 64-bit host a guard without waiters and windows is 800 bytes, most of them configuration, and the default one 1456.
 //!
 //! # Ordering
 //!

@@ -17,6 +17,8 @@
 pub enum Outcome {
     /// The dependency did its work.
     Success,
+    /// The dependency did its work, and the caller calls it slow: a success, and a slow call however long it took.
+    Slow,
     /// The dependency failed: it counts against it.
     Failure,
     /// The attempt says nothing about the dependency (a malformed request, say): the slot comes back, nothing is
@@ -26,6 +28,13 @@ pub enum Outcome {
     ///
     /// A permit that is dropped without a report settles so.
     Cancelled,
+}
+
+impl Outcome {
+    /// Whether the dependency did its work, slowly or not.
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Success | Self::Slow)
+    }
 }
 
 impl<T, E> From<&Result<T, E>> for Outcome {

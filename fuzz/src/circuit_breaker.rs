@@ -313,8 +313,8 @@ impl Script {
             rate: (rules % 3 > 0).then_some(rate),
             on_failure_only: flags & 1 != 0,
             open_for,
-            probes: if probes == 255 { 63 } else { small(probes) },
-            successes: if successes == 255 { 63 } else { small(successes) },
+            probes: if probes == 255 { 15 } else { small(probes) },
+            successes: if successes == 255 { 31 } else { small(successes) },
             lease: if flags & 4 == 0 { open_for } else { steps(lease) },
         }
     }

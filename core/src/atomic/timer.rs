@@ -75,43 +75,81 @@ pub(crate) enum Remaining {
     Superseded,
 }
 
-/// The word.
-pub(crate) struct Timer {
-    word: WideWord,
+/// What timers count in, for any number of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
     /// Nanoseconds.
     tick: u64,
     /// Deadlines seemingly further ahead than this many ticks are in the past.
     horizon: Wide,
 }
 
+impl Scale {
+    /// A scale for intervals up to `longest`.
+    pub(crate) const fn new(longest: Duration) -> Self {
+        let longest = nanos(longest);
+        let tick = tick_for(longest, INTERVAL_BITS);
+        Self { tick, horizon: (longest / tick) as Wide * 2 + 2 }
+    }
+
+    /// Whether a deadline at `ticks` is later than one at `other`.
+    fn is_later(self, ticks: Wide, other: Wide) -> bool {
+        if ticks == NEVER || other == NEVER {
+            return ticks == NEVER;
+        }
+        let ahead = ticks.wrapping_sub(other) & NEVER;
+        ahead != 0 && ahead <= self.horizon
+    }
+
+    #[inline]
+    fn ticks(self, moment: Instant) -> Wide {
+        let nanos = moment.as_nanos();
+        (if self.tick == 1 { nanos } else { nanos / self.tick }) as Wide
+    }
+
+    fn ticks_of(self, deadline: Instant) -> Wide {
+        if deadline == Instant::NEVER {
+            return NEVER;
+        }
+        let ticks = self.ticks(deadline) & NEVER;
+        // The highest value means "never"; a deadline that falls on it comes one tick early.
+        if ticks == NEVER { NEVER - 1 } else { ticks }
+    }
+}
+
+/// The word.
+///
+/// Whoever keeps it keeps its [`Scale`] too, and passes the same one each time.
+pub(crate) struct Timer {
+    word: WideWord,
+}
+
 impl Timer {
     const_fn! {
-        /// A timer for intervals up to `longest`.
-        pub(crate) const fn new(longest: Duration) -> Self {
-            let longest = nanos(longest);
-            let tick = tick_for(longest, INTERVAL_BITS);
-            Self { word: WideWord::new(0), tick, horizon: (longest / tick) as Wide * 2 + 2 }
+        /// A timer without a deadline.
+        pub(crate) const fn new() -> Self {
+            Self { word: WideWord::new(0) }
         }
     }
 
     /// Sets the deadline of generation `stamp` if it has none yet.
-    pub(crate) fn arm(&self, stamp: u32, deadline: Instant) {
-        self.set(stamp, deadline, false);
+    pub(crate) fn arm(&self, scale: Scale, stamp: u32, deadline: Instant) {
+        self.set(scale, stamp, deadline, false);
     }
 
     /// Sets the deadline of generation `stamp`, or moves it to a later moment if it has one.
-    pub(crate) fn rearm(&self, stamp: u32, deadline: Instant) {
-        self.set(stamp, deadline, true);
+    pub(crate) fn rearm(&self, scale: Scale, stamp: u32, deadline: Instant) {
+        self.set(scale, stamp, deadline, true);
     }
 
-    fn set(&self, stamp: u32, deadline: Instant, replace: bool) {
-        let ticks = self.ticks_of(deadline);
+    fn set(&self, scale: Scale, stamp: u32, deadline: Instant, replace: bool) {
+        let ticks = scale.ticks_of(deadline);
         self.word.transition(|armed: Armed| {
             let age = distance(armed.stamp, stamp);
             let keep = if mutant!("timer_overwrites_later_generation") {
                 false
             } else if age == 0 && replace {
-                self.is_later(armed.ticks, ticks) && !mutant!("timer_lets_an_earlier_lease_win")
+                scale.is_later(armed.ticks, ticks) && !mutant!("timer_lets_an_earlier_lease_win")
             } else {
                 age <= 0
             };
@@ -121,49 +159,25 @@ impl Timer {
 
     /// What remains at `now` until the deadline of generation `stamp`.
     #[inline]
-    pub(crate) fn remaining(&self, stamp: u32, now: Instant) -> Remaining {
+    pub(crate) fn remaining(&self, scale: Scale, stamp: u32, now: Instant) -> Remaining {
         let armed: Armed = self.word.load();
         match distance(armed.stamp, stamp) {
             0 if armed.ticks == NEVER => Remaining::Ahead(None),
             0 => {
-                let present = self.ticks(now) & NEVER;
+                let present = scale.ticks(now) & NEVER;
                 let ahead = armed.ticks.wrapping_sub(present) & NEVER;
-                if ahead == 0 || ahead > self.horizon {
+                if ahead == 0 || ahead > scale.horizon {
                     Remaining::Reached
                 } else {
                     // The deadline is the beginning of its tick.
                     Remaining::Ahead(Some(Duration::from_nanos(
-                        ahead as u64 * self.tick - now.as_nanos() % self.tick,
+                        ahead as u64 * scale.tick - now.as_nanos() % scale.tick,
                     )))
                 }
             }
             1.. => Remaining::Unset,
             _ => Remaining::Superseded,
         }
-    }
-
-    /// Whether a deadline at `ticks` is later than one at `other`.
-    fn is_later(&self, ticks: Wide, other: Wide) -> bool {
-        if ticks == NEVER || other == NEVER {
-            return ticks == NEVER;
-        }
-        let ahead = ticks.wrapping_sub(other) & NEVER;
-        ahead != 0 && ahead <= self.horizon
-    }
-
-    #[inline]
-    fn ticks(&self, moment: Instant) -> Wide {
-        let nanos = moment.as_nanos();
-        (if self.tick == 1 { nanos } else { nanos / self.tick }) as Wide
-    }
-
-    fn ticks_of(&self, deadline: Instant) -> Wide {
-        if deadline == Instant::NEVER {
-            return NEVER;
-        }
-        let ticks = self.ticks(deadline) & NEVER;
-        // The highest value means "never"; a deadline that falls on it comes one tick early.
-        if ticks == NEVER { NEVER - 1 } else { ticks }
     }
 }
 
@@ -194,7 +208,7 @@ const fn distance(from: u32, to: u32) -> i32 {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Remaining, Timer, Wide, distance};
+    use super::{Remaining, Scale, Timer, Wide, distance};
     use crate::time::Instant;
     use core::time::Duration;
 
@@ -211,37 +225,40 @@ mod tests {
 
     #[test]
     fn a_deadline_that_is_reached_counts() {
-        let timer = Timer::new(SECOND);
+        let (timer, scale) = (Timer::new(), Scale::new(SECOND));
         let start = Instant::from_secs(7);
-        timer.arm(1, start.saturating_add(SECOND));
-        assert_eq!(timer.remaining(1, start.saturating_add(SECOND)), Remaining::Reached);
-        let Remaining::Ahead(Some(left)) = timer.remaining(1, start) else { panic!("must be ahead") };
+        timer.arm(scale, 1, start.saturating_add(SECOND));
+        assert_eq!(timer.remaining(scale, 1, start.saturating_add(SECOND)), Remaining::Reached);
+        let Remaining::Ahead(Some(left)) = timer.remaining(scale, 1, start) else { panic!("must be ahead") };
         assert!(left <= SECOND && left >= SECOND * 6499 / 6500, "{left:?}");
         if Wide::BITS == 64 {
             let one_before = Instant::from_nanos(7_999_999_999);
-            assert_eq!(timer.remaining(1, one_before), Remaining::Ahead(Some(Duration::from_nanos(1))));
+            assert_eq!(
+                timer.remaining(scale, 1, one_before),
+                Remaining::Ahead(Some(Duration::from_nanos(1)))
+            );
         }
     }
 
     #[test]
     fn an_earlier_generation_changes_nothing_and_a_missing_deadline_is_seen() {
-        let timer = Timer::new(SECOND);
-        timer.arm(3, Instant::from_secs(1));
-        timer.arm(2, Instant::NEVER);
-        assert_eq!(timer.remaining(2, Instant::ZERO), Remaining::Superseded);
-        assert_eq!(timer.remaining(4, Instant::ZERO), Remaining::Unset);
-        timer.arm(3, Instant::NEVER);
-        assert_eq!(timer.remaining(3, Instant::from_secs(1)), Remaining::Reached);
-        timer.rearm(3, Instant::NEVER);
-        assert_eq!(timer.remaining(3, Instant::from_secs(1)), Remaining::Ahead(None));
+        let (timer, scale) = (Timer::new(), Scale::new(SECOND));
+        timer.arm(scale, 3, Instant::from_secs(1));
+        timer.arm(scale, 2, Instant::NEVER);
+        assert_eq!(timer.remaining(scale, 2, Instant::ZERO), Remaining::Superseded);
+        assert_eq!(timer.remaining(scale, 4, Instant::ZERO), Remaining::Unset);
+        timer.arm(scale, 3, Instant::NEVER);
+        assert_eq!(timer.remaining(scale, 3, Instant::from_secs(1)), Remaining::Reached);
+        timer.rearm(scale, 3, Instant::NEVER);
+        assert_eq!(timer.remaining(scale, 3, Instant::from_secs(1)), Remaining::Ahead(None));
     }
 
     #[test]
     fn a_step_back_of_one_interval_keeps_the_deadline_and_a_longer_one_ends_it() {
-        let timer = Timer::new(SECOND);
-        timer.arm(1, Instant::from_secs(101));
-        assert!(matches!(timer.remaining(1, Instant::from_millis(99_100)), Remaining::Ahead(Some(_))));
-        assert_eq!(timer.remaining(1, Instant::from_secs(50)), Remaining::Reached);
+        let (timer, scale) = (Timer::new(), Scale::new(SECOND));
+        timer.arm(scale, 1, Instant::from_secs(101));
+        assert!(matches!(timer.remaining(scale, 1, Instant::from_millis(99_100)), Remaining::Ahead(Some(_))));
+        assert_eq!(timer.remaining(scale, 1, Instant::from_secs(50)), Remaining::Reached);
     }
 
     /// The longest intervals, the end of time, and idling across the wrap of the ticks.
@@ -255,11 +272,11 @@ mod tests {
             Duration::MAX,
         ] {
             for start in [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
-                let timer = Timer::new(interval);
+                let (timer, scale) = (Timer::new(), Scale::new(interval));
                 let start = Instant::from_nanos(start);
                 let deadline = start.saturating_add(interval);
-                timer.arm(1, deadline);
-                let at_deadline = timer.remaining(1, deadline);
+                timer.arm(scale, 1, deadline);
+                let at_deadline = timer.remaining(scale, 1, deadline);
                 if deadline == Instant::NEVER {
                     assert_eq!(at_deadline, Remaining::Ahead(None));
                 } else {
@@ -268,7 +285,7 @@ mod tests {
                 let mut idle = start;
                 for _ in 0..70 {
                     idle = idle.saturating_add(Duration::from_nanos(idle.as_nanos().max(1)));
-                    if let Remaining::Ahead(Some(left)) = timer.remaining(1, idle) {
+                    if let Remaining::Ahead(Some(left)) = timer.remaining(scale, 1, idle) {
                         assert!(left <= interval.saturating_mul(2).saturating_add(SECOND / 8), "{left:?}");
                     }
                 }

@@ -84,10 +84,11 @@ const fn encode_cause(cause: Cause) -> (u32, u32, u32) {
         Cause::ConsecutiveFailures { failures } => (1, failures, 0),
         Cause::FailureRate { calls, failures } => (2, calls, failures),
         Cause::OpenTimeOver => (3, 0, 0),
-        Cause::ProbeFailed => (4, 0, 0),
+        Cause::ProbesFailed { failures } => (4, failures, 0),
         Cause::ProbesSucceeded { successes } => (5, successes, 0),
         Cause::Manual => (6, 0, 0),
         Cause::SlowCallRate { calls, slow } => (7, calls, slow),
+        Cause::ProbeRate { calls, failures } => (8, calls, failures),
     }
 }
 
@@ -96,10 +97,11 @@ const fn decode_cause(cause: u32, first: u32, second: u32) -> Option<Cause> {
         1 => Cause::ConsecutiveFailures { failures: first },
         2 => Cause::FailureRate { calls: first, failures: second },
         3 => Cause::OpenTimeOver,
-        4 => Cause::ProbeFailed,
+        4 => Cause::ProbesFailed { failures: first },
         5 => Cause::ProbesSucceeded { successes: first },
         6 => Cause::Manual,
         7 => Cause::SlowCallRate { calls: first, slow: second },
+        8 => Cause::ProbeRate { calls: first, failures: second },
         _ => return None,
     })
 }
@@ -118,10 +120,11 @@ mod tests {
             Cause::ConsecutiveFailures { failures: u32::MAX },
             Cause::FailureRate { calls: u32::MAX, failures: 7 },
             Cause::OpenTimeOver,
-            Cause::ProbeFailed,
+            Cause::ProbesFailed { failures: 2 },
             Cause::ProbesSucceeded { successes: 3 },
             Cause::Manual,
             Cause::SlowCallRate { calls: 9, slow: 5 },
+            Cause::ProbeRate { calls: 9, failures: 5 },
         ];
         let mut kinds: Vec<_> = [Edge::Exhausted, Edge::Recovered].map(EventKind::Budget).into();
         for from in Level::ALL {

@@ -134,6 +134,14 @@ impl Report {
         self
     }
 
+    /// After what time the peer wants to be asked again, if it said so.
+    const fn peer_delay(&self) -> Option<Duration> {
+        match self.retry {
+            Retryable::After(delay) => Some(delay),
+            Retryable::No | Retryable::Yes => None,
+        }
+    }
+
     /// The outcome.
     pub const fn outcome(&self) -> Outcome {
         self.outcome
@@ -223,14 +231,22 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             self.guard.counters.retry();
         }
         self.attempts = self.attempts.saturating_add(1);
-        let deadline = self.guard.timeout.deadline(now, self.deadline);
+        let mut deadline = self.guard.timeout.deadline(now, self.deadline);
+        if let Some(breaker) =
+            self.guard.breaker.as_ref().filter(|_| permit.as_ref().is_some_and(Permit::is_probe))
+        {
+            deadline =
+                deadline.min(Deadline::after(now, breaker.config().probe_limit().unwrap_or(Duration::MAX)));
+        }
         Ok(Attempt { permit, number: self.attempts, started: now, deadline })
     }
 
     /// Settles an attempt, and the call with it unless there is another one.
     #[inline]
     pub fn settle(&mut self, attempt: Attempt<'a, SLOTS>, report: Report, now: Instant) -> Settled {
-        let transition = attempt.permit.and_then(|permit| permit.record(report.outcome, now).transition());
+        let peer = report.peer_delay();
+        let transition =
+            attempt.permit.and_then(|permit| permit.record_with(report.outcome, peer, now).transition());
         if let Some(transition) = transition {
             self.guard.counters.transition(transition);
         }
@@ -323,7 +339,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         }
         let counters = &self.guard.counters;
         let success = match outcome {
-            Outcome::Success => true,
+            Outcome::Success | Outcome::Slow => true,
             Outcome::Failure => false,
             Outcome::Ignored => {
                 counters.ignored();

@@ -42,7 +42,7 @@ pub(crate) fn t01_six_failures_in_a_row() {
     let reopened = call(&breaker, Outcome::Failure, s(60)).unwrap().transition().unwrap();
     assert_eq!(
         (reopened.from, reopened.to, reopened.cause),
-        (State::HalfOpen, State::Open, Cause::ProbeFailed)
+        (State::HalfOpen, State::Open, Cause::ProbesFailed { failures: 1 })
     );
     assert!(call(&breaker, Outcome::Success, s(119)).is_err());
     let closed = call(&breaker, Outcome::Success, s(120)).unwrap().transition().unwrap();

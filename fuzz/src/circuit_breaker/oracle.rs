@@ -204,7 +204,9 @@ impl Oracle {
                 };
                 Settled::Changed(self.open(cause, now))
             }
-            Phase::HalfOpen { .. } if failed => Settled::Changed(self.open(Cause::ProbeFailed, now)),
+            Phase::HalfOpen { .. } if failed => {
+                Settled::Changed(self.open(Cause::ProbesFailed { failures: 1 }, now))
+            }
             Phase::HalfOpen { probes, successes, until } => {
                 let successes = successes + 1;
                 if successes < self.setup.successes {

@@ -47,7 +47,7 @@ async fn each_transition_is_an_event_with_its_cause() {
         [
             (State::Closed, State::Open, tripped),
             (State::Open, State::HalfOpen, Cause::OpenTimeOver),
-            (State::HalfOpen, State::Open, Cause::ProbeFailed),
+            (State::HalfOpen, State::Open, Cause::ProbesFailed { failures: 1 }),
             (State::Open, State::HalfOpen, Cause::OpenTimeOver),
             (State::HalfOpen, State::Closed, Cause::ProbesSucceeded { successes: 1 }),
         ]

@@ -2,15 +2,18 @@
 
 use core::time::Duration;
 
-use super::state::{MAX_FAILURES, MAX_PROBES};
+use super::ramp::Ramp;
+use super::state::{MAX_FAILURES, MAX_PROBES, MAX_RESULTS, Mode};
 use crate::attempt::backoff::Backoff;
 use crate::config::ConfigError;
 use crate::measure::window::Span;
 use crate::ratio::Ratio;
+use crate::time::nanos;
 
 /// The configuration of a [`CircuitBreaker`](super::CircuitBreaker).
 ///
-/// It begins with a trip rule; the rest has defaults: open for 60 s, one probe at a time, three successes to close.
+/// It begins with a trip rule; the rest has defaults: open for 60 s, one probe at a time, three successes to close, one failed
+/// probe to open again, no ramp.
 ///
 /// # Examples
 ///
@@ -22,7 +25,8 @@ use crate::ratio::Ratio;
 ///     .or_consecutive_failures(5)
 ///     .open_for(Duration::from_secs(10))
 ///     .probes(3)
-///     .successes_to_close(3);
+///     .close_below(Ratio::percent(50), 10)
+///     .ramp(Duration::from_secs(30), Ratio::percent(10));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -30,11 +34,22 @@ pub struct Config {
     pub(super) consecutive_failures: u32,
     pub(super) rates: Option<Rates>,
     pub(super) evaluates_on_failure_only: bool,
+    pub(super) shadow: bool,
     pub(super) open: Backoff,
     pub(super) seed: u32,
-    pub(super) probes: u32,
-    pub(super) successes: u32,
-    pub(super) lease: Option<Duration>,
+    /// These are of few bits; what does not fit is kept as the largest value, which no bound allows.
+    pub(super) probes: u8,
+    pub(super) successes: u8,
+    pub(super) failed_probes: Option<u8>,
+    /// Among how many results of probes a share of failures decides, and which.
+    judged_probes: Option<u8>,
+    judged_share: Ratio,
+    lease: Limit,
+    probe_timeout: Limit,
+    /// The longest open time that a peer may ask for.
+    honored: Limit,
+    ramp_over: Limit,
+    ramp_from: Ratio,
 }
 
 wire_struct!(Config {
@@ -65,11 +80,19 @@ impl Config {
         consecutive_failures: 0,
         rates: None,
         evaluates_on_failure_only: false,
+        shadow: false,
         open: Backoff::constant(Duration::from_secs(60)).at_most(Duration::from_secs(60)),
         seed: 0,
         probes: 1,
         successes: 3,
-        lease: None,
+        failed_probes: None,
+        judged_probes: None,
+        judged_share: Ratio::ZERO,
+        lease: Limit::NONE,
+        probe_timeout: Limit::NONE,
+        honored: Limit::NONE,
+        ramp_over: Limit::NONE,
+        ramp_from: Ratio::ZERO,
     };
 
     /// Trips after `n` failures in a row, between 1 and 262143.
@@ -85,6 +108,9 @@ impl Config {
 
     /// Trips when the share of calls over `span` that took `slow` or longer, failed or not, reaches `share` and there were at
     /// least `minimum_calls`.
+    ///
+    /// A call that ends as [`Outcome::Slow`](crate::Outcome::Slow) is slow however long it took. With a rule for slow calls a
+    /// probe that succeeds slowly has failed.
     pub const fn slow_call_rate(share: Ratio, slow: Duration, span: Span, minimum_calls: u32) -> Self {
         Self {
             rates: Some(Rates { failures: None, slow: Some((share, slow)), minimum_calls, span }),
@@ -158,38 +184,126 @@ impl Config {
         self
     }
 
-    /// How many probes may be out at a time while half-open, between 1 and 63. The default is 1.
+    /// How many probes may be out at a time while half-open, between 1 and 15. The default is 1.
     #[must_use = "the configuration is returned"]
     pub const fn probes(mut self, n: u32) -> Self {
-        self.probes = n;
+        self.probes = in_a_byte(n);
         self
     }
 
-    /// How many probes must succeed to close, between 1 and 63. The default is 3.
+    /// How many probes must succeed to close, between 1 and 31. The default is 3.
     #[must_use = "the configuration is returned"]
     pub const fn successes_to_close(mut self, n: u32) -> Self {
-        self.successes = n;
+        self.successes = in_a_byte(n);
+        self
+    }
+
+    /// How many probes must fail to open again, between 1 and 31.
+    ///
+    /// The default is 1, and no such rule with [`Config::close_below`]: then the share decides alone. Two of three successes to
+    /// close are `successes_to_close(2)` and `probe_failures_to_open(2)`.
+    #[must_use = "the configuration is returned"]
+    pub const fn probe_failures_to_open(mut self, n: u32) -> Self {
+        self.failed_probes = Some(in_a_byte(n));
+        self
+    }
+
+    /// Lets a share decide over the half-open phase: when `of` probes have reported, between 1 and 31, the breaker closes if less
+    /// than `share` of them failed, and opens again otherwise.
+    ///
+    /// It takes the place of [`Config::successes_to_close`].
+    #[must_use = "the configuration is returned"]
+    pub const fn close_below(mut self, share: Ratio, of: u32) -> Self {
+        self.judged_probes = Some(in_a_byte(of));
+        self.judged_share = share;
         self
     }
 
     /// After what time a probe that did not report counts as lost. The default is the open time.
     #[must_use = "the configuration is returned"]
     pub const fn probe_lease_of(mut self, duration: Duration) -> Self {
-        self.lease = Some(duration);
+        self.lease = Limit::of(duration);
+        self
+    }
+
+    /// How long a probe may take, which should be shorter than what other calls are given.
+    ///
+    /// The breaker has no clock: whoever makes the call asks for it, as [`Guard`](crate::Guard) does.
+    #[must_use = "the configuration is returned"]
+    pub const fn probe_timeout(mut self, duration: Duration) -> Self {
+        self.probe_timeout = Limit::of(duration);
+        self
+    }
+
+    /// How long a probe may take, if there is such a limit.
+    pub const fn probe_limit(&self) -> Option<Duration> {
+        self.probe_timeout.get()
+    }
+
+    /// Lets the peer say how long the breaker stays open: a failure that opens it and comes with the peer's retry-after opens
+    /// it for that time, at most `longest`, in place of the configured open time.
+    ///
+    /// The time comes with [`Permit::record_with`](super::Permit::record_with); zero counts as none.
+    #[must_use = "the configuration is returned"]
+    pub const fn honor_retry_after(mut self, longest: Duration) -> Self {
+        self.honored = Limit::of(longest);
+        self
+    }
+
+    /// After the probes closed the breaker it admits a share of the calls that rises from `from` to the whole over this time.
+    ///
+    /// Draws from the [seeded](Config::seed) generator pick the calls. A trip meanwhile is a trip like any other.
+    #[must_use = "the configuration is returned"]
+    pub const fn ramp(mut self, over: Duration, from: Ratio) -> Self {
+        self.ramp_over = Limit::of(over);
+        self.ramp_from = from;
+        self
+    }
+
+    /// Starts the breaker in shadow mode, see [`CircuitBreaker::shadow`](super::CircuitBreaker::shadow).
+    #[must_use = "the configuration is returned"]
+    pub const fn in_shadow(mut self) -> Self {
+        self.shadow = true;
         self
     }
 
     pub(super) const fn probe_lease(&self) -> Duration {
-        match self.lease {
+        match self.lease.get() {
             Some(lease) => lease,
             None => self.open.delay(0, Duration::ZERO, u32::MAX),
         }
     }
 
+    /// The longest time that a phase's deadline is ahead.
     pub(super) const fn longest_interval(&self) -> Duration {
-        let lease = self.probe_lease();
-        let open = self.open.cap();
-        if lease.as_nanos() > open.as_nanos() { lease } else { open }
+        let mut longest = longer(self.probe_lease(), self.open.cap());
+        if let Some(honored) = self.honored.get() {
+            longest = longer(longest, honored);
+        }
+        if let Some(over) = self.ramp_over.get() {
+            longest = longer(longest, over);
+        }
+        longest
+    }
+
+    /// The mode of a breaker that is not held by hand.
+    pub(super) const fn mode(&self) -> Mode {
+        if self.shadow { Mode::Shadow } else { Mode::Normal }
+    }
+
+    /// The open time that the peer asked for, as far as it is honored.
+    pub(super) fn honored(&self, retry_after: Option<Duration>) -> Option<Duration> {
+        let asked = retry_after.filter(|asked| !asked.is_zero())?;
+        Some(asked.min(self.honored.get()?))
+    }
+
+    /// The share of failures that decides, and among how many results.
+    pub(super) fn close_share(&self) -> Option<(Ratio, u32)> {
+        Some((self.judged_share, u32::from(self.judged_probes?)))
+    }
+
+    pub(super) fn ramp_config(&self) -> Option<Ramp> {
+        Some(Ramp { over: self.ramp_over.get()?, from: self.ramp_from })
     }
 
     /// The span for a window of `slots` slots; without a rate rule it is not used.
@@ -234,12 +348,62 @@ impl Config {
         let first = self.open.delay(0, Duration::ZERO, 0);
         require!(!first.is_zero(), "circuit_breaker.open_for", "greater than zero");
         require!(!self.probe_lease().is_zero(), "circuit_breaker.probe_lease", "greater than zero");
-        require!(self.probes >= 1 && self.probes <= MAX_PROBES, "circuit_breaker.probes", "between 1 and 63");
         require!(
-            self.successes >= 1 && self.successes <= MAX_PROBES,
-            "circuit_breaker.successes_to_close",
-            "between 1 and 63"
+            self.probes >= 1 && self.probes as u32 <= MAX_PROBES,
+            "circuit_breaker.probes",
+            "between 1 and 15"
         );
+        require!(is_result(self.successes), "circuit_breaker.successes_to_close", "between 1 and 31");
+        if let Some(failed) = self.failed_probes {
+            require!(is_result(failed), "circuit_breaker.probe_failures_to_open", "between 1 and 31");
+        }
+        if let Some(of) = self.judged_probes {
+            require!(is_result(of), "circuit_breaker.close_below.of", "between 1 and 31");
+            require!(
+                self.judged_share.numerator() > 0,
+                "circuit_breaker.close_below.share",
+                "greater than zero"
+            );
+        }
+        require!(!self.probe_timeout.is_zero(), "circuit_breaker.probe_timeout", "greater than zero");
+        require!(!self.honored.is_zero(), "circuit_breaker.honor_retry_after", "greater than zero");
+        require!(!self.ramp_over.is_zero(), "circuit_breaker.ramp", "greater than zero");
         Ok(())
     }
+}
+
+/// A duration or none, in half the size: 0 for none, or the nanoseconds and 1; the two longest ones are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limit(u64);
+
+impl Limit {
+    const NONE: Self = Self(0);
+
+    const fn of(duration: Duration) -> Self {
+        Self(nanos(duration).saturating_add(1))
+    }
+
+    const fn get(self) -> Option<Duration> {
+        match self.0 {
+            0 => None,
+            u64::MAX => Some(Duration::MAX),
+            above => Some(Duration::from_nanos(above - 1)),
+        }
+    }
+
+    const fn is_zero(self) -> bool {
+        self.0 == 1
+    }
+}
+
+const fn in_a_byte(n: u32) -> u8 {
+    if n > u8::MAX as u32 { u8::MAX } else { n as u8 }
+}
+
+const fn is_result(n: u8) -> bool {
+    n >= 1 && n as u32 <= MAX_RESULTS
+}
+
+const fn longer(one: Duration, other: Duration) -> Duration {
+    if one.as_nanos() > other.as_nanos() { one } else { other }
 }

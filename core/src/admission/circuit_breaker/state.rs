@@ -9,23 +9,30 @@ use crate::atomic::word::Packed;
 
 const PHASE: Field = Field::lowest(2);
 const MODE: Field = PHASE.then(2);
-/// Closed: failures in a row.
+/// Closed and ramping: failures in a row.
 const FAILURES: Field = MODE.then(18);
 /// Half-open: probes that are out, in the lower bits of the same range.
-const PROBES: Field = MODE.then(6);
+const PROBES: Field = MODE.then(4);
 /// Half-open: probes that succeeded.
-const SUCCESSES: Field = PROBES.then(6);
-/// Open and half-open: how often a probe failed since the breaker was last closed.
-const CYCLES: Field = SUCCESSES.then(6);
+const SUCCESSES: Field = PROBES.then(5);
+/// Half-open: probes that failed.
+const FAILED: Field = SUCCESSES.then(5);
+/// Open and half-open: how often the breaker opened again since it was last closed.
+const CYCLES: Field = FAILED.then(4);
 const GENERATION: Field = FAILURES.then(STAMP_BITS);
 
 const _: () = assert!(GENERATION.end() == u32::BITS);
-const _: () = assert!(CYCLES.end() <= FAILURES.end());
+const _: () = assert!(CYCLES.end() == FAILURES.end());
 // A fresh word is a closed breaker in normal mode.
 const _: () = assert!(Phase::Closed as u32 == 0 && Mode::Normal as u32 == 0);
+// Each kind of result is counted as far as all kinds together.
+const _: () = assert!(SUCCESSES.max() == FAILED.max());
 
 pub(super) const MAX_FAILURES: u32 = FAILURES.max();
+/// Probes that may be out at a time.
 pub(super) const MAX_PROBES: u32 = PROBES.max();
+/// Results of probes that are counted in a cycle.
+pub(super) const MAX_RESULTS: u32 = SUCCESSES.max();
 
 /// The phase that the word is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +40,14 @@ pub(super) enum Phase {
     Closed = 0,
     HalfOpen = 1,
     Open = 2,
+    /// Closed, and so far only a share of the calls is admitted.
+    Ramping = 3,
 }
 
 impl Phase {
     pub(super) const fn public(self) -> State {
         match self {
-            Self::Closed => State::Closed,
+            Self::Closed | Self::Ramping => State::Closed,
             Self::HalfOpen => State::HalfOpen,
             Self::Open => State::Open,
         }
@@ -51,6 +60,15 @@ pub(super) enum Mode {
     Normal = 0,
     ForcedOpen = 1,
     ForcedClosed = 2,
+    /// The phases change as in normal mode, and no call is refused.
+    Shadow = 3,
+}
+
+impl Mode {
+    /// Whether results count.
+    pub(super) const fn counts(self) -> bool {
+        matches!(self, Self::Normal | Self::Shadow)
+    }
 }
 
 /// A moment of the word.
@@ -72,7 +90,10 @@ impl Packed for Snapshot {
 }
 
 impl Snapshot {
-    pub(super) const CLOSED: Self = Self(0);
+    /// Closed, in normal mode or in shadow mode.
+    pub(super) const fn closed(mode: Mode) -> Self {
+        Self(MODE.set(0, mode as u32))
+    }
 
     pub(super) const fn raw(self) -> u32 {
         self.0
@@ -82,7 +103,8 @@ impl Snapshot {
         match PHASE.get(self.0) {
             0 => Phase::Closed,
             1 => Phase::HalfOpen,
-            _ => Phase::Open,
+            2 => Phase::Open,
+            _ => Phase::Ramping,
         }
     }
 
@@ -90,18 +112,24 @@ impl Snapshot {
         match MODE.get(self.0) {
             0 => Mode::Normal,
             1 => Mode::ForcedOpen,
-            _ => Mode::ForcedClosed,
+            2 => Mode::ForcedClosed,
+            _ => Mode::Shadow,
         }
     }
 
-    /// Closed and not forced: the case of nearly every call.
+    /// Closed in normal mode and without a ramp: the case of nearly every call.
     pub(super) const fn is_plain_closed(self) -> bool {
         PHASE.get(self.0) == 0 && MODE.get(self.0) == 0
     }
 
+    /// Closed, with a ramp or without.
+    pub(super) const fn is_closed(self) -> bool {
+        matches!(self.phase(), Phase::Closed | Phase::Ramping)
+    }
+
     pub(super) const fn public_state(self) -> State {
         match self.mode() {
-            Mode::Normal => self.phase().public(),
+            Mode::Normal | Mode::Shadow => self.phase().public(),
             Mode::ForcedOpen => State::Open,
             Mode::ForcedClosed => State::Closed,
         }
@@ -123,7 +151,11 @@ impl Snapshot {
         SUCCESSES.get(self.0)
     }
 
-    /// Open and half-open: how often a probe failed since the breaker was last closed, at most 63.
+    pub(super) const fn failed_probes(self) -> u32 {
+        FAILED.get(self.0)
+    }
+
+    /// Open and half-open: how often the breaker opened again since it was last closed, at most 15.
     pub(super) const fn cycles(self) -> u32 {
         CYCLES.get(self.0)
     }
@@ -144,13 +176,18 @@ impl Snapshot {
         Self(MODE.set(PHASE.set(word, phase as u32), mode as u32))
     }
 
-    /// Edge 1, and by hand.
-    pub(super) const fn trip(self) -> Self {
-        self.begin(Phase::Open, Mode::Normal)
+    /// The mode of the next phase, for an edge that is not by hand.
+    fn kept_mode(self) -> Mode {
+        if mutant!("breaker_leaves_shadow_with_the_phase") { Mode::Normal } else { self.mode() }
+    }
+
+    /// Edge 1.
+    pub(super) fn trip(self) -> Self {
+        self.begin(Phase::Open, self.kept_mode())
     }
 
     /// Edge 3.
-    pub(super) const fn trip_again(self) -> Self {
+    pub(super) fn trip_again(self) -> Self {
         let cycles = self.cycles();
         let cycles = if cycles < CYCLES.max() { cycles + 1 } else { cycles };
         Self(CYCLES.set(self.trip().0, cycles))
@@ -161,20 +198,42 @@ impl Snapshot {
         if mutant!("breaker_reclaims_within_the_cycle") && self.probes() > 0 {
             return self;
         }
-        Self(CYCLES.set(self.begin(Phase::HalfOpen, Mode::Normal).0, self.cycles())).take_probe()
+        Self(CYCLES.set(self.begin(Phase::HalfOpen, self.kept_mode()).0, self.cycles())).take_probe()
     }
 
-    /// Edge 4, and the reset by hand.
-    pub(super) fn close(self) -> Self {
-        if mutant!("breaker_reset_keeps_the_generation") && self.is_plain_closed() {
+    /// Edge 4, with a ramp or without.
+    pub(super) fn close(self, ramps: bool) -> Self {
+        self.begin(if ramps { Phase::Ramping } else { Phase::Closed }, self.kept_mode())
+    }
+
+    /// Edge 6: the calls in flight and what was counted belong to the closed phase as before.
+    pub(super) const fn end_ramp(self) -> Self {
+        Self(PHASE.set(self.0, Phase::Closed as u32))
+    }
+
+    /// By hand: open or closed, in `mode` from now on if the mode was a forced one.
+    pub(super) fn step_by_hand(self, phase: Phase, mode: Mode) -> Self {
+        if mutant!("breaker_reset_keeps_the_generation") && self.is_plain_closed() && phase == Phase::Closed {
             return self.forgive();
         }
-        self.begin(Phase::Closed, Mode::Normal)
+        self.begin(phase, if self.mode().counts() { self.mode() } else { mode })
     }
 
     /// By hand.
     pub(super) const fn force(self, mode: Mode) -> Self {
         self.begin(Phase::Closed, mode)
+    }
+
+    /// By hand: in or out of shadow mode, within the phase. Shadow mode ends a forced one; its end does not.
+    pub(super) const fn shadow(self, on: bool) -> Self {
+        match (self.mode(), on) {
+            (Mode::Normal | Mode::Shadow, _) => {
+                let mode = if on { Mode::Shadow } else { Mode::Normal };
+                Self(MODE.set(self.0, mode as u32))
+            }
+            (_, true) => self.force(Mode::Shadow),
+            (_, false) => self,
+        }
     }
 
     pub(super) const fn take_probe(self) -> Self {
@@ -185,9 +244,16 @@ impl Snapshot {
         Self(PROBES.set(self.0, self.probes().saturating_sub(1)))
     }
 
-    pub(super) const fn count_success(self) -> Self {
+    /// The result of a probe, which frees its place.
+    pub(super) fn count_probe(self, failed: bool) -> Self {
         let returned = self.return_probe();
-        Self(SUCCESSES.set(returned.0, self.successes() + 1))
+        if !failed {
+            return Self(SUCCESSES.set(returned.0, self.successes() + 1));
+        }
+        if mutant!("breaker_forgets_a_failed_probe") {
+            return returned;
+        }
+        Self(FAILED.set(returned.0, self.failed_probes() + 1))
     }
 
     /// One more failure in a row, at most as many as the field holds.
@@ -207,10 +273,11 @@ impl fmt::Debug for Snapshot {
         let mut out = f.debug_struct("Snapshot");
         out.field("generation", &self.generation()).field("mode", &self.mode()).field("phase", &self.phase());
         match self.phase() {
-            Phase::Closed => out.field("failures", &self.failures()),
+            Phase::Closed | Phase::Ramping => out.field("failures", &self.failures()),
             Phase::HalfOpen => out
                 .field("probes", &self.probes())
                 .field("successes", &self.successes())
+                .field("failed", &self.failed_probes())
                 .field("cycles", &self.cycles()),
             Phase::Open => out.field("cycles", &self.cycles()),
         };

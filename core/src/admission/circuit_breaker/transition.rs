@@ -39,15 +39,26 @@ pub enum Cause {
     },
     /// The open time is over.
     OpenTimeOver,
-    /// A probe failed.
-    ProbeFailed,
+    /// So many probes failed.
+    ProbesFailed {
+        /// How many.
+        failures: u32,
+    },
     /// Enough probes succeeded.
     ProbesSucceeded {
         /// How many.
         successes: u32,
     },
+    /// The share of failures among the probes, which opened or closed the breaker.
+    ProbeRate {
+        /// The probes that reported.
+        calls: u32,
+        /// The failed ones among them.
+        failures: u32,
+    },
     /// By hand: [`CircuitBreaker::trip`](super::CircuitBreaker::trip), [`force_open`](super::CircuitBreaker::force_open),
-    /// [`force_closed`](super::CircuitBreaker::force_closed) or [`reset`](super::CircuitBreaker::reset).
+    /// [`force_closed`](super::CircuitBreaker::force_closed), [`shadow`](super::CircuitBreaker::shadow) or
+    /// [`reset`](super::CircuitBreaker::reset).
     Manual,
 }
 
@@ -55,7 +66,7 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The state before. By hand it may be the state after, too: nothing changed then but the generation.
+    /// The state before. By hand it may be the state after, too: nothing changed then but the generation or the mode.
     pub from: State,
     /// The state that holds now.
     pub to: State,
@@ -65,21 +76,52 @@ pub struct Transition {
     pub generation: u32,
 }
 
+/// Why a call was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The breaker is open.
+    Open,
+    /// It is held open by hand.
+    ForcedOpen,
+    /// It is half-open, and all probes are out.
+    ProbesOut,
+    /// It is closed and admits a rising share of the calls, and this one was not drawn.
+    Ramping,
+}
+
 /// The breaker refused the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejected {
-    /// [`State::Open`], or [`State::HalfOpen`] when all probes are out.
+    /// The state of the breaker.
     pub state: State,
-    /// When another try makes sense; `None` if only a reset helps or the open time never ends.
+    /// Why.
+    pub reason: Reason,
+    /// When another try makes sense; `None` if only a reset helps or the phase never ends.
+    ///
+    /// While ramping it is the time after which no call is refused any more.
     pub retry_after: Option<Duration>,
+}
+
+impl Rejected {
+    pub(super) const fn new(reason: Reason, retry_after: Option<Duration>) -> Self {
+        let state = match reason {
+            Reason::Open | Reason::ForcedOpen => State::Open,
+            Reason::ProbesOut => State::HalfOpen,
+            Reason::Ramping => State::Closed,
+        };
+        Self { state, reason, retry_after }
+    }
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self.state {
-            State::HalfOpen => "circuit breaker is half-open and all probes are out",
-            _ => "circuit breaker is open",
+        f.pad(match self.reason {
+            Reason::Open => "circuit breaker is open",
+            Reason::ForcedOpen => "circuit breaker is held open",
+            Reason::ProbesOut => "circuit breaker is half-open and all probes are out",
+            Reason::Ramping => "circuit breaker has just closed and admits a share of the calls",
         })
     }
 }
@@ -92,7 +134,8 @@ impl core::error::Error for Rejected {}
 pub enum Settlement {
     /// It was counted.
     Counted,
-    /// There was nothing to count: the outcome says nothing about the dependency, or the breaker is forced.
+    /// There was nothing to count: the outcome says nothing about the dependency, the breaker is forced, or it is in shadow mode
+    /// and would have refused the call.
     Uncounted,
     /// It belongs to an earlier generation, and nothing changed.
     Stale,

@@ -1,0 +1,489 @@
+//! The two words of a breaker and all that is done to them, apart from what many breakers can share.
+
+use core::time::Duration;
+
+use super::permit::{Admission, Kind};
+use super::state::{Mode, Phase, Snapshot};
+use super::{Cause, Config, Reason, Rejected, Settlement, Ticket, Transition};
+use crate::atomic::rng::Rng;
+use crate::atomic::timer::{Remaining, Scale, Timer};
+use crate::atomic::word::Word;
+use crate::config::ConfigError;
+use crate::measure::window::{Sample, Totals, Window};
+use crate::outcome::Outcome;
+use crate::time::{Instant, nanos};
+
+/// What any number of cells decide by.
+pub(crate) struct Rules {
+    pub(super) config: Config,
+    scale: Scale,
+    draws: Rng,
+}
+
+/// The state of one breaker.
+///
+/// Whoever keeps it passes the same [`Rules`] each time, and a window of its own or, without a rate rule, one of no slots.
+pub(crate) struct Cell {
+    state: Word,
+    timer: Timer,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ending {
+    pub(crate) outcome: Outcome,
+    /// After what time the peer wants to be asked again, if it said so.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) at: Instant,
+}
+
+/// What a phase has to say to a call.
+enum Judgment {
+    Admitted,
+    /// Admitted as a probe, if this is the next state.
+    Probe(Snapshot),
+    /// A draw decides; so much time is left.
+    Ramping(Option<Duration>),
+    RampOver,
+}
+
+/// What a result does to the state word.
+enum Step {
+    /// Nothing.
+    Stay(Settlement),
+    /// It is counted, and the phase stays.
+    Count(Snapshot),
+    /// It opens or closes the breaker.
+    To(Snapshot, Cause),
+    /// It is to close the breaker, and the window must be cleared before.
+    Clear,
+}
+
+impl Rules {
+    const_fn! {
+        /// The rules of a breaker with a window of so many slots.
+        pub(crate) const fn try_new(config: Config, slots: usize) -> Result<Self, ConfigError> {
+            match config.validate(slots) {
+                Ok(()) => {
+                    let scale = Scale::new(config.longest_interval());
+                    Ok(Self { config, scale, draws: Rng::new(config.seed) })
+                }
+                Err(error) => Err(error),
+            }
+        }
+    }
+
+    /// How long the breaker stays open when it opens for the time `cycles` + 1 in a row.
+    fn open_time(&self, cycles: u32) -> Duration {
+        self.config.open.delay(cycles, Duration::ZERO, self.draws.next_u32())
+    }
+
+    /// How long the phase lasts; zero for one without an end.
+    fn interval_of(&self, state: Snapshot) -> Duration {
+        match (state.phase(), self.config.ramp_config()) {
+            (Phase::Open, _) => self.open_time(state.cycles()),
+            (Phase::HalfOpen, _) => self.config.probe_lease(),
+            (Phase::Ramping, Some(ramp)) => ramp.over,
+            (Phase::Ramping, None) | (Phase::Closed, _) => Duration::ZERO,
+        }
+    }
+
+    /// Whether the ramp admits a call when so much time is left.
+    fn ramp_admits(&self, left: Option<Duration>) -> bool {
+        let draw = self.draws.next_u32();
+        self.config.ramp_config().is_none_or(|ramp| ramp.admits(left.unwrap_or(Duration::MAX), draw))
+    }
+
+    /// Records a call if there is a rate rule, and says why the breaker is to trip if one is met.
+    #[inline]
+    fn rate_met<const SLOTS: usize>(
+        &self,
+        window: &Window<SLOTS>,
+        ticket: &Ticket,
+        ending: Ending,
+    ) -> Option<Cause> {
+        let rates = self.config.rates?;
+        let failed = ending.outcome == Outcome::Failure;
+        let sample = Sample::new(failed, self.is_slow(ticket, ending));
+        let Totals { calls, failures, slow, .. } = window.record(sample, ending.at);
+        if calls < rates.minimum_calls || (self.config.evaluates_on_failure_only && !failed) {
+            None
+        } else if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) {
+            Some(Cause::FailureRate { calls, failures })
+        } else if rates.slow.is_some_and(|(share, _)| share.is_reached_by(slow, calls)) {
+            Some(Cause::SlowCallRate { calls, slow })
+        } else {
+            None
+        }
+    }
+
+    /// Whether the caller says that the call was slow, or its duration does.
+    #[inline]
+    fn is_slow(&self, ticket: &Ticket, ending: Ending) -> bool {
+        let too_long = |limit| ending.at.saturating_since(ticket.started) >= limit;
+        ending.outcome == Outcome::Slow || self.slow_limit().is_some_and(too_long)
+    }
+
+    fn slow_limit(&self) -> Option<Duration> {
+        Some(self.config.rates?.slow?.1)
+    }
+
+    /// Whether a probe that ended so has failed: also if it was slow and there is a rule for slow calls.
+    fn is_failed_probe(&self, ticket: &Ticket, ending: Ending) -> bool {
+        ending.outcome == Outcome::Failure || (self.slow_limit().is_some() && self.is_slow(ticket, ending))
+    }
+
+    /// What the results of the probes up to `counted` say, the last of which failed or not.
+    fn judge_probes(&self, state: Snapshot, counted: Snapshot, failed: bool) -> Step {
+        let (successes, failures) = (counted.successes(), counted.failed_probes());
+        let close = |cause| Step::To(state.close(self.config.ramp_config().is_some()), cause);
+        let most = match (self.config.failed_probes, self.config.close_share()) {
+            (Some(most), _) => u32::from(most),
+            (None, None) => 1,
+            (None, Some(_)) => u32::MAX,
+        };
+        if failed && failures >= most {
+            return Step::To(state.trip_again(), Cause::ProbesFailed { failures });
+        }
+        match self.config.close_share() {
+            None if successes >= u32::from(self.config.successes) => {
+                close(Cause::ProbesSucceeded { successes })
+            }
+            Some((share, of)) if successes + failures >= of => {
+                let calls = successes + failures;
+                let cause = Cause::ProbeRate { calls, failures };
+                if share.is_reached_by(failures, calls) {
+                    Step::To(state.trip_again(), cause)
+                } else {
+                    close(cause)
+                }
+            }
+            _ => Step::Count(counted),
+        }
+    }
+}
+
+impl Cell {
+    const_fn! {
+        /// A closed breaker.
+        pub(crate) const fn new(config: &Config) -> Self {
+            Self { state: Word::new(Snapshot::closed(config.mode()).raw()), timer: Timer::new() }
+        }
+    }
+
+    #[inline]
+    pub(super) fn load(&self) -> Snapshot {
+        self.state.load()
+    }
+
+    /// Asks whether a call may start.
+    #[inline]
+    pub(crate) fn try_acquire(&self, rules: &Rules, now: Instant) -> Result<Admission, Rejected> {
+        let state = self.load();
+        if state.is_plain_closed() {
+            return Ok(Admission::new(state, Kind::Plain, now));
+        }
+        self.try_acquire_slow(rules, now)
+    }
+
+    /// Whether [`Cell::try_acquire`] would refuse a call now; a ramp is not asked.
+    #[inline]
+    pub(crate) fn check(&self, rules: &Rules, now: Instant) -> Result<(), Rejected> {
+        let state = self.load();
+        if state.is_plain_closed() { Ok(()) } else { self.check_slow(rules, state, now) }
+    }
+
+    #[cold]
+    fn check_slow(&self, rules: &Rules, state: Snapshot, now: Instant) -> Result<(), Rejected> {
+        if state.mode() == Mode::Shadow { Ok(()) } else { self.judge(rules, state, now).map(drop) }
+    }
+
+    /// After what time the open phase of `state` ends; `None` if it never does, or another phase holds.
+    pub(super) fn open_for(&self, rules: &Rules, state: Snapshot, now: Instant) -> Option<Duration> {
+        match self.judge(rules, state, now) {
+            Err(Rejected { reason: Reason::Open, retry_after, .. }) => retry_after,
+            _ => None,
+        }
+    }
+
+    fn judge(&self, rules: &Rules, seen: Snapshot, now: Instant) -> Result<Judgment, Rejected> {
+        let (mode, phase) = (seen.mode(), seen.phase());
+        if mode == Mode::ForcedOpen {
+            return Err(Rejected::new(Reason::ForcedOpen, None));
+        }
+        if mode == Mode::ForcedClosed || phase == Phase::Closed {
+            return Ok(Judgment::Admitted);
+        }
+        if phase == Phase::HalfOpen && seen.probes() < u32::from(rules.config.probes) {
+            return Ok(Judgment::Probe(seen.take_probe()));
+        }
+        let left = match self.timer.remaining(rules.scale, seen.generation(), now) {
+            // If a later generation is under way, the caller's next step sees it.
+            Remaining::Reached | Remaining::Superseded if phase == Phase::Ramping => {
+                return Ok(Judgment::RampOver);
+            }
+            Remaining::Reached | Remaining::Superseded => return Ok(Judgment::Probe(seen.begin_cycle())),
+            Remaining::Ahead(left) => left,
+            Remaining::Unset => {
+                let interval = rules.interval_of(seen);
+                if !mutant!("breaker_leaves_the_deadline_to_another") {
+                    self.timer.arm(rules.scale, seen.generation(), now.saturating_add(interval));
+                }
+                finite(interval)
+            }
+        };
+        match phase {
+            Phase::Ramping => Ok(Judgment::Ramping(left)),
+            Phase::HalfOpen => Err(Rejected::new(Reason::ProbesOut, left)),
+            _ => Err(Rejected::new(Reason::Open, left)),
+        }
+    }
+
+    #[cold]
+    fn try_acquire_slow(&self, rules: &Rules, now: Instant) -> Result<Admission, Rejected> {
+        loop {
+            let seen = self.load();
+            let rejected = match self.judge(rules, seen, now) {
+                Ok(Judgment::Admitted) => return Ok(Admission::new(seen, Kind::Plain, now)),
+                Ok(Judgment::Probe(next)) => {
+                    if self.replace(seen, next) {
+                        let lease = now.saturating_add(rules.config.probe_lease());
+                        self.timer.rearm(rules.scale, next.generation(), lease);
+                        let half_opens = seen.phase() == Phase::Open;
+                        let kind = if half_opens { Kind::FirstProbe } else { Kind::Probe };
+                        return Ok(Admission::new(next, kind, now));
+                    }
+                    continue;
+                }
+                Ok(Judgment::RampOver) => {
+                    self.replace(seen, seen.end_ramp());
+                    continue;
+                }
+                Ok(Judgment::Ramping(left)) if rules.ramp_admits(left) => {
+                    return Ok(Admission::new(seen, Kind::Plain, now));
+                }
+                Ok(Judgment::Ramping(left)) => Rejected::new(Reason::Ramping, left),
+                Err(rejected) => rejected,
+            };
+            return if seen.mode() == Mode::Shadow {
+                Ok(Admission::refused(seen, rejected, now))
+            } else {
+                Err(rejected)
+            };
+        }
+    }
+
+    /// Makes the step from the state that was judged, unless it has moved on: then the judgment runs again.
+    fn replace(&self, seen: Snapshot, next: Snapshot) -> bool {
+        self.state.transition(|state: Snapshot| {
+            let unchanged = if mutant!("breaker_admits_loser_of_the_race") {
+                state.phase() == seen.phase() || state.phase() == Phase::HalfOpen
+            } else if mutant!("breaker_ends_a_ramp_that_is_over") && seen.phase() == Phase::Ramping {
+                return (Some(state.end_ramp()), true);
+            } else {
+                state == seen
+            };
+            if unchanged { (Some(next), true) } else { (None, false) }
+        })
+    }
+
+    /// Settles a call.
+    #[inline]
+    pub(crate) fn settle<const SLOTS: usize>(
+        &self,
+        rules: &Rules,
+        window: &Window<SLOTS>,
+        ticket: &Ticket,
+        ending: Ending,
+    ) -> Settlement {
+        let refused = matches!(ticket.kind, Kind::Refused(_)) && !mutant!("breaker_counts_refused_calls");
+        if refused || matches!(ending.outcome, Outcome::Ignored | Outcome::Cancelled) {
+            return self.settle_nothing(ticket);
+        }
+        let state = self.load();
+        if !is_current(state, ticket) {
+            return not_counted(state);
+        }
+        if !state.is_closed() {
+            return self.settle_probe(rules, window, ticket, ending, state);
+        }
+        let rate_met = rules.rate_met(window, ticket, ending);
+        let failed = ending.outcome == Outcome::Failure;
+        if !failed && rate_met.is_none() && state.failures() == 0 {
+            return Settlement::Counted;
+        }
+        self.settle_closed(rules, window, ticket, ending, rate_met)
+    }
+
+    fn settle_nothing(&self, ticket: &Ticket) -> Settlement {
+        if !ticket.is_probe() {
+            return Settlement::Uncounted;
+        }
+        self.state.transition(|state: Snapshot| {
+            if is_current(state, ticket) && state.phase() == Phase::HalfOpen {
+                (Some(state.return_probe()), Settlement::Uncounted)
+            } else {
+                (None, Settlement::Stale)
+            }
+        })
+    }
+
+    /// Counts a result of the closed phase in the state word, and trips if a rule is met.
+    fn settle_closed<const SLOTS: usize>(
+        &self,
+        rules: &Rules,
+        window: &Window<SLOTS>,
+        ticket: &Ticket,
+        ending: Ending,
+        rate_met: Option<Cause>,
+    ) -> Settlement {
+        let row = rules.config.consecutive_failures;
+        self.make_step(rules, window, ending, |state, _| {
+            if !is_current(state, ticket) {
+                return Step::Stay(not_counted(state));
+            }
+            let failed = ending.outcome == Outcome::Failure;
+            let counted = if failed { state.count_failure() } else { state.forgive() };
+            let failures = counted.failures();
+            if row != 0 && failures >= row {
+                Step::To(state.trip(), Cause::ConsecutiveFailures { failures })
+            } else if let Some(cause) = rate_met {
+                Step::To(state.trip(), cause)
+            } else if row != 0 && counted != state {
+                Step::Count(counted)
+            } else {
+                Step::Stay(Settlement::Counted)
+            }
+        })
+    }
+
+    /// Counts a result of the half-open phase, and opens or closes the breaker if it decides.
+    fn settle_probe<const SLOTS: usize>(
+        &self,
+        rules: &Rules,
+        window: &Window<SLOTS>,
+        ticket: &Ticket,
+        ending: Ending,
+        seen: Snapshot,
+    ) -> Settlement {
+        let failed = rules.is_failed_probe(ticket, ending);
+        self.make_step(rules, window, ending, |state, cleared| {
+            if !is_current(state, ticket) {
+                return Step::Stay(not_counted(state));
+            }
+            let base = if mutant!("breaker_judges_probes_by_an_old_count") { seen } else { state };
+            match rules.judge_probes(state, base.count_probe(failed), failed) {
+                // Nothing is recorded while half-open, so what the next phase starts from stays clear.
+                Step::To(next, _) if next.is_closed() && SLOTS > 0 && !cleared => Step::Clear,
+                step => step,
+            }
+        })
+    }
+
+    /// Makes a step, and what it takes to begin the next phase if it led to one.
+    ///
+    /// `step` is told whether the window was cleared at its request.
+    fn make_step<const SLOTS: usize>(
+        &self,
+        rules: &Rules,
+        window: &Window<SLOTS>,
+        ending: Ending,
+        step: impl Fn(Snapshot, bool) -> Step,
+    ) -> Settlement {
+        let mut cleared = false;
+        loop {
+            let (state, made) = self.state.transition(|state: Snapshot| {
+                let made = step(state, cleared);
+                let next = match made {
+                    Step::Count(next) | Step::To(next, _) => Some(next),
+                    Step::Stay(_) | Step::Clear => None,
+                };
+                (next, (state, made))
+            });
+            match made {
+                Step::Stay(settlement) => return settlement,
+                Step::Count(_) => return Settlement::Counted,
+                Step::Clear => window.clear(ending.at),
+                Step::To(next, cause) => {
+                    self.begin_phase(rules, next, ending);
+                    if next.phase() == Phase::Open {
+                        window.clear(ending.at);
+                    }
+                    return Settlement::Changed(state.transition_to(next, cause));
+                }
+            }
+            cleared = true;
+        }
+    }
+
+    /// Sets the deadline of a phase that a result began.
+    fn begin_phase(&self, rules: &Rules, next: Snapshot, ending: Ending) {
+        let generation = next.generation();
+        match rules.config.honored(ending.retry_after).filter(|_| next.phase() == Phase::Open) {
+            // Whoever met the phase first may have given it the configured time; the longer one holds then.
+            Some(asked) if !mutant!("breaker_lets_the_configured_open_time_win") => {
+                self.timer.rearm(rules.scale, generation, ending.at.saturating_add(asked));
+            }
+            Some(asked) => self.timer.arm(rules.scale, generation, ending.at.saturating_add(asked)),
+            None if next.phase() == Phase::Closed => {}
+            None => {
+                let interval = rules.interval_of(next);
+                self.timer.arm(rules.scale, generation, ending.at.saturating_add(interval));
+            }
+        }
+    }
+
+    /// Opens the breaker by hand.
+    pub(crate) fn trip(&self, rules: &Rules, now: Instant) -> Transition {
+        let deadline = now.saturating_add(rules.open_time(0));
+        self.by_hand(rules, |state| state.step_by_hand(Phase::Open, rules.config.mode()), deadline)
+    }
+
+    /// Closes the breaker by hand.
+    pub(crate) fn reset(&self, rules: &Rules) -> Transition {
+        self.by_hand(rules, |state| state.step_by_hand(Phase::Closed, rules.config.mode()), Instant::ZERO)
+    }
+
+    pub(super) fn force(&self, rules: &Rules, mode: Mode) -> Transition {
+        self.by_hand(rules, |state| state.force(mode), Instant::ZERO)
+    }
+
+    /// Changes to shadow mode or back.
+    pub(crate) fn shadow(&self, rules: &Rules, on: bool) -> Transition {
+        let (state, next) = self.state.transition(|state: Snapshot| {
+            let next = state.shadow(on);
+            (Some(next), (state, next))
+        });
+        if next.generation() != state.generation() {
+            self.timer.arm(rules.scale, next.generation(), Instant::ZERO);
+        }
+        state.transition_to(next, Cause::Manual)
+    }
+
+    fn by_hand(&self, rules: &Rules, step: impl Fn(Snapshot) -> Snapshot, deadline: Instant) -> Transition {
+        let transition = self.state.transition(|state: Snapshot| {
+            let next = step(state);
+            (Some(next), state.transition_to(next, Cause::Manual))
+        });
+        // A phase without an end sets a deadline, too: after 512 generations without one the next would seem to be old.
+        self.timer.arm(rules.scale, transition.generation, deadline);
+        transition
+    }
+}
+
+/// Whether the ticket belongs to the phase that holds, and the phase counts results.
+#[inline]
+fn is_current(state: Snapshot, ticket: &Ticket) -> bool {
+    let same =
+        if mutant!("breaker_ignores_generation") { true } else { state.generation() == ticket.generation };
+    same && state.mode().counts()
+}
+
+fn not_counted(state: Snapshot) -> Settlement {
+    if state.mode() == Mode::ForcedClosed { Settlement::Uncounted } else { Settlement::Stale }
+}
+
+/// The interval, or `None` if it is as good as endless.
+const fn finite(interval: Duration) -> Option<Duration> {
+    if nanos(interval) == u64::MAX { None } else { Some(interval) }
+}

@@ -6,9 +6,9 @@ use core::time::Duration;
 
 use seawall_core::circuit_breaker::{Cause, CircuitBreaker, Config, Settlement, State};
 use seawall_core::window::Span;
-use seawall_core::{Instant, Outcome, Ratio};
+use seawall_core::{Backoff, Instant, Outcome, Ratio};
 
-use super::support::{MINUTE, SECOND, call, calls, consecutive, s, state};
+use super::support::{MINUTE, SECOND, call, calls, consecutive, ms, s, state};
 
 fn rate(percent: u32, span: Span, minimum: u32) -> Config {
     Config::failure_rate(Ratio::percent(percent), span, minimum).open_for(MINUTE)
@@ -120,29 +120,81 @@ pub(crate) fn t15_a_window_of_calls_that_must_be_full() {
     }
 }
 
+/// How a breaker that was opened once stands after these probes.
+fn after(config: Config, story: &str) -> State {
+    let breaker = opened(config);
+    calls(&breaker, story, s(60));
+    state(&breaker, s(60))
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn t11_slow_calls_trip() {
+    let rule = Config::slow_call_rate(Ratio::percent(50), 4 * SECOND, Span::time(100 * SECOND), 5);
+    let breaker = CircuitBreaker::<10>::new(rule);
+    let mut cause = None;
+    for (outcome, millis) in [
+        (Outcome::Failure, 5000),
+        (Outcome::Success, 5000),
+        (Outcome::Failure, 100),
+        (Outcome::Success, 100),
+        (Outcome::Success, 5000),
+    ] {
+        assert_eq!(state(&breaker, s(1)), State::Closed);
+        let permit = breaker.try_acquire(s(1)).unwrap();
+        cause = permit.record(outcome, ms(1000 + millis)).transition().map(|opened| opened.cause);
+    }
+    assert_eq!(cause, Some(Cause::SlowCallRate { calls: 5, slow: 3 }));
+}
+
 #[cfg_attr(test, test)]
 pub(crate) fn t17_an_ignored_probe_gives_its_place_back() {
-    let breaker = opened(consecutive(1).probes(4).successes_to_close(4));
+    let rate = consecutive(1).probes(4).close_below(Ratio::percent(50), 4);
+    let breaker = opened(rate);
     calls(&breaker, "SSSX", s(60));
     let status = breaker.status(s(60));
     assert_eq!((status.state, status.successes, status.probes), (State::HalfOpen, 3, 0));
-    calls(&breaker, "S", s(60));
-    assert_eq!(state(&breaker, s(60)), State::Closed);
+    let closed = call(&breaker, Outcome::Failure, s(60)).unwrap().transition().unwrap();
+    assert_eq!((closed.to, closed.cause), (State::Closed, Cause::ProbeRate { calls: 4, failures: 1 }));
+    assert_eq!(after(rate, "XXXXSSSS"), State::Closed);
+    assert_eq!(after(rate, "SSFF"), State::Open, "a share that is just reached");
 
-    let breaker = opened(consecutive(1).probes(4).successes_to_close(4));
-    calls(&breaker, "XXXXSSSS", s(60));
-    assert_eq!(state(&breaker, s(60)), State::Closed);
+    let counts = consecutive(1).probes(4).successes_to_close(4);
+    assert_eq!(after(counts, "SSSX"), State::HalfOpen);
+    assert_eq!(after(counts, "SSSXS"), State::Closed);
+    assert_eq!(after(counts, "XXXXSSSS"), State::Closed);
 }
 
-/// The peer waits for a third failure (T19a); here any failed probe opens the breaker, as in T19c.
 #[cfg_attr(test, test)]
-pub(crate) fn t19_a_failed_probe_opens_at_once() {
+pub(crate) fn t19a_three_failures_open() {
+    let three = consecutive(1).successes_to_close(3).probe_failures_to_open(3);
+    assert_eq!(after(three, "FF"), State::HalfOpen);
+    assert_eq!(after(three, "FFF"), State::Open);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn t19b_two_failures_of_three_open() {
+    let two_of_three = consecutive(1).successes_to_close(2).probe_failures_to_open(2);
+    assert_eq!(after(two_of_three, "FS"), State::HalfOpen);
+    assert_eq!(after(two_of_three, "FSF"), State::Open);
+    assert_eq!(after(two_of_three, "FSS"), State::Closed);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn t19c_one_failure_is_not_waited_for() {
     for story in ["F", "SF", "SSF"] {
         let breaker = opened(consecutive(1).probes(3).successes_to_close(3));
         calls(&breaker, story, s(60));
         assert_eq!(state(&breaker, s(60)), State::Open, "{story}");
         assert_eq!(breaker.status(s(60)).retry_after, Some(MINUTE), "{story}");
     }
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn t19d_two_failures_leave_no_three_successes_of_four() {
+    let three_of_four = consecutive(1).successes_to_close(3).probe_failures_to_open(2);
+    assert_eq!(after(three_of_four, "SFS"), State::HalfOpen);
+    assert_eq!(after(three_of_four, "SFSF"), State::Open);
+    assert_eq!(after(three_of_four, "SFSS"), State::Closed);
 }
 
 #[cfg_attr(test, test)]
@@ -185,6 +237,30 @@ pub(crate) fn b1_ten_thousand_dropped_probes_leave_the_quota_at_one() {
 }
 
 #[cfg_attr(test, test)]
+pub(crate) fn b2_an_ignored_probe_frees_its_place() {
+    let breaker = opened(consecutive(1).probes(4).successes_to_close(4));
+    let [one, two, three, fourth] = [0; 4].map(|_| breaker.try_acquire(s(60)).unwrap());
+    assert!(breaker.try_acquire(s(60)).is_err());
+    for probe in [one, two, three] {
+        assert_eq!(probe.record(Outcome::Success, s(61)), Settlement::Counted);
+    }
+    assert_eq!(fourth.record(Outcome::Ignored, s(61)), Settlement::Uncounted);
+    assert_eq!(state(&breaker, s(61)), State::HalfOpen);
+    assert_eq!(call(&breaker, Outcome::Success, s(61)).unwrap().transition().unwrap().to, State::Closed);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b4_a_probe_that_never_ends_costs_one_lease() {
+    let breaker = opened(consecutive(1));
+    let lost = breaker.try_acquire(s(60)).unwrap().into_ticket();
+    assert!(breaker.try_acquire(s(119)).is_err());
+    let next = breaker.try_acquire(s(120)).unwrap();
+    assert!(breaker.try_acquire(s(120)).is_err(), "exactly one new probe");
+    assert_eq!(breaker.settle(lost, Outcome::Success, s(121)), Settlement::Stale);
+    assert_eq!(next.record(Outcome::Success, s(121)).transition().unwrap().to, State::Closed);
+}
+
+#[cfg_attr(test, test)]
 pub(crate) fn b5_a_stale_result_changes_nothing() {
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored, Outcome::Cancelled] {
         let breaker = CircuitBreaker::<0>::new(consecutive(1).probes(3).successes_to_close(3));
@@ -198,6 +274,27 @@ pub(crate) fn b5_a_stale_result_changes_nothing() {
         assert!(breaker.try_acquire(s(60)).is_err(), "three probes are out");
         drop((probes, third));
     }
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b9_what_is_just_reached_counts() {
+    let breaker = CircuitBreaker::<10>::new(rate(50, Span::time(10 * SECOND), 2));
+    calls(&breaker, "SF", s(0));
+    assert_eq!(state(&breaker, s(0)), State::Open);
+    assert!(breaker.try_acquire(s(59)).is_err());
+    assert!(breaker.try_acquire(s(60)).is_ok());
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b13_what_is_forced_open_stays_open() {
+    let breaker = CircuitBreaker::<0>::new(consecutive(1));
+    let before = breaker.try_acquire(s(0)).unwrap();
+    breaker.force_open();
+    assert!(breaker.try_acquire(s(600)).is_err());
+    assert_eq!(before.record(Outcome::Success, s(601)), Settlement::Stale);
+    assert!(breaker.status(s(6000)).forced && breaker.try_acquire(s(6000)).is_err());
+    breaker.reset(s(6000));
+    assert!(breaker.try_acquire(s(6000)).is_ok());
 }
 
 #[cfg_attr(test, test)]
@@ -218,4 +315,69 @@ pub(crate) fn b14_an_open_time_without_end() {
         calls(&breaker, "FFF", now);
         assert_eq!(breaker.try_acquire(Instant::NEVER).unwrap_err().retry_after, None);
     }
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b15_the_open_time_grows_a_step_a_cycle() {
+    let growing = consecutive(2).open_for_growing(Backoff::exponential(10 * SECOND), MINUTE);
+    let breaker = CircuitBreaker::<0>::new(growing);
+    let mut now = 0;
+    calls(&breaker, "FF", s(now));
+    for open in [10, 20, 40, 60, 60] {
+        assert_eq!(breaker.status(s(now)).retry_after, Some(open * SECOND));
+        now += u64::from(open);
+        calls(&breaker, "F", s(now));
+    }
+    calls(&breaker, "S", s(now + 60));
+    calls(&breaker, "FF", s(now + 60));
+    assert_eq!(breaker.status(s(now + 60)).retry_after, Some(10 * SECOND), "closed in between");
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b17_b18_shares_and_counts_of_nothing_are_no_configuration() {
+    let field = |config: Config| CircuitBreaker::<10>::try_new(config).unwrap_err().field;
+    let span = Span::time(10 * SECOND);
+    assert_eq!(field(consecutive(0)), "circuit_breaker.consecutive_failures");
+    assert_eq!(field(rate(0, span, 1)), "circuit_breaker.failure_rate");
+    assert_eq!(field(rate(50, span, 0)), "circuit_breaker.minimum_calls");
+    assert_eq!(field(rate(50, Span::calls(10), 11)), "circuit_breaker.minimum_calls");
+    assert_eq!(field(consecutive(1).probes(0)), "circuit_breaker.probes");
+    assert_eq!(field(consecutive(1).open_for(Duration::ZERO)), "circuit_breaker.open_for");
+    assert_eq!(field(consecutive(1).close_below(Ratio::ONE, 0)), "circuit_breaker.close_below.of");
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn the_peer_says_how_long_it_needs() {
+    let breaker = CircuitBreaker::<0>::new(consecutive(1).honor_retry_after(10 * MINUTE));
+    let fail = |asked, now| {
+        let _ = breaker.try_acquire(now).unwrap().record_with(Outcome::Failure, asked, now);
+        breaker.status(now).retry_after
+    };
+    // Every longest interval has its own tick on 32 bits; these are whole numbers of it.
+    assert_eq!(fail(Some(5 * MINUTE), s(0)), Some(5 * MINUTE));
+    assert_eq!(fail(Some(60 * MINUTE), s(300)), Some(10 * MINUTE));
+    assert_eq!(fail(None, s(900)), Some(MINUTE));
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_ramp_ends_with_every_call() {
+    let breaker = opened(consecutive(1).ramp(100 * SECOND, Ratio::percent(10)));
+    calls(&breaker, "S", s(60));
+    let admitted = |now| (0..1000).filter(|_| call(&breaker, Outcome::Success, now).is_ok()).count();
+    let shares = [60, 110, 150].map(|now| admitted(s(now)));
+    assert!(shares.is_sorted() && shares[0] > 50 && shares[2] < 1000, "{shares:?}");
+    assert!(breaker.status(s(150)).ramping);
+    assert_eq!(admitted(s(160)), 1000);
+    assert!(!breaker.status(s(160)).ramping);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_shadow_says_what_it_would_do() {
+    let breaker = opened(consecutive(1).in_shadow());
+    let refused = breaker.try_acquire(s(10)).unwrap();
+    assert_eq!(refused.would_reject().unwrap().retry_after, Some(50 * SECOND));
+    assert_eq!(refused.record(Outcome::Success, s(10)), Settlement::Uncounted);
+    calls(&breaker, "S", s(60));
+    let status = breaker.status(s(60));
+    assert_eq!((status.state, status.shadow), (State::Closed, true));
 }

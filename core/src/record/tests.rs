@@ -12,7 +12,7 @@ use super::header::MAX_HEAD;
 use super::log::MAX_ENTRY;
 use super::wire::{Base, Reader, Wire, Writer};
 use super::*;
-use crate::admission::circuit_breaker::{self, Cause, State, Transition};
+use crate::admission::circuit_breaker::{self, Cause, Reason, State, Transition};
 use crate::admission::{bulkhead, rate_limiter};
 use crate::attempt::backoff::{Backoff, Jitter};
 use crate::attempt::retry::{self, GiveUp};
@@ -323,8 +323,9 @@ fn every_decision_comes_back_as_it_was_and_fits_its_room() {
         Cause::FailureRate { calls: u32::MAX, failures: u32::MAX },
         Cause::SlowCallRate { calls: u32::MAX, slow: u32::MAX },
         Cause::OpenTimeOver,
-        Cause::ProbeFailed,
+        Cause::ProbesFailed { failures: u32::MAX },
         Cause::ProbesSucceeded { successes: u32::MAX },
+        Cause::ProbeRate { calls: u32::MAX, failures: u32::MAX },
         Cause::Manual,
     ];
     let refusals = [
@@ -340,7 +341,11 @@ fn every_decision_comes_back_as_it_was_and_fits_its_room() {
         Rejected::Bulkhead(bulkhead::Rejected::TooMany { requested: 1, capacity: 2 }),
         Rejected::Bulkhead(bulkhead::Rejected::Closed),
         Rejected::Bulkhead(bulkhead::Rejected::Settled),
-        Rejected::CircuitBreaker(circuit_breaker::Rejected { state: State::HalfOpen, retry_after: None }),
+        Rejected::CircuitBreaker(circuit_breaker::Rejected {
+            state: State::HalfOpen,
+            reason: Reason::ProbesOut,
+            retry_after: None,
+        }),
         Rejected::DeadlineExpired,
         Rejected::CallOver,
     ];
@@ -403,6 +408,14 @@ fn a_policy_comes_back_as_it_was_and_fits_its_room() {
         .evaluate_on_failure_only()
         .open_for_growing(backoff, Duration::MAX)
         .probe_lease_of(Duration::MAX)
+        .probe_timeout(Duration::MAX)
+        .probes(u32::MAX)
+        .successes_to_close(u32::MAX)
+        .probe_failures_to_open(u32::MAX)
+        .close_below(Ratio::try_new(u32::MAX - 1, u32::MAX).unwrap(), u32::MAX)
+        .honor_retry_after(Duration::MAX)
+        .ramp(Duration::MAX, Ratio::try_new(u32::MAX - 1, u32::MAX).unwrap())
+        .in_shadow()
         .seed(u32::MAX);
         let policy = full()
             .rate_limit(rate_limiter::Quota::new(u32::MAX, Duration::MAX).burst(u32::MAX))

@@ -3,7 +3,7 @@
 use super::decode::Fault;
 use super::wire::{Reader, Wire, Writer};
 use crate::admission::bulkhead::Rejected as NoSlot;
-use crate::admission::circuit_breaker::{Cause, Rejected as Refused, State, Transition};
+use crate::admission::circuit_breaker::{Cause, Reason, Rejected as Refused, State, Transition};
 use crate::admission::rate_limiter::Rejected as Limited;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry::GiveUp;
@@ -40,7 +40,7 @@ impl Wire for Ratio {
     }
 }
 
-wire_enum!(Outcome { 0: Success, 1: Failure, 2: Ignored, 3: Cancelled });
+wire_enum!(Outcome { 0: Success, 1: Failure, 2: Ignored, 3: Cancelled, 4: Slow });
 
 wire_enum!(State { 0: Closed, 1: HalfOpen, 2: Open });
 
@@ -48,10 +48,11 @@ wire_enum!(Cause {
     1: ConsecutiveFailures { failures },
     2: FailureRate { calls, failures },
     3: OpenTimeOver,
-    4: ProbeFailed,
+    4: ProbesFailed { failures },
     5: ProbesSucceeded { successes },
     6: Manual,
     7: SlowCallRate { calls, slow },
+    8: ProbeRate { calls, failures },
 });
 
 wire_struct!(Transition { from, to, cause, generation });
@@ -71,7 +72,9 @@ wire_enum!(NoSlot {
     5: Settled,
 });
 
-wire_struct!(Refused { state, retry_after });
+wire_enum!(Reason { 0: Open, 1: ForcedOpen, 2: ProbesOut, 3: Ramping });
+
+wire_struct!(Refused { state, reason, retry_after });
 
 wire_enum!(Rejected {
     0: RateLimiter(rejected),

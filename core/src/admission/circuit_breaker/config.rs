@@ -56,11 +56,19 @@ wire_struct!(Config {
     consecutive_failures,
     rates,
     evaluates_on_failure_only,
+    shadow,
     open,
     seed,
     probes,
     successes,
+    failed_probes,
+    judged_probes,
+    judged_share,
     lease,
+    probe_timeout,
+    honored,
+    ramp_over,
+    ramp_from,
 });
 
 /// The rate rules, which look at one window.
@@ -375,6 +383,8 @@ impl Config {
 /// A duration or none, in half the size: 0 for none, or the nanoseconds and 1; the two longest ones are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Limit(u64);
+
+wire_struct!(Limit(nanos));
 
 impl Limit {
     const NONE: Self = Self(0);

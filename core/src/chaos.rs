@@ -103,7 +103,7 @@ pub use strike::{Cpu, Ending, Held, Strike};
 use crate::atomic::bits::Field;
 use crate::atomic::rng::{Draws, Rng};
 use crate::atomic::sync::Counter;
-use crate::atomic::timer::{Remaining, STAMP_BITS, Timer};
+use crate::atomic::timer::{Remaining, STAMP_BITS, Scale, Timer};
 use crate::atomic::word::{Packed, WideWord, Word};
 use crate::config::ConfigError;
 use crate::ratio::Ratio;
@@ -157,8 +157,10 @@ pub struct Chaos {
     ticks: Ticks,
     state: WideWord,
     partition: Timer,
+    partition_scale: Scale,
     wake: Word,
     wake_ends: Timer,
+    wake_scale: Scale,
     sequence: Rng,
     checks: Counter,
     strikes: Counter,
@@ -192,9 +194,11 @@ impl Chaos {
             Ok(Self {
                 ticks: Ticks::new(horizon),
                 state: WideWord::new(0),
-                partition: Timer::new(partition),
+                partition: Timer::new(),
+                partition_scale: Scale::new(partition),
                 wake: Word::new(0),
-                wake_ends: Timer::new(config.wake),
+                wake_ends: Timer::new(),
+                wake_scale: Scale::new(config.wake),
                 sequence: Rng::new(config.seed),
                 checks: Counter::new(),
                 strikes: Counter::new(),
@@ -215,8 +219,8 @@ impl Chaos {
             let next = state.next(true, since);
             (Some(next), (state.armed, next.stamp))
         });
-        self.partition.arm(stamp, now);
-        self.wake_ends.arm(stamp, now);
+        self.partition.arm(self.partition_scale, stamp, now);
+        self.wake_ends.arm(self.wake_scale, stamp, now);
         !before
     }
 
@@ -251,7 +255,7 @@ impl Chaos {
             self.end_phases(state);
         }
         self.checks.increment();
-        if matches!(self.partition.remaining(state.stamp, now), Remaining::Ahead(_)) {
+        if matches!(self.partition.remaining(self.partition_scale, state.stamp, now), Remaining::Ahead(_)) {
             self.count(1 << Kind::Partition as u32);
             return Some(Strike::unreachable());
         }
@@ -271,7 +275,11 @@ impl Chaos {
                 kinds |= 1 << rule.fault.kind() as u32;
                 strike.add(rule.fault, amount);
                 if let Fault::Partition { time } = rule.fault {
-                    self.partition.rearm(self.stamp_of(state), now.saturating_add(time));
+                    self.partition.rearm(
+                        self.partition_scale,
+                        self.stamp_of(state),
+                        now.saturating_add(time),
+                    );
                 }
             }
         }
@@ -302,7 +310,8 @@ impl Chaos {
 
     /// The rules that struck in the wake that is on.
     fn raising(&self, stamp: u32, now: Instant) -> u32 {
-        if self.config.wake.is_zero() || !matches!(self.wake_ends.remaining(stamp, now), Remaining::Ahead(_))
+        if self.config.wake.is_zero()
+            || !matches!(self.wake_ends.remaining(self.wake_scale, stamp, now), Remaining::Ahead(_))
         {
             return 0;
         }
@@ -314,13 +323,13 @@ impl Chaos {
         if self.config.wake.is_zero() {
             return;
         }
-        let on = matches!(self.wake_ends.remaining(stamp, now), Remaining::Ahead(_));
+        let on = matches!(self.wake_ends.remaining(self.wake_scale, stamp, now), Remaining::Ahead(_));
         self.wake.transition(|wake: Wake| {
             let before = if on && wake.stamp == stamp { wake.rules } else { 0 };
             let next = Wake { stamp, rules: before | rules };
             ((next != wake).then_some(next), ())
         });
-        self.wake_ends.rearm(stamp, now.saturating_add(self.config.wake));
+        self.wake_ends.rearm(self.wake_scale, stamp, now.saturating_add(self.config.wake));
     }
 
     fn count(&self, kinds: u32) {

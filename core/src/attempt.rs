@@ -3,5 +3,6 @@
 pub mod adaptive_timeout;
 pub mod backoff;
 pub mod deadline;
+pub mod hedge;
 pub mod retry;
 pub mod timeout;

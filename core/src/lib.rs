@@ -28,6 +28,7 @@ pub use atomic::rng::{self, Rng};
 pub use attempt::adaptive_timeout::{self, AdaptiveTimeout, PercentileTimeout};
 pub use attempt::backoff::{self, Backoff};
 pub use attempt::deadline::{self, Deadline};
+pub use attempt::hedge::{self, Hedge};
 pub use attempt::retry::{self, Retry};
 pub use attempt::timeout::{self, Timeout};
 #[cfg(feature = "chaos")]

@@ -53,3 +53,15 @@ fn a_deposit_races_with_a_withdrawal_and_neither_is_lost() {
         assert_eq!(budget.balance(), 1);
     });
 }
+
+// Mutant: retry_judges_before_it_drains, word_stores_instead_of_exchanging
+#[test]
+fn two_failures_at_the_threshold_of_a_throttle_get_one_retry() {
+    loom::model(|| {
+        let config = Config::attempts(9, Backoff::constant(Duration::ZERO)).throttle(Ratio::ONE, 4);
+        let throttle: Budget = leak(Retry::new(config));
+        let (one, other) = race(move || retries(throttle), || retries(throttle));
+        assert_eq!(u32::from(one) + u32::from(other), 1, "3 is more than half of 4, and 2 is not");
+        assert_eq!(throttle.balance(), 2);
+    });
+}

@@ -30,6 +30,19 @@
 //!
 //! The cap applies after the jitter, so no delay exceeds it; a delay is zero only if the base is.
 //!
+//! # Conventions
+//!
+//! Peers count and spread in different ways; this is how their settings are written here.
+//!
+//! - *Retries are numbered from 0*: the delay before retry 0 is the base. resilience4j and Polly number attempts from 1, so
+//!   their attempt *n* is retry *n* − 1 here; there is no attempt 0 to refuse.
+//! - *The draw is the whole of the jitter*: a draw of 0 is the shortest delay, the largest draw the longest, and in between it
+//!   is linear. Polly's jitter of constant and linear delays, 0.75 for a random number of 0 to 1.25 for 1, is
+//!   [`Jitter::PlusMinus`]`(25)`; the documents that Seawall comes from have 10 and 25.
+//! - Polly spreads its exponential delays by a formula of its own; full jitter, or the decorrelated schedule, does here what
+//!   that is for.
+//! - *A factor is at least 1.1*, in thousandths, and cannot be negative. resilience4j refuses factors below 1.
+//!
 //! # Cost
 //!
 //! No atomic access.

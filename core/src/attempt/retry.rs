@@ -22,17 +22,28 @@
 //!
 //! # States
 //!
-//! The budget is a balance of tokens: each call pays a share of a token in, each retry takes one out, and the balance never
-//! exceeds its cap.
+//! The budget is a balance of tokens: each call pays a share of a token in, each retry takes its cost out, and the balance
+//! never exceeds its cap.
+//! A retry costs one token, unless [`Config::cost`] says otherwise for the [`Kind`] of the failure.
 //! Beside it, so many retries a second are free, for clients with little traffic.
-//! (Finagle's `RetryBudget`; gRPC proposal A6.)
+//! (Finagle's `RetryBudget`; the costs are those of the AWS clients.)
 //!
-//! Over any time `t` in which `n` calls start, the retries are at most `cap + ratio · n + per_second · (t + 1 s)`.
+//! Over any time `t` in which `n` calls start, and with every retry costing `c` tokens or more, the retries are at most
+//!
+//! ```text
+//! (cap + ratio · n) / c + per_second · (t + 1 s)
+//! ```
+//!
+//! so the load is amplified by `1 + ratio / c` beside a constant and what is free. Hedges count as retries.
+//!
+//! As a [throttle](Config::throttle) it works by the result instead: a failure takes its cost out, a success pays the share in,
+//! and there are retries only while more than half of the cap is left afterwards (gRPC, proposal A6).
+//! Then the retries are at most `(cap / 2 + ratio · successes) / c`.
 //!
 //! # Memory layout
 //!
 //! The balance is one 32-bit word in units of one token / the ratio's denominator, so that it is exact; the free retries are a
-//! [`RateLimiter`].
+//! [`RateLimiter`](crate::RateLimiter).
 //!
 //! # Ordering
 //!
@@ -50,99 +61,22 @@
 //! | a call starts, balance full | 1 | 0 |
 //! | a call starts, balance not full | 1 | 1 |
 //! | a retry is granted from the balance | 1 | 1 |
+//! | a throttle's failure, or success while it is not full | 1 | 1 |
 
+mod budget;
+mod config;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 use core::fmt;
 use core::time::Duration;
 
-use super::backoff::Backoff;
+pub use config::{Config, Kind};
+
 use super::deadline::Deadline;
-use crate::admission::rate_limiter::{Quota, RateLimiter};
-use crate::atomic::word::{Packed, Word};
 use crate::config::ConfigError;
-use crate::ratio::Ratio;
 use crate::time::Instant;
-
-/// When to try again, and how often at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    max_attempts: u32,
-    backoff: Backoff,
-    budget: Budget,
-}
-
-wire_struct!(Config { max_attempts, backoff, budget });
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Budget {
-    ratio: Ratio,
-    cap: u32,
-    per_second: u32,
-}
-
-wire_struct!(Budget { ratio, cap, per_second });
-
-impl Config {
-    /// At most `max_attempts` attempts a call, the first one counted, with `backoff` between them.
-    ///
-    /// The budget is 20 % of the calls, ten tokens at most, and ten free retries a second.
-    pub const fn attempts(max_attempts: u32, backoff: Backoff) -> Self {
-        Self { max_attempts, backoff, budget: Budget { ratio: Ratio::percent(20), cap: 10, per_second: 10 } }
-    }
-
-    /// One attempt a call, no retry.
-    pub const fn never() -> Self {
-        Self::attempts(1, Backoff::constant(Duration::ZERO))
-    }
-
-    /// Retries may be `ratio` of the calls; the balance holds `cap` tokens at most and starts full; and `per_second` retries
-    /// a second are free, one at a time.
-    #[must_use = "the configuration is returned"]
-    pub const fn budget(mut self, ratio: Ratio, cap: u32, per_second: u32) -> Self {
-        self.budget = Budget { ratio, cap, per_second };
-        self
-    }
-
-    /// The same with other attempts, and the same budget.
-    #[must_use = "the configuration is returned"]
-    pub const fn with_attempts(mut self, max_attempts: u32, backoff: Backoff) -> Self {
-        self.max_attempts = max_attempts;
-        self.backoff = backoff;
-        self
-    }
-
-    /// The share of the calls, the tokens at most, and the free retries a second of the [`budget`](Config::budget).
-    pub const fn budget_parts(&self) -> (Ratio, u32, u32) {
-        (self.budget.ratio, self.budget.cap, self.budget.per_second)
-    }
-
-    /// The attempts of a call.
-    pub const fn max_attempts(&self) -> u32 {
-        self.max_attempts
-    }
-
-    /// The delays.
-    pub const fn backoff(&self) -> &Backoff {
-        &self.backoff
-    }
-
-    /// Checks the values.
-    ///
-    /// # Errors
-    ///
-    /// If a value lies outside its bound.
-    pub const fn validate(&self) -> Result<(), ConfigError> {
-        require!(self.max_attempts > 0, "retry.max_attempts", "greater than zero");
-        require!(
-            self.budget.cap as u64 * self.budget.ratio.denominator() as u64 <= u32::MAX as u64,
-            "retry.budget.cap",
-            "at most 4294967295 divided by the denominator of the ratio"
-        );
-        self.backoff.validate()
-    }
-}
+use budget::Budget;
 
 /// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,29 +118,10 @@ impl fmt::Display for GiveUp {
     }
 }
 
-/// The balance in units of one token / the ratio's denominator.
-#[derive(Clone, Copy)]
-struct Balance(u32);
-
-impl Packed for Balance {
-    type Raw = u32;
-
-    #[inline]
-    fn unpack(raw: u32) -> Self {
-        Self(raw)
-    }
-
-    #[inline]
-    fn pack(self) -> u32 {
-        self.0
-    }
-}
-
 /// The retry decision with its budget. The [module](self) has an example.
 pub struct Retry {
     config: Config,
-    balance: Word,
-    free: RateLimiter,
+    budget: Budget,
 }
 
 impl Retry {
@@ -231,30 +146,27 @@ impl Retry {
             if let Err(error) = config.validate() {
                 return Err(error);
             }
-            let free = match RateLimiter::try_new(Quota::per_second(config.budget.per_second).burst(1)) {
-                Ok(free) => free,
-                Err(error) => return Err(error),
-            };
-            Ok(Self { config, balance: Word::new(full(&config.budget)), free })
+            match Budget::try_new(config.rules) {
+                Ok(budget) => Ok(Self { config, budget }),
+                Err(error) => Err(error),
+            }
         }
     }
 
-    /// A call starts: it pays its share into the budget.
+    /// A call starts: it pays its share into the budget. It pays nothing into a [throttle](Config::throttle).
     #[inline]
     pub fn call_started(&self) {
-        let budget = &self.config.budget;
-        let (share, full) = (budget.ratio.numerator(), full(budget));
-        let deposits_blindly =
-            mutant!("retry_checks_the_cap_before_the_deposit") && self.balance.load::<Balance>().0 < full;
-        self.balance.transition(|Balance(units)| {
-            if deposits_blindly {
-                (Some(Balance(units.saturating_add(share))), ())
-            } else if units >= full {
-                (None, ())
-            } else {
-                (Some(Balance(units.saturating_add(share).min(full))), ())
-            }
-        });
+        if !self.config.rules.throttles {
+            self.budget.deposit(&self.config.rules);
+        }
+    }
+
+    /// A call succeeded: it pays its share into a [throttle](Config::throttle), and nothing into any other budget.
+    #[inline]
+    pub fn call_succeeded(&self) {
+        if self.config.rules.throttles {
+            self.budget.deposit(&self.config.rules);
+        }
     }
 
     /// Whether a call that has made `attempts` attempts, the last one a failure worth another try, gets one more.
@@ -269,11 +181,24 @@ impl Retry {
         draw: u32,
         now: Instant,
     ) -> Decision {
-        let delay = self.config.backoff.delay(attempts.saturating_sub(1), previous, draw);
-        self.grant(attempts, delay, deadline, now)
+        self.decide_as(Kind::Failure, attempts, previous, deadline, draw, now)
     }
 
-    /// As [`Retry::decide`], after a delay that the peer asked for.
+    /// As [`Retry::decide`], after a failure of this kind, which [costs](Config::cost) as much as it is configured to.
+    pub fn decide_as(
+        &self,
+        kind: Kind,
+        attempts: u32,
+        previous: Duration,
+        deadline: Deadline,
+        draw: u32,
+        now: Instant,
+    ) -> Decision {
+        let delay = self.config.backoff.delay(attempts.saturating_sub(1), previous, draw);
+        self.grant(kind, attempts, delay, deadline, now)
+    }
+
+    /// As [`Retry::decide`], after a delay that the peer asked for; the failure is of [`Kind::Throttled`].
     ///
     /// A delay beyond the backoff's cap is no reason to hold the call, and what it holds, for so long: it gives up.
     pub fn decide_with_delay(
@@ -284,54 +209,60 @@ impl Retry {
         now: Instant,
     ) -> Decision {
         if attempts < self.config.max_attempts && delay > self.config.backoff.cap() {
+            self.fails(Kind::Throttled);
             return Decision::GiveUp(GiveUp::Delay);
         }
-        self.grant(attempts, delay, deadline, now)
+        self.grant(Kind::Throttled, attempts, delay, deadline, now)
+    }
+
+    /// A throttle hears of every failure; whether it has room for a retry. Another budget is asked later.
+    fn fails(&self, kind: Kind) -> bool {
+        let rules = &self.config.rules;
+        !rules.throttles || self.budget.drain(rules, kind)
     }
 
     /// Grants a retry after `delay` if attempts, deadline and budget allow it.
-    fn grant(&self, attempts: u32, delay: Duration, deadline: Deadline, now: Instant) -> Decision {
+    fn grant(
+        &self,
+        kind: Kind,
+        attempts: u32,
+        delay: Duration,
+        deadline: Deadline,
+        now: Instant,
+    ) -> Decision {
+        let rules = &self.config.rules;
+        let has_room = self.fails(kind);
         if attempts >= self.config.max_attempts {
             return Decision::GiveUp(GiveUp::Attempts);
         }
         if deadline.is_expired(now.saturating_add(delay)) {
             return Decision::GiveUp(GiveUp::Deadline);
         }
-        if !self.withdraw(now) {
+        if !has_room || !rules.throttles && !self.budget.withdraw(rules, kind, now) {
             return Decision::GiveUp(GiveUp::Budget);
         }
         Decision::RetryAfter(delay)
     }
 
-    /// The whole retries that the balance holds, without the free ones.
+    /// Whether the budget has room for an attempt beside another one, which it then pays for.
+    pub(super) fn pays_for_a_hedge(&self, now: Instant) -> bool {
+        let rules = &self.config.rules;
+        if rules.throttles {
+            self.budget.is_above_threshold(rules)
+        } else {
+            self.budget.withdraw(rules, Kind::Failure, now)
+        }
+    }
+
+    /// The whole tokens that the balance holds; the free retries come beside them.
     pub fn balance(&self) -> u32 {
-        let Balance(units) = self.balance.load();
-        units / self.config.budget.ratio.denominator()
+        self.budget.tokens(&self.config.rules)
     }
 
     /// The configuration.
     pub const fn config(&self) -> &Config {
         &self.config
     }
-
-    /// Takes one retry from the budget.
-    fn withdraw(&self, now: Instant) -> bool {
-        let token = self.config.budget.ratio.denominator();
-        let paid = self.balance.transition(|Balance(units)| {
-            let rest = if mutant!("retry_overdraws") {
-                Some(units.saturating_sub(token))
-            } else {
-                units.checked_sub(token)
-            };
-            (rest.map(Balance), rest.is_some())
-        });
-        paid || (self.config.budget.per_second > 0 && self.free.try_acquire(now).is_ok())
-    }
-}
-
-/// The units of a full balance.
-const fn full(budget: &Budget) -> u32 {
-    budget.cap * budget.ratio.denominator()
 }
 
 impl fmt::Debug for Retry {

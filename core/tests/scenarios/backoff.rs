@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use seawall_core::backoff::Jitter;
-use seawall_core::retry::{Config, Decision, GiveUp};
-use seawall_core::{Backoff, Deadline, Ratio, Retry};
+use seawall_core::hedge::{NoHedge, Plan};
+use seawall_core::retry::{Config, Decision, GiveUp, Kind};
+use seawall_core::{Backoff, Deadline, Hedge, Ratio, Retry};
 
 use super::support::{DAY, SECOND, s};
 
@@ -90,4 +91,46 @@ pub(crate) fn the_retry_budget_bounds_the_amplification() {
         retries, 104,
         "five at first and one for each ten calls, less the one that the full balance refused"
     );
+}
+
+/// A timeout that costs two tokens is tried again half as often.
+#[cfg_attr(test, test)]
+pub(crate) fn the_cost_of_a_kind_divides_the_amplification() {
+    let config = Config::attempts(10, Backoff::constant(SECOND)).budget(Ratio::percent(10), 6, 0);
+    for (cost, bound) in [(1, 106), (2, 53), (6, 17)] {
+        let retry = Retry::new(config.cost(Kind::Timeout, cost));
+        let mut retries = 0;
+        for _ in 0..1000 {
+            retry.call_started();
+            let decision = retry.decide_as(Kind::Timeout, 1, SECOND, Deadline::NONE, 0, s(100));
+            retries += u32::from(matches!(decision, Decision::RetryAfter(_)));
+        }
+        assert!((bound - 2..=bound).contains(&retries), "cost {cost}: {retries} retries");
+    }
+}
+
+/// gRPC's retry throttling, proposal A6: ten tokens, half of one for a success.
+#[cfg_attr(test, test)]
+pub(crate) fn b62_a_throttle_stops_at_half_of_its_tokens_and_recovers_by_successes() {
+    let config = Config::attempts(10, Backoff::constant(SECOND)).throttle(Ratio::percent(50), 10);
+    let retry = Retry::new(config);
+    let fails = || matches!(retry.decide(1, SECOND, Deadline::NONE, 0, s(1)), Decision::RetryAfter(_));
+    assert_eq!([(); 6].map(|()| fails()), [true, true, true, true, false, false]);
+    (0..4).for_each(|_| retry.call_succeeded());
+    assert!(!fails());
+    (0..4).for_each(|_| retry.call_succeeded());
+    assert!(fails());
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b66_a_hedge_shares_the_budget_and_its_refusal_is_no_failure() {
+    let hedge = Hedge::after(SECOND);
+    let budget = Retry::new(Config::never().budget(Ratio::percent(10), 2, 0));
+    let call = Deadline::at(s(10));
+    assert_eq!(hedge.plan(0, &(), call, s(1)), Plan::HedgeAfter(SECOND));
+    for expected in [Ok(()), Ok(()), Err(NoHedge::Budget)] {
+        assert_eq!(hedge.start(0, &budget, call, s(2)), expected);
+    }
+    assert_eq!(hedge.start(1, &budget, call, s(2)), Err(NoHedge::Limit));
+    assert_eq!(hedge.plan(0, &(), call, s(9)), Plan::NoHedge(NoHedge::Deadline));
 }

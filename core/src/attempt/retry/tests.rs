@@ -1,6 +1,6 @@
 use core::time::Duration;
 
-use super::{Config, Decision, GiveUp, Retry};
+use super::{Config, Decision, GiveUp, Kind, Retry};
 use crate::attempt::backoff::Backoff;
 use crate::attempt::deadline::Deadline;
 use crate::ratio::Ratio;
@@ -122,4 +122,170 @@ fn the_cost_is_as_documented() {
     assert_eq!(granted, Accesses { loads: 1, writes: 1 });
     let (deposit, ()) = count(|| retry.call_started());
     assert_eq!(deposit, Accesses { loads: 1, writes: 1 });
+    let (success, ()) = count(|| retry.call_succeeded());
+    assert_eq!(success, Accesses { loads: 0, writes: 0 });
+    let throttle = Config::attempts(9, Backoff::constant(DELAY)).throttle(Ratio::percent(10), 10);
+    let throttle = Retry::new(throttle);
+    let (failure, _) = count(|| ask(&throttle, START));
+    assert_eq!(failure, Accesses { loads: 1, writes: 1 });
+}
+
+fn fail(retry: &Retry, kind: Kind) -> bool {
+    let decision = retry.decide_as(kind, 1, Duration::ZERO, Deadline::NONE, 0, START);
+    matches!(decision, Decision::RetryAfter(_))
+}
+
+#[test]
+fn a_retry_costs_what_its_kind_costs() {
+    let config = Config::attempts(9, Backoff::constant(DELAY)).budget(Ratio::percent(20), 10, 0);
+    let retry = Retry::new(config.cost(Kind::Timeout, 2).cost(Kind::Throttled, 5));
+    for (kind, left) in [(Kind::Timeout, 8), (Kind::Failure, 7), (Kind::Throttled, 2)] {
+        assert!(fail(&retry, kind));
+        assert_eq!(retry.balance(), left);
+    }
+    let asked = retry.decide_with_delay(1, DELAY, Deadline::NONE, START);
+    assert_eq!(asked, Decision::GiveUp(GiveUp::Budget), "a delay is asked for by a peer that throttles");
+    assert!(fail(&retry, Kind::Timeout));
+    assert!(!fail(&retry, Kind::Failure));
+    assert_eq!(retry.balance(), 0);
+    assert_eq!(
+        [Kind::Failure, Kind::Timeout, Kind::Throttled].map(|kind| retry.config().cost_of(kind)),
+        [1, 2, 5]
+    );
+}
+
+/// The bound in the module's documentation, for each kind and for a mix of them.
+#[test]
+fn amplification_is_bounded_by_the_costs() {
+    let (ratio, cap, per_second, calls) = (Ratio::percent(20), 12, 3, 10_000);
+    let kinds = [Kind::Failure, Kind::Timeout, Kind::Throttled];
+    let config = Config::attempts(4, Backoff::constant(DELAY)).budget(ratio, cap, per_second);
+    let config = config.cost(Kind::Timeout, 2).cost(Kind::Throttled, 6);
+    let run = |kind_of: &dyn Fn(u32) -> Kind| {
+        let retry = Retry::new(config);
+        let (mut now, mut retries, mut tokens) = (START, 0, 0);
+        for call in 0..calls {
+            retry.call_started();
+            for attempt in 1..4 {
+                let kind = kind_of(call + attempt);
+                match retry.decide_as(kind, attempt, DELAY, Deadline::NONE, 0, now) {
+                    Decision::RetryAfter(_) => {
+                        retries += 1;
+                        tokens += u32::from(config.cost_of(kind));
+                    }
+                    Decision::GiveUp(_) => break,
+                }
+            }
+            now = now.saturating_add(Duration::from_millis(2));
+        }
+        (retries, tokens)
+    };
+    let free = per_second * (20 + 1);
+    for kind in kinds {
+        let (retries, _) = run(&|_| kind);
+        let cost = u32::from(config.cost_of(kind));
+        let bound = (cap + ratio.of(calls)) / cost + free;
+        assert!(retries <= bound, "{kind:?}: {retries} retries, at most {bound}");
+        assert!(retries >= ratio.of(calls) / cost, "{kind:?}: the budget is there to be used: {retries}");
+    }
+    let (retries, tokens) = run(&|n| kinds[n as usize % 3]);
+    assert!(retries <= cap + ratio.of(calls) + free, "{retries}");
+    assert!(
+        tokens <= cap + ratio.of(calls) + 6 * free,
+        "{tokens} tokens, of which the free ones are not taken"
+    );
+}
+
+#[test]
+fn b62_a_throttle_stops_retries_at_half_of_its_tokens() {
+    let config = Config::attempts(9, Backoff::constant(DELAY)).throttle(Ratio::percent(50), 10);
+    let retry = Retry::new(config);
+    let granted = [(); 6].map(|()| fail(&retry, Kind::Failure));
+    assert_eq!(granted, [true, true, true, true, false, false], "10 tokens: 9 8 7 6, then 5 4");
+    retry.call_started();
+    assert_eq!(retry.balance(), 4, "a call that starts pays nothing");
+    for granted in [false, true] {
+        (0..4).for_each(|_| retry.call_succeeded());
+        assert_eq!(fail(&retry, Kind::Failure), granted, "4 and 2 less 1 is half, 5 and 2 less 1 is more");
+    }
+}
+
+#[test]
+fn b62_a_throttle_hears_of_failures_that_are_not_tried_again() {
+    let config = Config::attempts(2, Backoff::constant(DELAY)).throttle(Ratio::percent(10), 4);
+    let retry = Retry::new(config.cost(Kind::Timeout, 3));
+    let last = retry.decide(2, DELAY, Deadline::NONE, 0, START);
+    assert_eq!((last, retry.balance()), (Decision::GiveUp(GiveUp::Attempts), 3));
+    let late = retry.decide(1, DELAY, Deadline::at(START), 0, START);
+    assert_eq!((late, retry.balance()), (Decision::GiveUp(GiveUp::Deadline), 2));
+    assert!(!fail(&retry, Kind::Timeout));
+    assert_eq!(retry.balance(), 0, "never below zero");
+    for _ in 0..1000 {
+        retry.call_succeeded();
+    }
+    assert_eq!(retry.balance(), 4, "never above its cap");
+}
+
+/// As many retries as half of the tokens and what successes paid in, however failures and successes come.
+#[test]
+fn amplification_of_a_throttle_is_bounded() {
+    let config = Config::attempts(9, Backoff::constant(DELAY)).throttle(Ratio::percent(10), 10);
+    for failing_percent in [5, 10, 50, 90, 100] {
+        let (retry, rng) = (Retry::new(config), crate::Rng::new(failing_percent));
+        let (mut retries, mut successes) = (0, 0);
+        for _ in 0..10_000 {
+            if rng.below(100) < failing_percent {
+                retries += u32::from(fail(&retry, Kind::Failure));
+            } else {
+                retry.call_succeeded();
+                successes += 1;
+            }
+        }
+        assert!(
+            retries <= 5 + successes / 10,
+            "{failing_percent} %: {retries} retries, {successes} successes"
+        );
+    }
+}
+
+/// Cancelled in an attempt, cancelled while it pauses, and expired before the first: attempts 1, 1, 0.
+#[test]
+fn b60_no_attempt_after_the_deadline_wherever_it_falls() {
+    let attempts_until = |deadline: Deadline, takes: Duration| {
+        let retry = retry(9, Ratio::ONE, 100, 0);
+        let (mut now, mut attempts, mut last) = (START, 0, None);
+        while !deadline.is_expired(now) {
+            attempts += 1;
+            now = now.saturating_add(takes);
+            match retry.decide(attempts, DELAY, deadline, 0, now) {
+                Decision::RetryAfter(pause) => now = now.saturating_add(pause),
+                Decision::GiveUp(reason) => {
+                    last = Some(reason);
+                    break;
+                }
+            }
+        }
+        (attempts, last)
+    };
+    let gave_up = Some(GiveUp::Deadline);
+    assert_eq!(attempts_until(Deadline::after(START, DELAY), 2 * DELAY), (1, gave_up), "in an attempt");
+    assert_eq!(
+        attempts_until(Deadline::after(START, DELAY), DELAY / 2),
+        (1, gave_up),
+        "in a pause, which is not begun"
+    );
+    assert_eq!(attempts_until(Deadline::at(START), DELAY), (0, None), "before the first");
+    assert_eq!(attempts_until(Deadline::at(Instant::ZERO), DELAY), (0, None));
+}
+
+#[test]
+fn a_cost_of_nothing_is_an_error() {
+    let config = Config::attempts(2, Backoff::constant(DELAY)).cost(Kind::Timeout, 0);
+    assert_eq!(Retry::try_new(config).unwrap_err().field, "retry.cost");
+    let dear = Config::attempts(2, Backoff::constant(DELAY)).cost(Kind::Timeout, 255);
+    let dear = Retry::new(dear.budget(Ratio::per_million(1), 4294, 0));
+    assert!(fail(&dear, Kind::Timeout), "no product overflows");
+    let throttle = Config::attempts(2, Backoff::constant(DELAY)).throttle(Ratio::per_million(1), 4295);
+    assert!(throttle.is_throttle());
+    assert_eq!(Retry::try_new(throttle).unwrap_err().field, "retry.budget.cap");
 }

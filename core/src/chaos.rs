@@ -97,13 +97,13 @@ mod strike;
 use core::fmt;
 
 pub use config::{Config, Fault, Kind, MAX_BYTES, MAX_RULES, MAX_THREADS, MAX_TIME, Rule};
-use state::{State, Ticks};
+use state::{Spell, State, Ticks};
 pub use strike::{Cpu, Ending, Held, Strike};
 
 use crate::atomic::bits::Field;
 use crate::atomic::rng::{Draws, Rng};
 use crate::atomic::sync::Counter;
-use crate::atomic::timer::{Remaining, STAMP_BITS, Scale, Timer};
+use crate::atomic::timer::STAMP_BITS;
 use crate::atomic::word::{Packed, WideWord, Word};
 use crate::config::ConfigError;
 use crate::ratio::Ratio;
@@ -156,11 +156,9 @@ pub struct Chaos {
     config: Config,
     ticks: Ticks,
     state: WideWord,
-    partition: Timer,
-    partition_scale: Scale,
+    partition: Spell,
     wake: Word,
-    wake_ends: Timer,
-    wake_scale: Scale,
+    wake_ends: Spell,
     sequence: Rng,
     checks: Counter,
     strikes: Counter,
@@ -194,11 +192,9 @@ impl Chaos {
             Ok(Self {
                 ticks: Ticks::new(horizon),
                 state: WideWord::new(0),
-                partition: Timer::new(),
-                partition_scale: Scale::new(partition),
+                partition: Spell::new(partition),
                 wake: Word::new(0),
-                wake_ends: Timer::new(),
-                wake_scale: Scale::new(config.wake),
+                wake_ends: Spell::new(config.wake),
                 sequence: Rng::new(config.seed),
                 checks: Counter::new(),
                 strikes: Counter::new(),
@@ -219,8 +215,8 @@ impl Chaos {
             let next = state.next(true, since);
             (Some(next), (state.armed, next.stamp))
         });
-        self.partition.arm(self.partition_scale, stamp, now);
-        self.wake_ends.arm(self.wake_scale, stamp, now);
+        self.partition.begin(stamp, now);
+        self.wake_ends.begin(stamp, now);
         !before
     }
 
@@ -255,7 +251,7 @@ impl Chaos {
             self.end_phases(state);
         }
         self.checks.increment();
-        if matches!(self.partition.remaining(self.partition_scale, state.stamp, now), Remaining::Ahead(_)) {
+        if self.partition.is_on(state.stamp, now) {
             self.count(1 << Kind::Partition as u32);
             return Some(Strike::unreachable());
         }
@@ -275,11 +271,7 @@ impl Chaos {
                 kinds |= 1 << rule.fault.kind() as u32;
                 strike.add(rule.fault, amount);
                 if let Fault::Partition { time } = rule.fault {
-                    self.partition.rearm(
-                        self.partition_scale,
-                        self.stamp_of(state),
-                        now.saturating_add(time),
-                    );
+                    self.partition.prolong(self.stamp_of(state), now.saturating_add(time));
                 }
             }
         }
@@ -310,9 +302,7 @@ impl Chaos {
 
     /// The rules that struck in the wake that is on.
     fn raising(&self, stamp: u32, now: Instant) -> u32 {
-        if self.config.wake.is_zero()
-            || !matches!(self.wake_ends.remaining(self.wake_scale, stamp, now), Remaining::Ahead(_))
-        {
+        if self.config.wake.is_zero() || !self.wake_ends.is_on(stamp, now) {
             return 0;
         }
         let wake: Wake = self.wake.load();
@@ -323,13 +313,13 @@ impl Chaos {
         if self.config.wake.is_zero() {
             return;
         }
-        let on = matches!(self.wake_ends.remaining(self.wake_scale, stamp, now), Remaining::Ahead(_));
+        let on = self.wake_ends.is_on(stamp, now);
         self.wake.transition(|wake: Wake| {
             let before = if on && wake.stamp == stamp { wake.rules } else { 0 };
             let next = Wake { stamp, rules: before | rules };
             ((next != wake).then_some(next), ())
         });
-        self.wake_ends.rearm(self.wake_scale, stamp, now.saturating_add(self.config.wake));
+        self.wake_ends.prolong(stamp, now.saturating_add(self.config.wake));
     }
 
     fn count(&self, kinds: u32) {

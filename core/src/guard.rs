@@ -2,7 +2,7 @@
 //!
 //! A guard is what most programs use: it is made from a [`Policy`] that says which patterns take part, it admits a call in
 //! one place and settles it in one place.
-//! Use the patterns alone for another order.
+//! Use the patterns alone, or a tuple of them by [`Admit`], for another order.
 //!
 //! # Examples
 //!
@@ -46,10 +46,21 @@
 //! An open breaker refuses a call before it takes anything, so a rejection spends no token and no slot.
 //! A rejection by any of our own patterns spends no error budget.
 //!
+//! # Shadow mode
+//!
+//! A guard in shadow mode refuses nothing: to try a policy on live traffic, or to take a guard out of the way without taking
+//! it out of the program. [`Policy::shadow`] begins with it, [`Guard::set_shadow`] turns it on and off; a call that began
+//! in it ends in it.
+//! Each pattern takes part as it would, and what it would have done is counted by pattern in [`Stats::shadow`]: a call that
+//! finds no token, no slot or an open breaker goes on without, nothing waits, no attempt is cut at its timeout and none is
+//! made again.
+//! The breaker counts an attempt that its timeout would have cut as the failure that it would have been.
+//! A deadline that the caller set for the call itself is still what the operation is told.
+//!
 //! # Memory layout
 //!
-//! The words of the patterns, side by side; the guard adds statistics only.
-//! On a 64-bit host a guard without waiters and windows is 800 bytes, most of them configuration, and the default one 1456.
+//! The words of the patterns, side by side; the guard adds statistics and the switch of the shadow mode.
+//! On a 64-bit host a guard without waiters and windows is 864 bytes, most of them configuration, and the default one 1520.
 //!
 //! # Ordering
 //!
@@ -72,27 +83,34 @@
 
 mod call;
 mod classify;
+mod compose;
 mod error;
 mod options;
 mod policy;
 mod presets;
 mod rejected;
+mod shadow;
+mod snapshot;
 mod stats;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod waiting;
 
 use core::fmt;
-use core::task::{Poll, Waker};
 use core::time::Duration;
 
 pub use call::{About, Attempt, Call, Report, Settled, Verdict};
 pub use classify::{Classify, ErrorsFail};
+pub use compose::{Admit, Shed};
 pub use error::Error;
 pub use options::Options;
 pub use policy::Policy;
 pub use rejected::{Pattern, Rejected};
+use shadow::Switch;
+pub use snapshot::{Snapshot, Tokens};
 use stats::Counters;
-pub use stats::Stats;
+pub use stats::{Stats, Would};
+pub use waiting::Waiting;
 
 use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{CircuitBreaker, Transition};
@@ -138,6 +156,7 @@ pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
     retry: Retry,
     error_budget: Option<ErrorBudget<SLOTS>>,
     jitter: Rng,
+    shadow: Switch,
     counters: Counters,
 }
 
@@ -149,16 +168,6 @@ pub enum Begin<'a, const WAITERS: usize, const SLOTS: usize> {
     Started(Call<'a, WAITERS, SLOTS>),
     /// It waits.
     Waiting(Waiting<'a, WAITERS, SLOTS>),
-}
-
-/// A call that waits for a slot. Dropping it gives its place and its token back.
-#[must_use = "dropping it cancels the call"]
-pub struct Waiting<'a, const WAITERS: usize, const SLOTS: usize> {
-    guard: &'a Guard<WAITERS, SLOTS>,
-    grant: Option<Grant>,
-    waiter: Option<bulkhead::Waiter<'a, WAITERS>>,
-    deadline: Deadline,
-    since: Instant,
 }
 
 impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
@@ -227,6 +236,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                     Some(seed) => seed,
                     None => 0,
                 }),
+                shadow: Switch::new(policy.shadow),
                 counters: Counters::new(),
                 timeout: policy.timeout,
                 deadline: nanos(policy.deadline),
@@ -243,6 +253,9 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// [`Rejected`], with the pattern that refused and the time after which another try makes sense.
     #[inline]
     pub fn try_begin(&self, deadline: Deadline, now: Instant) -> Result<Call<'_, WAITERS, SLOTS>, Rejected> {
+        if self.shadow.is_on() {
+            return Ok(self.begin_in_shadow(deadline, now));
+        }
         let (deadline, grant) = self.pass_limiter(deadline, now)?;
         let slot = match &self.bulkhead {
             None => None,
@@ -261,6 +274,9 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// [`Rejected`], as [`Guard::try_begin`].
     #[inline]
     pub fn begin(&self, deadline: Deadline, now: Instant) -> Result<Begin<'_, WAITERS, SLOTS>, Rejected> {
+        if self.shadow.is_on() {
+            return Ok(Begin::Started(self.begin_in_shadow(deadline, now)));
+        }
         let (deadline, grant) = self.pass_limiter(deadline, now)?;
         let Some(bulkhead) = &self.bulkhead else {
             return Ok(Begin::Started(Call::new(self, grant, None, deadline, now)));
@@ -317,6 +333,16 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         self.counters.read()
     }
 
+    /// Turns shadow mode on or off for calls that begin from now on, and says whether it was on.
+    pub fn set_shadow(&self, on: bool) -> bool {
+        self.shadow.set(on)
+    }
+
+    /// Whether calls that begin now are only watched.
+    pub fn is_shadow(&self) -> bool {
+        self.shadow.is_on()
+    }
+
     /// Counts a transition that was made by hand.
     pub fn note(&self, transition: Transition) {
         self.counters.transition(transition);
@@ -369,73 +395,6 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     fn refuse(&self, rejected: Rejected) -> Rejected {
         self.counters.rejected(&rejected);
         rejected
-    }
-}
-
-impl<'a, const WAITERS: usize, const SLOTS: usize> Waiting<'a, WAITERS, SLOTS> {
-    /// When the wait ends at the latest: the bulkhead's limit or the call's deadline.
-    pub fn deadline(&self) -> Instant {
-        self.waiter.as_ref().map_or(Instant::NEVER, |waiter| waiter.deadline().min(self.deadline.moment()))
-    }
-
-    /// Asks whether the slot is there; `waker` is woken when it may be.
-    ///
-    /// The caller polls again at [`Waiting::deadline`]; a slot and the deadline in one moment: the slot wins.
-    /// After it was ready, it stays pending.
-    pub fn poll(&mut self, waker: &Waker, now: Instant) -> Poll<Result<Call<'a, WAITERS, SLOTS>, Rejected>> {
-        let Some(waiter) = &mut self.waiter else { return Poll::Pending };
-        match waiter.poll(waker, now) {
-            Poll::Pending if self.deadline.is_expired(now) => {
-                // Dropping the waiter passes its turn on, or the slot if it came this instant.
-                self.waiter = None;
-                self.guard.refund(self.grant.take().as_ref(), now);
-                Poll::Ready(Err(self.guard.refuse(Rejected::DeadlineExpired)))
-            }
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(slot)) => {
-                self.waiter = None;
-                Poll::Ready(Ok(Call::new(self.guard, self.grant.take(), Some(slot), self.deadline, now)))
-            }
-            Poll::Ready(Err(rejected)) => {
-                self.waiter = None;
-                Poll::Ready(Err(self.guard.refuse_slot(self.grant.take().as_ref(), rejected, now)))
-            }
-        }
-    }
-
-    /// Gives the place up.
-    ///
-    /// Dropping it does the same, but its token then comes back only if nobody took one since, for want of the present moment.
-    pub fn cancel(mut self, now: Instant) {
-        if self.waiter.take().is_some() {
-            self.guard.counters.cancelled();
-            self.guard.refund(self.grant.as_ref(), now);
-        }
-    }
-
-    /// When the call asked for a slot.
-    pub const fn since(&self) -> Instant {
-        self.since
-    }
-}
-
-impl<const WAITERS: usize, const SLOTS: usize> Drop for Waiting<'_, WAITERS, SLOTS> {
-    fn drop(&mut self) {
-        if self.waiter.take().is_some() {
-            self.guard.counters.cancelled();
-            if !mutant!("guard_drops_a_waiter_but_not_its_token") {
-                self.guard.undo(self.grant.as_ref());
-            }
-        }
-    }
-}
-
-impl<const WAITERS: usize, const SLOTS: usize> fmt::Debug for Waiting<'_, WAITERS, SLOTS> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting")
-            .field("since", &self.since)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
     }
 }
 

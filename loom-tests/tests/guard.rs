@@ -5,9 +5,9 @@ use core::task::Waker;
 use core::time::Duration;
 
 use seawall_core::circuit_breaker::State;
-use seawall_core::guard::{Attempt, Begin, Call, Policy, Report, Stats};
+use seawall_core::guard::{Admit, Attempt, Begin, Call, Policy, Report, Stats};
 use seawall_core::rate_limiter::Quota;
-use seawall_core::{Deadline, Guard, Instant, Outcome, bulkhead, circuit_breaker};
+use seawall_core::{Bulkhead, Deadline, Guard, Instant, Outcome, RateLimiter, bulkhead, circuit_breaker};
 use seawall_loom::{leak, race};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -134,5 +134,42 @@ fn calls_that_fail_together_are_counted_each_and_open_the_breaker_once() {
         assert_eq!((stats.failures, stats.transitions(State::Closed, State::Open)), (2, 1));
         assert!(guard.try_begin(Deadline::NONE, NOW).is_err());
         assert_idle(guard);
+    });
+}
+
+// Mutant: guard_looks_at_the_switch_again
+#[test]
+fn a_call_that_began_in_shadow_mode_ends_in_it() {
+    loom::model(|| {
+        let policy =
+            Policy::new().bulkhead(bulkhead::Config::new(0)).circuit_breaker(breaker(1)).shadow(true);
+        let guard = guard(policy);
+        let _ = guard.breaker().unwrap().force_open();
+        let call = move || {
+            let mut call = guard.try_begin(Deadline::NONE, NOW).ok()?;
+            let attempt = call.try_attempt(NOW).expect("what began goes on");
+            let _ = call.settle(attempt, Report::new(Outcome::Failure), NOW);
+            Some(())
+        };
+        let (ended, was_on) = race(call, move || guard.set_shadow(false));
+        let stats = guard.stats();
+        let watched = u64::from(ended.is_some());
+        assert!(was_on && !guard.is_shadow());
+        assert_eq!(
+            (stats.failures, stats.shadow.reject_by_bulkhead, stats.rejected()),
+            (watched, watched, 1 - watched)
+        );
+    });
+}
+
+// Mutant: compose_keeps_what_it_took
+#[test]
+fn a_tuple_that_refuses_has_taken_nothing() {
+    loom::model(|| {
+        let limiter = RateLimiter::new(Quota::per_second(1).burst(2));
+        let door = leak((limiter, Bulkhead::<0>::new(bulkhead::Config::new(1))));
+        let call = || u32::from(door.try_acquire(NOW).is_ok());
+        let (one, other) = race(call, call);
+        assert_eq!((door.0.available(NOW), door.1.snapshot().in_use), (2 - one - other, 0));
     });
 }

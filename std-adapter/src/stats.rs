@@ -81,6 +81,8 @@ pub struct GuardStats {
     pub latency: LatencyStats,
     /// Attempts that ended by their timeout.
     pub timeouts: u64,
+    /// What the policy would have done to calls in shadow mode.
+    pub shadow: ShadowStats,
     /// The breaker, if there is one.
     pub circuit_breaker: Option<BreakerStats>,
     /// The rate limiter, if there is one.
@@ -124,6 +126,8 @@ impl CallStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RejectionStats {
+    /// There was too much load for the call's priority.
+    pub load_shedder: u64,
     /// The rate limit was used up.
     pub rate_limiter: u64,
     /// There was no slot.
@@ -137,8 +141,22 @@ pub struct RejectionStats {
 impl RejectionStats {
     /// All of them.
     pub const fn total(&self) -> u64 {
-        self.rate_limiter + self.bulkhead + self.circuit_breaker + self.deadline
+        self.load_shedder + self.rate_limiter + self.bulkhead + self.circuit_breaker + self.deadline
     }
+}
+
+/// What the policy would have done to calls in [shadow mode](seawall_core::guard#shadow-mode).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ShadowStats {
+    /// Whether calls that begin now are only watched.
+    pub on: bool,
+    /// Calls that would have been refused; one that two patterns would have refused counts at both.
+    pub would_reject: RejectionStats,
+    /// Attempts that would have been made again.
+    pub would_retry: u64,
+    /// Attempts that would have been cut at their timeout.
+    pub would_time_out: u64,
 }
 
 /// Durations that were counted, at most 3 % above the true values.

@@ -1,7 +1,9 @@
 //! Whether it is armed, and since when: one word.
 
+use core::time::Duration;
+
 use crate::atomic::sync::Wide;
-use crate::atomic::timer::{STAMP_BITS, tick_for};
+use crate::atomic::timer::{Remaining, STAMP_BITS, Scale, Timer, tick_for};
 use crate::atomic::word::Packed;
 use crate::time::Instant;
 
@@ -94,5 +96,34 @@ impl Ticks {
     /// Whether the word has still to be told that the phases are over.
     pub(super) const fn ends(self, state: State) -> bool {
         self.horizon > 0 && !state.over
+    }
+}
+
+/// Something that lasts for a time of one arming.
+pub(super) struct Spell {
+    scale: Scale,
+    end: Timer,
+}
+
+impl Spell {
+    const_fn! {
+        /// For times up to `longest`.
+        pub(super) const fn new(longest: Duration) -> Self {
+            Self { scale: Scale::new(longest), end: Timer::new() }
+        }
+    }
+
+    /// An arming begins, without it.
+    pub(super) fn begin(&self, stamp: u32, now: Instant) {
+        self.end.arm(self.scale, stamp, now);
+    }
+
+    /// It lasts until `end` at least.
+    pub(super) fn prolong(&self, stamp: u32, end: Instant) {
+        self.end.rearm(self.scale, stamp, end);
+    }
+
+    pub(super) fn is_on(&self, stamp: u32, now: Instant) -> bool {
+        matches!(self.end.remaining(self.scale, stamp, now), Remaining::Ahead(_))
     }
 }

@@ -19,27 +19,29 @@ use crate::time::Instant;
 /// A call that is dropped before it was settled counts as cancelled.
 #[must_use = "dropping it cancels the call"]
 pub struct Call<'a, const WAITERS: usize = 8, const SLOTS: usize = 10> {
-    guard: &'a Guard<WAITERS, SLOTS>,
+    pub(super) guard: &'a Guard<WAITERS, SLOTS>,
     grant: Option<Grant>,
     slot: Option<bulkhead::Permit<'a, WAITERS>>,
-    deadline: Deadline,
-    began: Instant,
-    attempts: u32,
+    pub(super) deadline: Deadline,
+    pub(super) began: Instant,
+    pub(super) attempts: u32,
     pause: Duration,
     /// How the last settled attempt ended.
     last: Outcome,
     /// The edge that a refusal after an attempt made.
     edge: Option<Edge>,
-    open: bool,
+    pub(super) open: bool,
+    /// Whether it began in shadow mode.
+    pub(super) shadow: bool,
 }
 
 /// One attempt that the breaker admitted. Dropping it gives a probe back and counts nothing.
 #[must_use = "settle it with `Call::settle`"]
 pub struct Attempt<'a, const SLOTS: usize = 10> {
-    permit: Option<Permit<'a, SLOTS>>,
-    number: u32,
-    started: Instant,
-    deadline: Deadline,
+    pub(super) permit: Option<Permit<'a, SLOTS>>,
+    pub(super) number: u32,
+    pub(super) started: Instant,
+    pub(super) deadline: Deadline,
 }
 
 /// What an operation is told of the attempt that it makes: plain data.
@@ -135,7 +137,7 @@ impl Report {
     }
 
     /// After what time the peer wants to be asked again, if it said so.
-    const fn peer_delay(&self) -> Option<Duration> {
+    pub(super) const fn peer_delay(&self) -> Option<Duration> {
         match self.retry {
             Retryable::After(delay) => Some(delay),
             Retryable::No | Retryable::Yes => None,
@@ -177,6 +179,26 @@ pub struct Settled {
     pub budget: Option<Edge>,
 }
 
+impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
+    /// When an attempt that starts at `started` must be over: a probe may have less time.
+    #[inline]
+    pub(super) fn attempt_deadline(
+        &self,
+        permit: Option<&Permit<'_, SLOTS>>,
+        started: Instant,
+        call: Deadline,
+    ) -> Deadline {
+        let deadline = self.timeout.deadline(started, call);
+        match &self.breaker {
+            Some(breaker) if permit.is_some_and(Permit::is_probe) => {
+                let limit = breaker.config().probe_limit().unwrap_or(Duration::MAX);
+                deadline.min(Deadline::after(started, limit))
+            }
+            _ => deadline,
+        }
+    }
+}
+
 impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     #[inline]
     pub(super) fn new(
@@ -199,7 +221,14 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             last: Outcome::Cancelled,
             edge: None,
             open: true,
+            shadow: false,
         }
+    }
+
+    /// The call is only watched.
+    pub(super) const fn in_shadow(mut self) -> Self {
+        self.shadow = true;
+        self
     }
 
     /// Asks the breaker for an attempt.
@@ -213,6 +242,9 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     pub fn try_attempt(&mut self, now: Instant) -> Result<Attempt<'a, SLOTS>, Rejected> {
         if !self.open {
             return Err(Rejected::CallOver);
+        }
+        if self.is_shadow() {
+            return Ok(self.attempt_in_shadow(now));
         }
         if self.deadline.is_expired(now) {
             return Err(self.refuse(Rejected::DeadlineExpired, now));
@@ -231,27 +263,24 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             self.guard.counters.retry();
         }
         self.attempts = self.attempts.saturating_add(1);
-        let mut deadline = self.guard.timeout.deadline(now, self.deadline);
-        if let Some(breaker) =
-            self.guard.breaker.as_ref().filter(|_| permit.as_ref().is_some_and(Permit::is_probe))
-        {
-            deadline =
-                deadline.min(Deadline::after(now, breaker.config().probe_limit().unwrap_or(Duration::MAX)));
-        }
+        let deadline = self.guard.attempt_deadline(permit.as_ref(), now, self.deadline);
         Ok(Attempt { permit, number: self.attempts, started: now, deadline })
     }
 
     /// Settles an attempt, and the call with it unless there is another one.
     #[inline]
     pub fn settle(&mut self, attempt: Attempt<'a, SLOTS>, report: Report, now: Instant) -> Settled {
+        if report.timed_out {
+            self.guard.counters.timeout();
+        }
+        if self.is_shadow() {
+            return self.settle_in_shadow(attempt, report, now);
+        }
         let peer = report.peer_delay();
         let transition =
             attempt.permit.and_then(|permit| permit.record_with(report.outcome, peer, now).transition());
         if let Some(transition) = transition {
             self.guard.counters.transition(transition);
-        }
-        if report.timed_out {
-            self.guard.counters.timeout();
         }
         if !self.open {
             return Settled { verdict: Verdict::Done, transition, budget: None };
@@ -303,7 +332,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     }
 
     #[inline]
-    fn decide(&self, report: Report, now: Instant) -> Verdict {
+    pub(super) fn decide(&self, report: Report, now: Instant) -> Verdict {
         let failed = report.outcome == Outcome::Failure;
         let decision = match report.retry {
             Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
@@ -333,7 +362,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
 
     /// Counts how the call ended; its slot stays until it is dropped.
     #[inline]
-    fn finish(&mut self, outcome: Outcome, now: Instant) -> Option<Edge> {
+    pub(super) fn finish(&mut self, outcome: Outcome, now: Instant) -> Option<Edge> {
         if !core::mem::replace(&mut self.open, false) {
             return None;
         }

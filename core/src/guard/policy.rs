@@ -32,9 +32,20 @@ pub struct Policy {
     pub(super) deadline: Duration,
     pub(super) error_budget: Option<error_budget::Config>,
     pub(super) seed: Option<u32>,
+    pub(super) shadow: bool,
 }
 
-wire_struct!(Policy { rate_limit, bulkhead, circuit_breaker, retry, timeout, deadline, error_budget, seed });
+wire_struct!(Policy {
+    rate_limit,
+    bulkhead,
+    circuit_breaker,
+    retry,
+    timeout,
+    deadline,
+    error_budget,
+    seed,
+    shadow
+});
 
 impl Policy {
     /// No pattern at all: every call is admitted once and has all the time in the world.
@@ -48,6 +59,7 @@ impl Policy {
             deadline: Duration::MAX,
             error_budget: None,
             seed: None,
+            shadow: false,
         }
     }
 
@@ -112,6 +124,19 @@ impl Policy {
     #[must_use = "the policy is returned"]
     pub const fn or_seed(self, seed: u32) -> Self {
         if self.seed.is_none() { self.seed(seed) } else { self }
+    }
+
+    /// Begins in [shadow mode](super#shadow-mode), where nothing is refused; [`Guard::set_shadow`](super::Guard::set_shadow)
+    /// turns it off and on.
+    #[must_use = "the policy is returned"]
+    pub const fn shadow(mut self, on: bool) -> Self {
+        self.shadow = on;
+        self
+    }
+
+    /// Whether the guard begins in shadow mode.
+    pub const fn is_shadow(&self) -> bool {
+        self.shadow
     }
 
     /// The rate limit, if there is one.

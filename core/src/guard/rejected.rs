@@ -3,13 +3,15 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::admission::{bulkhead, circuit_breaker, rate_limiter};
+use crate::admission::{bulkhead, circuit_breaker, load_shedder, rate_limiter};
 use crate::attempt::retry::GiveUp;
 
 /// A guard refused a call, or an attempt of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejected {
+    /// There is too much load for the call's priority.
+    LoadShedder(load_shedder::Rejected),
     /// The rate limit is used up.
     RateLimiter(rate_limiter::Rejected),
     /// There was no slot.
@@ -26,6 +28,8 @@ pub enum Rejected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pattern {
+    /// The load shedder.
+    LoadShedder,
     /// The rate limiter.
     RateLimiter,
     /// The bulkhead.
@@ -40,6 +44,7 @@ impl Pattern {
     /// The pattern's name in metrics.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::LoadShedder => "load_shedder",
             Self::RateLimiter => "rate_limiter",
             Self::Bulkhead => "bulkhead",
             Self::CircuitBreaker => "circuit_breaker",
@@ -52,6 +57,7 @@ impl Rejected {
     /// Which pattern refused.
     pub const fn pattern(&self) -> Pattern {
         match self {
+            Self::LoadShedder(_) => Pattern::LoadShedder,
             Self::RateLimiter(_) => Pattern::RateLimiter,
             Self::Bulkhead(_) => Pattern::Bulkhead,
             Self::CircuitBreaker(_) => Pattern::CircuitBreaker,
@@ -73,7 +79,7 @@ impl Rejected {
         match self {
             Self::RateLimiter(rejected) => rejected.retry_after(),
             Self::CircuitBreaker(rejected) => rejected.retry_after,
-            Self::Bulkhead(_) | Self::DeadlineExpired | Self::CallOver => None,
+            Self::LoadShedder(_) | Self::Bulkhead(_) | Self::DeadlineExpired | Self::CallOver => None,
         }
     }
 }
@@ -81,6 +87,7 @@ impl Rejected {
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::LoadShedder(rejected) => rejected.fmt(f),
             Self::RateLimiter(rejected) => rejected.fmt(f),
             Self::Bulkhead(rejected) => rejected.fmt(f),
             Self::CircuitBreaker(rejected) => rejected.fmt(f),

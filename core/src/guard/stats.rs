@@ -18,6 +18,8 @@ pub struct Stats {
     pub ignored: u64,
     /// Calls that the caller gave up.
     pub cancelled: u64,
+    /// Calls refused by the load shedder.
+    pub rejected_by_load_shedder: u64,
     /// Calls refused by the rate limiter.
     pub rejected_by_rate_limiter: u64,
     /// Calls refused by the bulkhead.
@@ -30,8 +32,41 @@ pub struct Stats {
     pub retries: u64,
     /// Attempts that ended by their timeout.
     pub timeouts: u64,
+    /// What was only watched, of calls in shadow mode.
+    pub shadow: Would,
     /// Changes of the breaker's state, by state before and state after; see [`Stats::transitions`].
     transitions: [[u64; 3]; 3],
+}
+
+/// What the patterns would have done to calls in [shadow mode](super#shadow-mode), each by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Would {
+    /// Calls that the load shedder would have refused.
+    pub reject_by_load_shedder: u64,
+    /// Calls that the rate limiter would have refused.
+    pub reject_by_rate_limiter: u64,
+    /// Calls that found no slot: the bulkhead would have refused them or let them wait.
+    pub reject_by_bulkhead: u64,
+    /// Attempts that the circuit breaker would have refused.
+    pub reject_by_circuit_breaker: u64,
+    /// Calls whose deadline had come before they started.
+    pub reject_by_deadline: u64,
+    /// Attempts that would have been made again.
+    pub retry: u64,
+    /// Attempts that would have been cut at their timeout.
+    pub time_out: u64,
+}
+
+impl Would {
+    /// All refusals; a call that two patterns would have refused counts twice.
+    pub const fn reject(&self) -> u64 {
+        self.reject_by_load_shedder
+            + self.reject_by_rate_limiter
+            + self.reject_by_bulkhead
+            + self.reject_by_circuit_breaker
+            + self.reject_by_deadline
+    }
 }
 
 impl Stats {
@@ -42,21 +77,28 @@ impl Stats {
 
     /// All refused calls.
     pub const fn rejected(&self) -> u64 {
-        self.rejected_by_rate_limiter
+        self.rejected_by_load_shedder
+            + self.rejected_by_rate_limiter
             + self.rejected_by_bulkhead
             + self.rejected_by_circuit_breaker
             + self.rejected_by_deadline
     }
 }
 
+/// How many patterns refuse calls.
+const PATTERNS: usize = 5;
+
 pub(super) struct Counters {
     successes: Counter,
     failures: Counter,
     ignored: Counter,
     cancelled: Counter,
-    rejected: [Counter; 4],
+    rejected: [Counter; PATTERNS],
     retries: Counter,
     timeouts: Counter,
+    would: [Counter; PATTERNS],
+    would_retry: Counter,
+    would_time_out: Counter,
     /// One for each pair of different states.
     transitions: [Counter; 6],
 }
@@ -79,9 +121,12 @@ impl Counters {
                 failures: Counter::new(),
                 ignored: Counter::new(),
                 cancelled: Counter::new(),
-                rejected: array_of!(4, Counter::new()),
+                rejected: array_of!(PATTERNS, Counter::new()),
                 retries: Counter::new(),
                 timeouts: Counter::new(),
+                would: array_of!(PATTERNS, Counter::new()),
+                would_retry: Counter::new(),
+                would_time_out: Counter::new(),
                 transitions: array_of!(6, Counter::new()),
             }
         }
@@ -113,14 +158,19 @@ impl Counters {
     }
 
     pub(super) fn rejected(&self, rejected: &Rejected) {
-        let [limiter, bulkhead, breaker, deadline] = &self.rejected;
-        match rejected.pattern() {
-            Pattern::RateLimiter => limiter,
-            Pattern::Bulkhead => bulkhead,
-            Pattern::CircuitBreaker => breaker,
-            Pattern::Deadline => deadline,
-        }
-        .increment();
+        of(&self.rejected, rejected.pattern()).increment();
+    }
+
+    pub(super) fn would_reject(&self, pattern: Pattern) {
+        of(&self.would, pattern).increment();
+    }
+
+    pub(super) fn would_retry(&self) {
+        self.would_retry.increment();
+    }
+
+    pub(super) fn would_time_out(&self) {
+        self.would_time_out.increment();
     }
 
     /// A transition that changes no state is no transition.
@@ -134,7 +184,7 @@ impl Counters {
     }
 
     pub(super) fn read(&self) -> Stats {
-        let [limiter, bulkhead, breaker, deadline] = &self.rejected;
+        let [shedder, limiter, bulkhead, breaker, deadline] = &self.rejected;
         let mut transitions = [[0; 3]; 3];
         for (counter, (from, to)) in self.transitions.iter().zip(EDGES) {
             transitions[from as usize][to as usize] = counter.get();
@@ -144,13 +194,40 @@ impl Counters {
             failures: self.failures.get(),
             ignored: self.ignored.get(),
             cancelled: self.cancelled.get(),
+            rejected_by_load_shedder: shedder.get(),
             rejected_by_rate_limiter: limiter.get(),
             rejected_by_bulkhead: bulkhead.get(),
             rejected_by_circuit_breaker: breaker.get(),
             rejected_by_deadline: deadline.get(),
             retries: self.retries.get(),
             timeouts: self.timeouts.get(),
+            shadow: self.read_shadow(),
             transitions,
         }
+    }
+
+    fn read_shadow(&self) -> Would {
+        let [shedder, limiter, bulkhead, breaker, deadline] = &self.would;
+        Would {
+            reject_by_load_shedder: shedder.get(),
+            reject_by_rate_limiter: limiter.get(),
+            reject_by_bulkhead: bulkhead.get(),
+            reject_by_circuit_breaker: breaker.get(),
+            reject_by_deadline: deadline.get(),
+            retry: self.would_retry.get(),
+            time_out: self.would_time_out.get(),
+        }
+    }
+}
+
+/// The counter of a pattern that refuses.
+const fn of(counters: &[Counter; PATTERNS], pattern: Pattern) -> &Counter {
+    let [shedder, limiter, bulkhead, breaker, deadline] = counters;
+    match pattern {
+        Pattern::LoadShedder => shedder,
+        Pattern::RateLimiter => limiter,
+        Pattern::Bulkhead => bulkhead,
+        Pattern::CircuitBreaker => breaker,
+        Pattern::Deadline => deadline,
     }
 }

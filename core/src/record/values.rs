@@ -4,6 +4,7 @@ use super::decode::Fault;
 use super::wire::{Reader, Wire, Writer};
 use crate::admission::bulkhead::Rejected as NoSlot;
 use crate::admission::circuit_breaker::{Cause, Reason, Rejected as Refused, State, Transition};
+use crate::admission::load_shedder::{Priority, Rejected as Shed};
 use crate::admission::rate_limiter::Rejected as Limited;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry::GiveUp;
@@ -75,6 +76,8 @@ wire_enum!(NoSlot {
 wire_enum!(Reason { 0: Open, 1: ForcedOpen, 2: ProbesOut, 3: Ramping });
 
 wire_struct!(Refused { state, reason, retry_after });
+wire_enum!(Priority { 0: Low, 1: Normal, 2: High, 3: Critical });
+wire_struct!(Shed { priority, load, max_load });
 
 wire_enum!(Rejected {
     0: RateLimiter(rejected),
@@ -82,6 +85,7 @@ wire_enum!(Rejected {
     2: CircuitBreaker(rejected),
     3: DeadlineExpired,
     4: CallOver,
+    5: LoadShedder(rejected),
 });
 
 wire_enum!(Verdict { 0: Done, 1: RetryAfter(delay), 2: GaveUp(reason) });

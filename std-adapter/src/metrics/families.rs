@@ -6,7 +6,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSe
 use prometheus_client::metrics::MetricType;
 use seawall_core::circuit_breaker::State;
 use seawall_core::error_budget::Snapshot as Account;
-use seawall_core::{Clock, bulkhead};
+use seawall_core::{Clock, bulkhead, guard as decision};
 
 use super::collector::Reading;
 use super::histogram::{Classic, LATENCIES, PAUSES};
@@ -33,6 +33,7 @@ pub(super) fn write_all<C: Clock>(encoder: DescriptorEncoder, guards: &[Reading<
     rate_limiter(&mut writer, guards)?;
     bulkhead(&mut writer, guards)?;
     error_budget(&mut writer, guards)?;
+    shadow(&mut writer, guards)?;
     whole(&mut writer, guards)
 }
 
@@ -212,6 +213,35 @@ fn error_budget<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Re
     )
 }
 
+/// What is told of guards that are or were in shadow mode.
+fn shadow<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having = || {
+        guards.iter().filter(|guard| {
+            guard.guard.decisions().is_shadow() || guard.stats.shadow != decision::Would::default()
+        })
+    };
+    writer.gauge(
+        "guard_shadow",
+        "Whether calls are only watched (1) or ruled (0)",
+        having().map(|guard| (guard.labels("name"), u64::from(guard.guard.decisions().is_shadow()))),
+    )?;
+    writer.counter(
+        "calls_would_be_rejected",
+        "Total number of calls in shadow mode that a pattern would have rejected",
+        having().flat_map(|guard| {
+            let would = &guard.stats.shadow;
+            let counts = [
+                ("load_shedder", would.reject_by_load_shedder),
+                ("rate_limiter", would.reject_by_rate_limiter),
+                ("bulkhead", would.reject_by_bulkhead),
+                ("circuit_breaker", would.reject_by_circuit_breaker),
+                ("deadline", would.reject_by_deadline),
+            ];
+            counts.map(|(pattern, count)| (guard.labels_and("name", "pattern", pattern), count))
+        }),
+    )
+}
+
 /// What is told of every guard.
 fn whole<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
     writer.gauge(
@@ -243,6 +273,7 @@ fn whole<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
         guards.iter().flat_map(|guard| {
             let stats = &guard.stats;
             let counts = [
+                ("load_shedder", stats.rejected_by_load_shedder),
                 ("rate_limiter", stats.rejected_by_rate_limiter),
                 ("bulkhead", stats.rejected_by_bulkhead),
                 ("circuit_breaker", stats.rejected_by_circuit_breaker),

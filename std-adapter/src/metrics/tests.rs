@@ -273,6 +273,23 @@ fn each_refusal_is_counted_where_it_was_made() {
     page.expect("dwcp_calls_total{name=\"storage\",outcome=\"rejected\"}", 5.0);
 }
 
+#[test]
+fn what_a_guard_in_shadow_mode_would_have_rejected_is_counted_by_pattern() {
+    let guard =
+        Guard::with_clock("storage", Policy::new().bulkhead(bulkhead::Config::new(0)), clock()).unwrap();
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    assert!(guard.call_blocking(|_| Ok::<_, &str>(())).is_err());
+    Page::of(&metrics).expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"bulkhead\"}", 1.0);
+    guard.decisions().set_shadow(true);
+    assert!(guard.call_blocking(|_| Ok::<_, &str>(())).is_ok());
+    let page = Page::of(&metrics);
+    page.expect("dwcp_guard_shadow{name=\"storage\"}", 1.0);
+    page.expect("dwcp_calls_would_be_rejected_total{name=\"storage\",pattern=\"bulkhead\"}", 1.0);
+    page.expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"bulkhead\"}", 1.0);
+    guard.decisions().set_shadow(false);
+    Page::of(&metrics).expect("dwcp_guard_shadow{name=\"storage\"}", 0.0);
+}
+
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn waits_and_pauses_are_told_apart() {

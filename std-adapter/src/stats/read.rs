@@ -4,7 +4,7 @@ use seawall_core::{Clock, Instant, Ratio};
 
 use super::{
     BreakerStats, BulkheadStats, CallStats, DegradationStats, ErrorBudgetStats, GuardStats, Happened,
-    LatencyStats, LimiterStats, RejectionStats, RetryStats, event,
+    LatencyStats, LimiterStats, RejectionStats, RetryStats, ShadowStats, event,
 };
 use crate::guard::Guard;
 
@@ -21,6 +21,7 @@ impl GuardStats {
             calls: CallStats::of(guard),
             latency: LatencyStats::of(&guard.latencies().snapshot()),
             timeouts: guard.stats().timeouts,
+            shadow: ShadowStats::of(guard),
             circuit_breaker: BreakerStats::of(guard, &events, now),
             rate_limiter: LimiterStats::of(guard, now),
             bulkhead: BulkheadStats::of(guard),
@@ -41,11 +42,30 @@ impl CallStats {
             ignored: stats.ignored,
             cancelled: stats.cancelled,
             rejected: RejectionStats {
+                load_shedder: stats.rejected_by_load_shedder,
                 rate_limiter: stats.rejected_by_rate_limiter,
                 bulkhead: stats.rejected_by_bulkhead,
                 circuit_breaker: stats.rejected_by_circuit_breaker,
                 deadline: stats.rejected_by_deadline,
             },
+        }
+    }
+}
+
+impl ShadowStats {
+    fn of<C: Clock>(guard: &Guard<C>) -> Self {
+        let would = guard.stats().shadow;
+        Self {
+            on: guard.decisions().is_shadow(),
+            would_reject: RejectionStats {
+                load_shedder: would.reject_by_load_shedder,
+                rate_limiter: would.reject_by_rate_limiter,
+                bulkhead: would.reject_by_bulkhead,
+                circuit_breaker: would.reject_by_circuit_breaker,
+                deadline: would.reject_by_deadline,
+            },
+            would_retry: would.retry,
+            would_time_out: would.time_out,
         }
     }
 }

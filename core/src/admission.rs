@@ -2,5 +2,6 @@
 
 pub mod bulkhead;
 pub mod circuit_breaker;
+pub mod keyed;
 pub mod load_shedder;
 pub mod rate_limiter;

@@ -22,6 +22,7 @@ pub mod time;
 
 pub use admission::bulkhead::{self, Bulkhead};
 pub use admission::circuit_breaker::{self, CircuitBreaker};
+pub use admission::keyed::{self, KeyedRateLimiter};
 pub use admission::load_shedder::{self, LoadShedder};
 pub use admission::rate_limiter::{self, RateLimiter};
 pub use atomic::rng::{self, Rng};

@@ -15,6 +15,8 @@ mod clocks;
 mod guard;
 #[path = "scenarios/health.rs"]
 mod health;
+#[path = "scenarios/keyed.rs"]
+mod keyed;
 #[path = "scenarios/limiter.rs"]
 mod limiter;
 #[path = "scenarios/support.rs"]

@@ -82,8 +82,9 @@ mod tests;
 use core::fmt;
 use core::time::Duration;
 
+use quota::FULL;
 pub use quota::Quota;
-use quota::{FULL, Scale};
+pub(super) use quota::Scale;
 
 use crate::atomic::sync::Wide;
 use crate::atomic::word::{Packed, WideWord};

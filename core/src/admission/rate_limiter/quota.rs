@@ -65,6 +65,11 @@ impl Quota {
 
     /// The units for this quota; see the limiter's documentation.
     pub(super) const fn scale(&self) -> Result<Scale, ConfigError> {
+        self.scale_in(Wide::BITS)
+    }
+
+    /// The same for arrival times of so many bits.
+    pub(in crate::admission) const fn scale_in(&self, bits: u32) -> Result<Scale, ConfigError> {
         require!(self.burst > 0, "rate_limiter.burst", "greater than zero");
         require!(self.period > 0, "rate_limiter.period", "greater than zero");
         if self.tokens == 0 {
@@ -77,7 +82,7 @@ impl Quota {
         );
         let divisor = gcd(self.period, self.tokens as u64);
         let (period, tokens) = (self.period / divisor, (self.tokens as u64 / divisor) as u32);
-        Ok(Scale::choose(period, tokens, self.burst))
+        Ok(Scale::choose(period, tokens, self.burst, bits))
     }
 }
 
@@ -86,23 +91,38 @@ pub(super) const FULL: Wide = 0;
 
 /// How durations become units: a unit is `unit` nanoseconds, or a nanosecond is `per_nano` units.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
+pub(in crate::admission) struct Scale {
     /// Zero if time stands still.
     per_nano: u32,
     unit: u64,
     /// Units of one token, rounded up.
-    pub(super) interval: Wide,
+    pub(in crate::admission) interval: Wide,
     /// Units of a full bucket: `burst` times the interval.
-    pub(super) tolerance: Wide,
+    pub(in crate::admission) tolerance: Wide,
     /// Arrival times that seem to be further ahead are in the past.
-    horizon: Wide,
+    pub(in crate::admission) horizon: Wide,
 }
 
 impl Scale {
-    /// The most units of a full bucket.
-    const MOST: u64 = if Wide::BITS == 64 { (1 << 60) - 1 } else { 1 << 18 };
+    /// The most units of a full bucket where an arrival time has so many bits.
+    const fn most(bits: u32) -> u64 {
+        match bits {
+            64 => (1 << 60) - 1,
+            32.. => 1 << (bits - 14),
+            _ => 1 << (bits - 6),
+        }
+    }
+
     /// The same where the units are finer than a nanosecond and wrap.
-    const MOST_FINE: u64 = if Wide::BITS == 64 { 1 << 52 } else { Self::MOST };
+    const fn most_fine(bits: u32) -> u64 {
+        if bits == 64 { 1 << 52 } else { Self::most(bits) }
+    }
+
+    /// How far ahead of a full burst an arrival time may seem to be, where it has fewer than 64 bits.
+    const fn step_back(bits: u32) -> u64 {
+        Self::most(bits) * if bits >= 32 { 16 } else { 2 }
+    }
+
     /// The most units of a nanosecond.
     const FINEST: u32 = 1024;
     /// How far a clock may step back unnoticed where the wide units wrap: 2⁴² ns, 73 minutes.
@@ -110,16 +130,16 @@ impl Scale {
     /// How many coarser units are tried to find one that divides the interval.
     const TRIES: u64 = 4096;
 
-    const fn choose(period: u64, tokens: u32, burst: u32) -> Self {
+    const fn choose(period: u64, tokens: u32, burst: u32, bits: u32) -> Self {
         // Finer than a nanosecond if that makes the interval exact (or nearly so) and the bucket still fits well below the
         // wrap; otherwise nanoseconds, or as many of them as it takes.
         let finest = if tokens <= Self::FINEST { tokens } else { Self::FINEST };
-        if let Some(fine) = Self::with(period, tokens, burst, finest, 1) {
-            if fine.tolerance as u64 <= Self::MOST_FINE {
+        if let Some(fine) = Self::with(period, tokens, burst, finest, 1, bits) {
+            if fine.tolerance as u64 <= Self::most_fine(bits) {
                 return fine;
             }
         }
-        let smallest = (period as u128 * burst as u128).div_ceil(tokens as u128 * Self::MOST as u128);
+        let smallest = (period as u128 * burst as u128).div_ceil(tokens as u128 * Self::most(bits) as u128);
         if smallest > (u64::MAX / 2) as u128 {
             // It takes longer than 292 years to refill by one unit.
             return Self::standing_still(burst);
@@ -129,7 +149,7 @@ impl Scale {
         while unit < smallest * 2 && unit - smallest < Self::TRIES {
             let divides = (period as u128).is_multiple_of(tokens as u128 * unit as u128);
             if divides {
-                if let Some(scale) = Self::with(period, tokens, burst, 1, unit) {
+                if let Some(scale) = Self::with(period, tokens, burst, 1, unit, bits) {
                     return scale;
                 }
             }
@@ -149,13 +169,13 @@ impl Scale {
         };
         let divides = (period as u128).is_multiple_of(tokens as u128 * round as u128);
         if divides && round < smallest * 2 {
-            if let Some(scale) = Self::with(period, tokens, burst, 1, round) {
+            if let Some(scale) = Self::with(period, tokens, burst, 1, round, bits) {
                 return scale;
             }
         }
         let mut unit = smallest;
         while unit < u64::MAX / 4 {
-            if let Some(scale) = Self::with(period, tokens, burst, 1, unit) {
+            if let Some(scale) = Self::with(period, tokens, burst, 1, unit, bits) {
                 return scale;
             }
             // Rounding the interval up can ask for a little more than the smallest unit.
@@ -165,21 +185,21 @@ impl Scale {
     }
 
     /// The scale with these units, if the bucket fits.
-    const fn with(period: u64, tokens: u32, burst: u32, per_nano: u32, unit: u64) -> Option<Self> {
+    const fn with(period: u64, tokens: u32, burst: u32, per_nano: u32, unit: u64, bits: u32) -> Option<Self> {
         let interval = (period as u128 * per_nano as u128).div_ceil(tokens as u128 * unit as u128);
         let tolerance = interval * burst as u128;
         // A token costs one unit at least, so the largest bursts fit the narrow word only as they are.
-        let most = if interval == 1 { Wide::MAX as u128 >> 4 } else { Self::MOST as u128 };
+        let most = if interval == 1 { u128::MAX >> (132 - bits) } else { Self::most(bits) as u128 };
         if tolerance > most {
             return None;
         }
-        let wraps = per_nano > 1 || Wide::BITS < 64;
+        let wraps = per_nano > 1 || bits < 64;
         let horizon = if !wraps {
             Wide::MAX
-        } else if Wide::BITS == 64 {
+        } else if bits == 64 {
             tolerance as Wide + ((per_nano as u64) << Self::STEP_BACK_BITS) as Wide
         } else {
-            (tolerance as Wide).saturating_add(Self::MOST as Wide * 16)
+            (tolerance as Wide).saturating_add(Self::step_back(bits) as Wide)
         };
         Some(Self { per_nano, unit, interval: interval as Wide, tolerance: tolerance as Wide, horizon })
     }
@@ -191,18 +211,18 @@ impl Scale {
 
     /// The units of `cost` tokens, which are no more than a burst.
     #[inline]
-    pub(super) const fn units_of(&self, cost: u32) -> Wide {
+    pub(in crate::admission) const fn units_of(&self, cost: u32) -> Wide {
         self.interval * cost as Wide
     }
 
     /// The whole tokens in `units`.
-    pub(super) const fn tokens_in(&self, units: Wide) -> u32 {
+    pub(in crate::admission) const fn tokens_in(&self, units: Wide) -> u32 {
         (units / self.interval) as u32
     }
 
     /// The present moment in units.
     #[inline]
-    pub(super) const fn present(&self, now: Instant) -> Wide {
+    pub(in crate::admission) const fn present(&self, now: Instant) -> Wide {
         if self.per_nano != 1 {
             return now.as_nanos().wrapping_mul(self.per_nano as u64) as Wide;
         }
@@ -236,7 +256,7 @@ impl Scale {
 
     /// The time after `now` until `units` more have passed; `None` if that is beyond the end of time.
     #[cold]
-    pub(super) const fn wait_for(&self, units: Wide, now: Instant) -> Option<Duration> {
+    pub(in crate::admission) const fn wait_for(&self, units: Wide, now: Instant) -> Option<Duration> {
         let nanos = match self.per_nano {
             0 => return None,
             1 if self.unit == 1 => units as u64,

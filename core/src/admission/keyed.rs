@@ -1,0 +1,126 @@
+//! One rate limiter for each key, in fixed memory.
+//!
+//! Use it where one client must not spend what is meant for another: an address, a tenant, a device.
+//! All keys have one quota; for a handful of keys that are known beforehand, an array of
+//! [`RateLimiter`](super::rate_limiter::RateLimiter)s is simpler and exact.
+//!
+//! # Examples
+//!
+//! ```
+//! use core::time::Duration;
+//! use seawall_core::keyed::{Config, Entry};
+//! use seawall_core::{Instant, KeyedRateLimiter, rate_limiter::Quota};
+//!
+//! static DEVICES: KeyedRateLimiter<64> = KeyedRateLimiter::new(Quota::per_second(10).burst(2), Config::seeded(0x5EA));
+//!
+//! let now = Instant::from_secs(5);
+//! assert!(DEVICES.bucket("probe 7").try_acquire_many(2, now).is_ok());
+//! let rejected = DEVICES.try_acquire("probe 7", now).unwrap_err();
+//! assert_eq!(rejected.retry_after(), Some(Duration::from_millis(100)));
+//! assert!(DEVICES.try_acquire("probe 8", now).is_ok(), "has a bucket of its own");
+//!
+//! // Entries that the caller gives; on a server the seed is drawn when it starts.
+//! let entries: Box<[Entry]> = (0..1000).map(|_| Entry::new()).collect();
+//! let clients = KeyedRateLimiter::over(Quota::per_second(100), Config::seeded(0xC11), entries).unwrap();
+//! assert!(clients.try_acquire(&[10, 0, 0, 1], now).is_ok());
+//! ```
+//!
+//! # States
+//!
+//! The hash of a key, SipHash-1-3 under the caller's seed, says in which set of eight entries it may stand; with fewer than
+//! eight entries there is one set of them all.
+//! A key that is in none of them takes the first that can go, in this order:
+//!
+//! 1. an empty one;
+//! 2. one whose bucket is full: it is as new, so nothing is lost with it;
+//! 3. one that another new key is just taking;
+//! 4. the one with the least debt, up to what [`Config::forgiving`] says, one token unless it is set. That debt is forgiven.
+//!
+//! An entry that cannot give one token now, as a bucket that is as new could, never goes.
+//! If all entries of the set stay, [`WhenFull`] decides: the key is refused, or shares one bucket with all such keys.
+//!
+//! # Memory layout
+//!
+//! An entry is one word; a tag of zero says that nobody holds it.
+//!
+//! ```text
+//! 64 bits            63 ……………………………… 24    23 …………… 0
+//! held               ARRIVAL 40           | TAG 24
+//! on its way in      TAG 24 | TICKET 16   | 0
+//!
+//! 32 bits            31 ……………………………… 12    11 …………… 0
+//! held               ARRIVAL 20           | TAG 12
+//! on its way in      TAG 12 | TICKET 8    | 0
+//! ```
+//!
+//! The arrival time is that of the limiter ([`rate_limiter`](super::rate_limiter)), in coarser units: a full bucket is
+//! about 2²⁶ of them (2¹⁴ on 32 bits), if possible such that a token is a whole number of units; else the rate is low by one part
+//! in 2²⁵ / `burst` at most (2¹³ / `burst`).
+//! An arrival time further ahead than a full burst and 2³⁰ units (2¹⁵) is in the past: an entry that idles for more than
+//! 16000 bursts' time (60) can be taken for one in debt, with a chance of 1 in 1000 (1 in 20), and then refuses its key for
+//! 16 bursts' time (2) at most.
+//!
+//! # Ordering
+//!
+//! (a) One exchange on the entry's word decides, and the word names the owner: a step of a key can never land in an entry
+//! that another key was given, nor an eviction take an entry whose key took a step since it was looked at.
+//! (b) A key comes in by two exchanges. The first makes an entry pending, the second makes it the key's, after a look at the
+//! rest of the set; in between the thread takes a turn on a common word. Of two threads that bring one key in, the one with
+//! the later turn sees the other's entry; a pending one gives way to a confirmed one and to a pending one before it. So a key
+//! has one entry, and whoever finds it pending can bring it in: a thread that is stopped holds up nobody.
+//! (c) Nothing is stale. (d) A ticket tells an attempt from later ones by the same key: a thread that is stopped between its
+//! look and its exchange for exactly a multiple of 65536 (256) other arrivals could bring a key in twice.
+//! (e) Models: `loom-tests/tests/keyed.rs`.
+//!
+//! # Progress
+//!
+//! Lock-free; a rejection of a known key is wait-free.
+//! A call looks at no more than eight entries, a new key twice; it looks again only if another thread changed one of them.
+//!
+//! # Accuracy
+//!
+//! What holds for each key, and the test that checks it:
+//!
+//! - A key with an entry has the limiter's promise: never more than `burst + rate · t` tokens in any interval `t`, at any number
+//!   of threads, one token more where rounding of a unit adds up
+//!   (`props_keyed`: `no_key_gets_more_than_its_own_bucket_would_give`).
+//! - Two threads that bring one key in make one entry, and over-admit nothing
+//!   (`a_key_that_two_threads_bring_in_has_one_entry`).
+//! - A key that is denied is never evicted, and with `forgiving(0)` no key in debt
+//!   (`b36_a_flood_of_keys_leaves_the_throttled_throttled`, `nothing_is_forgiven_unless_it_is_set`).
+//!   Otherwise an eviction gives its key at most so many tokens (`an_eviction_forgives_no_more_than_is_set`).
+//! - Two keys share a bucket if they meet in one set with one tag: a chance of 2⁻²⁴ for each pair in a set (2⁻¹² on 32 bits,
+//!   where a flood of a thousand keys in a set also drains a quarter of its buckets by one token)
+//!   (`keys_share_a_bucket_no_more_often_than_their_tags_say`).
+//! - A refund after its key lost its entry is stale; if the key came back since, it is taken for one of the new bucket, so that
+//!   the key gains what was forgiven (`a_refund_finds_its_entry_or_is_stale`).
+//! - Time and memory do not grow with the number of keys (`cost_of_a_call`).
+//!
+//! # Trade-offs
+//!
+//! A set can be full while others have room: with twice as many entries as keys in debt, one new key in 20 finds no entry, with
+//! four times as many one in 900 (the tail of Poisson's distribution).
+//! In a `static` the seed stands in the program: where keys come from strangers, make the limiter when the program runs, or
+//! hash with a secret of your own ([`KeyedRateLimiter::bucket_of_hash`]).
+//! The key's `Hash` is the one piece of the caller's code that core runs, before it touches anything.
+//! Turns are counted in one word, so many threads that bring in new keys at once meet there.
+//!
+//! # Cost
+//!
+//! | call | loads | writes |
+//! |---|---:|---:|
+//! | known key, admitted | 2 to 9 | 1 |
+//! | known key, rejected | 2 to 9 | 0 |
+//! | new key, into an empty entry or one that is as new | 25 | 4 or 5 |
+//! | new key, no entry to be had | 8 | 1 |
+
+mod config;
+mod hash;
+mod rate_limiter;
+mod table;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+pub use config::{Config, WhenFull};
+pub use rate_limiter::{Bucket, Grant, KeyedRateLimiter, Refund, Rejected, Snapshot, Status};
+pub use table::Entry;

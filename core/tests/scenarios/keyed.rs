@@ -1,0 +1,64 @@
+//! Keyed limiters, as floods tell it.
+
+use core::time::Duration;
+
+use seawall_core::keyed::{Config, Rejected, WhenFull};
+use seawall_core::rate_limiter::Quota;
+use seawall_core::{Instant, KeyedRateLimiter, Rng};
+
+use super::support::{ms, s};
+
+#[cfg_attr(test, test)]
+pub(crate) fn b36_a_flood_of_keys_costs_no_more_than_its_entries() {
+    let keyed = KeyedRateLimiter::<32>::new(Quota::per_second(10).burst(4), Config::seeded(0xB36));
+    let random = Rng::new(36);
+    for _ in 0..4 {
+        assert!(keyed.try_acquire("throttled", s(5)).is_ok());
+    }
+    let mut admitted = 0;
+    for millis in 1..=1000 {
+        let now = ms(5000 + millis);
+        for _ in 0..2 {
+            let _ = keyed.try_acquire(&random.next_u32(), now);
+        }
+        admitted += u32::from(keyed.try_acquire("throttled", now).is_ok());
+        assert!(keyed.len() <= 32);
+    }
+    // One each hundred milliseconds, as without the flood; a stranger with the same tag may have taken one.
+    assert!((9..=10).contains(&admitted), "{admitted}");
+    assert!(keyed.evictions() > 1000);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b36_a_full_table_says_when_there_is_room() {
+    static KEYED: KeyedRateLimiter<2> =
+        KeyedRateLimiter::new(Quota::new(1, Duration::from_secs(1)), Config::seeded(1));
+    assert!(KEYED.try_acquire("a", s(10)).is_ok());
+    assert!(KEYED.try_acquire("b", ms(10_500)).is_ok());
+    let rejected = KEYED.try_acquire("c", ms(10_500)).unwrap_err();
+    assert_eq!(rejected, Rejected::TableFull { retry_after: Some(Duration::from_millis(500)) });
+    assert!(KEYED.try_acquire("c", s(11)).is_ok(), "a's bucket is full again");
+    assert!(matches!(KEYED.try_acquire("b", s(11)), Err(Rejected::Limited { .. })), "b is throttled still");
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b36_strangers_share_one_bucket_if_they_are_told_to() {
+    let config = Config::seeded(1).when_full(WhenFull::Share);
+    let keyed = KeyedRateLimiter::<1>::new(Quota::per_second(1).burst(2), config);
+    assert!(keyed.bucket("a").try_acquire_many(2, s(10)).is_ok());
+    let shared = (0..100_u32).filter(|key| keyed.try_acquire(key, s(10)).is_ok()).count();
+    assert_eq!(shared, 2);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b80_any_number_of_keys_makes_as_many_series() {
+    let keyed = KeyedRateLimiter::<16>::new(Quota::per_second(10), Config::seeded(0xB80));
+    for key in 0..2000_u32 {
+        let now = Instant::from_nanos(u64::from(key) * 1000 + 1);
+        let _ = keyed.try_acquire(&key, now);
+        assert!(keyed.hot(now).count() <= 16);
+        assert!(keyed.hot(now).all(|status| status.entry < 16));
+    }
+    let sums = keyed.snapshot(ms(2));
+    assert_eq!((sums.capacity, sums.held), (16, 16));
+}

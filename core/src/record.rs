@@ -25,9 +25,9 @@
 //! assert_eq!(recorder.lost(), 0);
 //!
 //! let entries = Entries::of(&log[..len]).unwrap();
-//! let guard: Guard = Guard::new(entries.header().policy);
+//! let guard: Guard = Guard::new(entries.header().policy_of_size());
 //! let mut live: [Live<8, 10>; 4] = Default::default();
-//! let mut replay = Replay::new(&guard, &mut live);
+//! let mut replay = Replay::try_new(entries.header(), &guard, &mut live).unwrap();
 //! for entry in entries {
 //!     let entry = entry.unwrap();
 //!     assert_eq!(replay.step(&entry), Ok(entry.decision));
@@ -87,4 +87,4 @@ pub use entry::{AttemptId, CallId, Decision, Entry, Input};
 pub use header::{Header, Layout};
 pub use log::{Log, RecordError};
 pub use recorder::{Attempt, Begin, Call, Recorder, Waiting};
-pub use replay::{Live, OutOfPlaces, Replay};
+pub use replay::{Live, Mismatch, OutOfPlaces, Replay};

@@ -278,6 +278,14 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
         }
     }
 
+    /// Takes up to `n` slots for waiters out of use, for good: the queue is then as if it had so many fewer.
+    pub(crate) fn retire_slots(&self, n: usize) {
+        for _ in 0..n {
+            // An arrival that never comes: nobody else looks at its slot.
+            let _ = self.queue.claim();
+        }
+    }
+
     /// Gives back the permits of a ticket.
     ///
     /// A ticket of another bulkhead gives back permits here that were taken there; in use never falls below zero.

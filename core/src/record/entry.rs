@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::decode::Fault;
+use super::decode::{Damaged, Fault};
 use super::wire::{Base, Reader, Wire, Writer};
 use crate::admission::circuit_breaker::Transition;
 use crate::attempt::deadline::Deadline;
@@ -204,6 +204,34 @@ wire_enum!(Decision {
     8: Edge(edge),
     9: Astray,
 });
+
+impl Decision {
+    /// Bytes that hold every decision.
+    pub const MAX_LEN: usize = 96;
+
+    /// Numbers are written as they are, and moments from the origin.
+    const ALONE: Base = Base { now: Instant::ZERO, calls: u32::MAX, attempts: u32::MAX };
+
+    /// The decision as bytes that stand alone, unlike those in a log.
+    ///
+    /// A program that holds core in two layouts carries decisions from one to the other so.
+    pub fn encode(self, out: &mut [u8; Self::MAX_LEN]) -> &[u8] {
+        let mut writer = Writer::new(out, Self::ALONE);
+        self.put(&mut writer);
+        let len = writer.written().map_or(0, <[u8]>::len);
+        out.get(..len).unwrap_or_default()
+    }
+
+    /// The decision of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`] if they are not what [`Decision::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut reader = Reader::new(bytes, 0, Self::ALONE);
+        Self::get(&mut reader).map_err(|fault| Damaged { offset: reader.offset(), fault })
+    }
+}
 
 impl Entry {
     /// Writes the entry; the base moves on.

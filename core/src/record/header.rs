@@ -47,6 +47,17 @@ pub struct Header {
 wire_struct!(Header { layout, waiters, slots, policy });
 
 impl Header {
+    /// The policy, with the places in the queue that its guard had by its size.
+    ///
+    /// A replay can then be made with a guard that has more slots, see [`Replay::try_new`](super::Replay::try_new).
+    #[must_use = "the header itself does not change"]
+    pub const fn policy_of_size(&self) -> Policy {
+        match self.policy.bulkhead_config() {
+            Some(config) => self.policy.bulkhead(config.seated(self.waiters)),
+            None => self.policy,
+        }
+    }
+
     /// Writes the head into `out`; the bytes, or `None` if they do not fit.
     pub(crate) fn encode(self, out: &mut [u8]) -> Option<&[u8]> {
         let len = {

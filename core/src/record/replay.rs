@@ -4,6 +4,7 @@ use core::fmt;
 use core::task::{Poll, Waker};
 
 use super::entry::{AttemptId, CallId, Decision, Entry, Input};
+use super::header::{Header, Layout};
 use super::recorder::{refused, started, steer};
 use crate::guard::{self, Attempt, Begin, Call, Guard, Waiting};
 use crate::time::Instant;
@@ -21,6 +22,10 @@ enum Place<'g, const WAITERS: usize, const SLOTS: usize> {
     Attempt(AttemptId, Attempt<'g, SLOTS>),
 }
 
+/// The numbers of what was admitted in the replay and not in the log.
+const NO_CALL: CallId = CallId(u32::MAX);
+const NO_ATTEMPT: AttemptId = AttemptId(u32::MAX);
+
 /// There are more calls and attempts under way than there are places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfPlaces;
@@ -33,10 +38,35 @@ impl fmt::Display for OutOfPlaces {
 
 impl core::error::Error for OutOfPlaces {}
 
+/// Why a guard cannot replay a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// The log was written on words of another width.
+    Layout(Layout),
+    /// The log's guard had so many slots for waiters, which is more.
+    Waiters(u32),
+    /// The log's guard had another number of buckets.
+    Slots(u32),
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout(Layout::Narrow) => f.pad("the log was written on words of 32 bits"),
+            Self::Layout(Layout::Wide) => f.pad("the log was written on words of 64 bits"),
+            Self::Waiters(waiters) => write!(f, "the log's guard had {waiters} slots for waiters"),
+            Self::Slots(slots) => write!(f, "the log's guard had {slots} buckets in its windows"),
+        }
+    }
+}
+
+impl core::error::Error for Mismatch {}
+
 /// Gives a guard the inputs of a log, and returns its decisions.
 ///
-/// The guard must be new, of the log's policy and sizes, and of the [`Layout`](super::Layout) of the log: then the decisions
-/// are the recorded ones, bit for bit.
+/// The guard must be new and of the log's policy ([`Header::policy_of_size`]): then the decisions are the recorded ones, bit
+/// for bit.
 /// The [module](super) has an example.
 #[derive(Debug)]
 pub struct Replay<'g, 's, const WAITERS: usize, const SLOTS: usize> {
@@ -46,8 +76,30 @@ pub struct Replay<'g, 's, const WAITERS: usize, const SLOTS: usize> {
 
 impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, SLOTS> {
     /// A replay on `guard`, with a place in `live` for each call and each attempt that is under way at a time.
-    pub const fn new(guard: &'g Guard<WAITERS, SLOTS>, live: &'s mut [Live<'g, WAITERS, SLOTS>]) -> Self {
-        Self { guard, live }
+    ///
+    /// The guard may have more slots for waiters than the log's had; those are taken out of use.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`] if this guard, on this build, would decide otherwise.
+    pub fn try_new(
+        header: &Header,
+        guard: &'g Guard<WAITERS, SLOTS>,
+        live: &'s mut [Live<'g, WAITERS, SLOTS>],
+    ) -> Result<Self, Mismatch> {
+        if header.layout != Layout::THIS {
+            return Err(Mismatch::Layout(header.layout));
+        }
+        if header.slots as usize != SLOTS {
+            return Err(Mismatch::Slots(header.slots));
+        }
+        let Some(spare) = WAITERS.checked_sub(header.waiters as usize) else {
+            return Err(Mismatch::Waiters(header.waiters));
+        };
+        if let Some(bulkhead) = guard.bulkhead() {
+            bulkhead.retire_slots(spare);
+        }
+        Ok(Self { guard, live })
     }
 
     /// Gives the guard the input of `entry`, and returns its decision.
@@ -76,15 +128,32 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
             Input::Begin { deadline } => match guard.begin(deadline, now) {
                 Ok(Begin::Started(admitted)) => self.enter(call, admitted),
                 Ok(Begin::Waiting(waiting)) => {
-                    let (call, until) = (call.unwrap_or(CallId(u32::MAX)), waiting.deadline());
-                    self.put(Place::Waiting(call, waiting));
-                    Decision::Waiting { call, until }
+                    let until = waiting.deadline();
+                    if let Some(call) = call {
+                        self.put(Place::Waiting(call, waiting));
+                    }
+                    Decision::Waiting { call: call.unwrap_or(NO_CALL), until }
                 }
                 Err(rejected) => refused(rejected),
             },
-            Input::Poll { call } => self.poll(call, now),
-            Input::CancelWaiting { call } => done(self.take_waiting(call).map(|waiting| waiting.cancel(now))),
-            Input::DropWaiting { call } => done(self.take_waiting(call).map(drop)),
+            Input::Poll { call } => {
+                let decision = self.poll(call, now);
+                if matches!(entry.decision, Decision::Rejected { .. }) {
+                    // The log says nothing of it from here on.
+                    self.leave(call);
+                }
+                decision
+            }
+            Input::CancelWaiting { call } => self.end(call, |place| match place {
+                Place::Waiting(_, waiting) => {
+                    waiting.cancel(now);
+                    Some(())
+                }
+                _ => None,
+            }),
+            Input::DropWaiting { call } => {
+                self.end(call, |place| matches!(place, Place::Waiting(..)).then_some(()))
+            }
 
             Input::Attempt { call } => self.attempt(call, attempt, now),
             Input::Settle { call, attempt, report } => {
@@ -94,10 +163,19 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
                     None => Decision::Astray,
                 }
             }
-            Input::DropAttempt { attempt } => done(self.take_attempt(attempt).map(drop)),
+            Input::DropAttempt { attempt } => match self.take_attempt(attempt) {
+                Some(_) => Decision::Nothing,
+                None => Decision::Astray,
+            },
 
-            Input::Cancel { call } => done(self.take_call(call).map(|call| call.cancel(now))),
-            Input::Drop { call } => done(self.take_call(call).map(drop)),
+            Input::Cancel { call } => self.end(call, |place| match place {
+                Place::Call(_, call) => {
+                    call.cancel(now);
+                    Some(())
+                }
+                _ => None,
+            }),
+            Input::Drop { call } => self.end(call, |place| matches!(place, Place::Call(..)).then_some(())),
 
             Input::Trip | Input::Reset | Input::ForceOpen | Input::ForceClosed => {
                 Decision::Transition(steer(guard, entry.input, now))
@@ -108,7 +186,7 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
 
     /// Keeps an admitted call under the number that the log gave it; one that the log rejected is over at once.
     fn enter(&mut self, id: Option<CallId>, call: Call<'g, WAITERS, SLOTS>) -> Decision {
-        let Some(id) = id else { return Decision::Admitted { call: CallId(u32::MAX) } };
+        let Some(id) = id else { return Decision::Admitted { call: NO_CALL } };
         self.put(Place::Call(id, call));
         Decision::Admitted { call: id }
     }
@@ -134,8 +212,7 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
     fn attempt(&mut self, call: CallId, id: Option<AttemptId>, now: Instant) -> Decision {
         let Some(call) = self.call(call) else { return Decision::Astray };
         let result = call.try_attempt(now);
-        let decision =
-            started(result.as_ref().map_err(|rejected| *rejected), call, id.unwrap_or(AttemptId(u32::MAX)));
+        let decision = started(result.as_ref().map_err(|rejected| *rejected), call, id.unwrap_or(NO_ATTEMPT));
         if let (Ok(attempt), Some(id)) = (result, id) {
             self.put(Place::Attempt(id, attempt));
         }
@@ -160,18 +237,14 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
         live.map_or(Place::Free, |live| core::mem::take(&mut live.0))
     }
 
-    fn take_call(&mut self, id: CallId) -> Option<Call<'g, WAITERS, SLOTS>> {
-        match self.take(|place| matches!(place, Place::Call(it, _) if *it == id)) {
-            Place::Call(_, call) => Some(call),
-            _ => None,
-        }
+    /// Takes what is under way under this number, whatever it is.
+    fn leave(&mut self, id: CallId) -> Place<'g, WAITERS, SLOTS> {
+        self.take(|place| matches!(place, Place::Waiting(it, _) | Place::Call(it, _) if *it == id))
     }
 
-    fn take_waiting(&mut self, id: CallId) -> Option<Waiting<'g, WAITERS, SLOTS>> {
-        match self.take(|place| matches!(place, Place::Waiting(it, _) if *it == id)) {
-            Place::Waiting(_, waiting) => Some(waiting),
-            _ => None,
-        }
+    /// Ends what is under way under this number; it has gone astray if that is not what the log ended.
+    fn end(&mut self, id: CallId, end: impl FnOnce(Place<'g, WAITERS, SLOTS>) -> Option<()>) -> Decision {
+        end(self.leave(id)).map_or(Decision::Astray, |()| Decision::Nothing)
     }
 
     fn take_attempt(&mut self, id: AttemptId) -> Option<Attempt<'g, SLOTS>> {
@@ -180,9 +253,4 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
             _ => None,
         }
     }
-}
-
-/// What is left of something that ended without a decision, if it was there.
-fn done(ended: Option<()>) -> Decision {
-    ended.map_or(Decision::Astray, |()| Decision::Nothing)
 }

@@ -71,9 +71,9 @@ fn drained<B: AsMut<[u8]>, const W: usize, const S: usize>(
 /// Decisions of a replay beside the recorded ones.
 fn replayed(log: &[u8]) -> Vec<(Entry, Decision)> {
     let entries = Entries::of(log).unwrap();
-    let guard: Guard = Guard::new(entries.header().policy);
+    let guard: Guard = Guard::new(entries.header().policy_of_size());
     let mut live: [Live<8, 10>; 64] = core::array::from_fn(|_| Live::default());
-    let mut replay = Replay::new(&guard, &mut live);
+    let mut replay = Replay::try_new(entries.header(), &guard, &mut live).unwrap();
     entries.map(|entry| entry.unwrap()).map(|entry| (entry, replay.step(&entry).unwrap())).collect()
 }
 
@@ -170,15 +170,46 @@ fn a_replay_decides_as_the_recording_did() {
 }
 
 #[test]
+fn a_longer_queue_with_as_many_seats_decides_alike() {
+    for policy in [full(), full().bulkhead(bulkhead::Config::new(1).max_wait(Duration::from_millis(400)))] {
+        let recorder: Recorder<Vec<u8>> = Recorder::try_new(policy, vec![0; 1 << 16]).unwrap();
+        traffic(&recorder, 77, 2000, || {});
+        let log = drained(&recorder, 1 << 16);
+        let entries = Entries::of(&log).unwrap();
+        assert_eq!((entries.header().waiters, entries.header().slots), (8, 10));
+        let guard: Guard<64, 10> = Guard::new(entries.header().policy_of_size());
+        let mut live: [Live<64, 10>; 64] = core::array::from_fn(|_| Live::default());
+        let mut replay = Replay::try_new(entries.header(), &guard, &mut live).unwrap();
+        for entry in entries {
+            let entry = entry.unwrap();
+            assert_eq!(replay.step(&entry), Ok(entry.decision), "{entry:?}");
+        }
+    }
+}
+
+#[test]
+fn a_guard_that_would_decide_otherwise_is_refused() {
+    let other = if Layout::THIS == Layout::Wide { Layout::Narrow } else { Layout::Wide };
+    let header = Header { layout: Layout::THIS, waiters: 8, slots: 10, policy: full() };
+    let guard: Guard = Guard::new(full());
+    let refusal = |header: Header| Replay::try_new(&header, &guard, &mut []).err();
+    assert_eq!(refusal(header), None);
+    assert_eq!(refusal(Header { layout: other, ..header }), Some(Mismatch::Layout(other)));
+    assert_eq!(refusal(Header { waiters: 9, ..header }), Some(Mismatch::Waiters(9)));
+    assert_eq!(refusal(Header { slots: 9, ..header }), Some(Mismatch::Slots(9)));
+}
+
+#[test]
 fn another_policy_decides_otherwise_and_goes_astray() {
     let recorder: Recorder<Vec<u8>> = Recorder::try_new(full(), vec![0; 1 << 16]).unwrap();
     traffic(&recorder, 3, 600, || {});
     let log = drained(&recorder, 999);
     let guard: Guard = Guard::new(full().rate_limit(rate_limiter::Quota::per_second(1)));
     let mut live: [Live<8, 10>; 64] = core::array::from_fn(|_| Live::default());
-    let mut replay = Replay::new(&guard, &mut live);
+    let entries = Entries::of(&log).unwrap();
+    let mut replay = Replay::try_new(entries.header(), &guard, &mut live).unwrap();
     let mut seen = (false, false);
-    for entry in Entries::of(&log).unwrap() {
+    for entry in entries {
         let entry = entry.unwrap();
         let decision = replay.step(&entry).unwrap();
         seen.0 |= decision != entry.decision && decision != Decision::Astray;
@@ -195,9 +226,9 @@ fn a_replay_says_that_it_has_no_place_left() {
     drop(calls);
     let guard: Guard = Guard::new(Policy::new());
     let mut live: [Live<8, 10>; 2] = Default::default();
-    let mut replay = Replay::new(&guard, &mut live);
-    let results: Vec<_> =
-        Entries::of(&log).unwrap().map(|entry| replay.step(&entry.unwrap()).is_ok()).collect();
+    let entries = Entries::of(&log).unwrap();
+    let mut replay = Replay::try_new(entries.header(), &guard, &mut live).unwrap();
+    let results: Vec<_> = entries.map(|entry| replay.step(&entry.unwrap()).is_ok()).collect();
     assert_eq!(results, [true, true, false]);
 }
 
@@ -385,6 +416,10 @@ fn every_decision_comes_back_as_it_was_and_fits_its_room() {
     let longest = round_trip(Instant::from_nanos(u64::MAX / 2)) + round_trip(longest_input) + 8;
     for decision in decisions {
         assert!(longest + round_trip(decision) < MAX_ENTRY, "{decision:?}");
+        let mut alone = [0; Decision::MAX_LEN];
+        let bytes = decision.encode(&mut alone);
+        assert_eq!(Decision::decode(bytes), Ok(decision));
+        assert!(Decision::decode(&bytes[1..]) != Ok(decision));
     }
 }
 

@@ -73,6 +73,11 @@ impl Config {
         Self { seats: Some(n), ..self }
     }
 
+    /// The same, where a limit of waiters that was left out is `n`.
+    pub(crate) const fn seated(self, n: u32) -> Self {
+        if self.seats.is_none() { self.max_waiting(n) } else { self }
+    }
+
     /// The number of seats in a queue of `waiters` slots.
     pub(crate) const fn seats_among(self, waiters: usize) -> Result<u32, ConfigError> {
         require!(waiters <= MAX_WAITERS, "bulkhead.WAITERS", "at most 1023");

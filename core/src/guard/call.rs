@@ -148,6 +148,24 @@ impl Report {
     pub const fn outcome(&self) -> Outcome {
         self.outcome
     }
+
+    /// Whether the attempt ran into its timeout.
+    pub const fn is_timed_out(&self) -> bool {
+        self.timed_out
+    }
+
+    /// Whether another attempt makes sense.
+    pub const fn is_retryable(&self) -> bool {
+        !matches!(self.retry, Retryable::No)
+    }
+
+    /// The delay that the peer asked for, if it did.
+    pub const fn asked_delay(&self) -> Option<Duration> {
+        match self.retry {
+            Retryable::After(delay) => Some(delay),
+            Retryable::No | Retryable::Yes => None,
+        }
+    }
 }
 
 impl<T, E> From<&Result<T, E>> for Report {

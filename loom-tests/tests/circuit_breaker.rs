@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use seawall_core::circuit_breaker::{Cause, Config, Permit, Settlement, State, Ticket};
+use seawall_core::circuit_breaker::{Cause, Config, Permit, Reason, Settlement, State, Ticket};
 use seawall_core::window::Span;
 use seawall_core::{CircuitBreaker, Instant, Outcome, Ratio};
 use seawall_loom::{leak, race, race3};
@@ -255,6 +255,140 @@ fn of_a_probe_that_succeeds_and_one_that_fails_only_the_first_decides() {
         assert!(settlements.contains(&Settlement::Stale));
         let decided = settlements.into_iter().find_map(Settlement::transition).unwrap();
         assert_eq!(breaker.status(at(60)).state, decided.to);
+    });
+}
+
+// Mutant: breaker_forgets_a_failed_probe
+#[test]
+fn probes_that_fail_together_open_the_breaker_once() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1).probes(2).probe_failures_to_open(2));
+        let [one, other] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
+        let record = |permit: Permit<'static>| move || permit.record(Outcome::Failure, at(60));
+        let settlements = <[_; 2]>::from(race(record(one), record(other)));
+        let transitions: Vec<_> = settlements.into_iter().filter_map(Settlement::transition).collect();
+        let [opened] = transitions[..] else { panic!("{settlements:?}") };
+        assert_eq!((opened.to, opened.cause), (State::Open, Cause::ProbesFailed { failures: 2 }));
+    });
+}
+
+// Mutant: breaker_judges_probes_by_an_old_count
+#[test]
+fn the_last_of_the_probes_decides_by_the_share_of_all() {
+    for (share, to) in [(50, State::Open), (51, State::Closed)] {
+        loom::model(move || {
+            let breaker = opened(in_a_row(1).probes(2).close_below(Ratio::percent(share), 2));
+            let [good, bad] = [admitted(breaker, at(60)), admitted(breaker, at(60))];
+            let record = |permit: Permit<'static>, outcome| move || permit.record(outcome, at(60));
+            let settlements =
+                <[_; 2]>::from(race(record(good, Outcome::Success), record(bad, Outcome::Failure)));
+            let transitions: Vec<_> = settlements.into_iter().filter_map(Settlement::transition).collect();
+            let [decided] = transitions[..] else { panic!("{settlements:?}") };
+            assert_eq!((decided.to, decided.cause), (to, Cause::ProbeRate { calls: 2, failures: 1 }));
+        });
+    }
+}
+
+/// A breaker whose ramp lasts from 60 s to 160 s.
+fn ramping(config: Config, from: Ratio) -> Breaker<0> {
+    let breaker = opened(config.ramp(Duration::from_secs(100), from));
+    let closed = admitted(breaker, at(60)).record(Outcome::Success, at(60));
+    assert_eq!(count([closed]), 1);
+    assert!(breaker.status(at(60)).ramping);
+    breaker
+}
+
+// Mutant: breaker_ends_a_ramp_that_is_over
+#[test]
+fn a_ramp_that_ends_undoes_no_trip() {
+    loom::model(|| {
+        let breaker = ramping(in_a_row(1), Ratio::ONE);
+        let failing = admitted(breaker, at(159));
+        let fail = move || failing.record(Outcome::Failure, at(160));
+        let (settlement, _) = race(fail, || breaker.try_acquire(at(160)).map(drop));
+        assert_eq!(count([settlement]), 1, "the call in flight belongs to the closed phase still");
+        assert_eq!(breaker.status(at(160)).state, State::Open);
+    });
+}
+
+// Mutant: word_stores_instead_of_exchanging
+#[test]
+fn a_ramp_that_ends_loses_no_failure_and_ends_for_good() {
+    loom::model(|| {
+        let breaker = ramping(in_a_row(2), Ratio::ONE);
+        let failing = admitted(breaker, at(159));
+        let ask = || breaker.try_acquire(at(160)).map(Permit::into_ticket).is_ok();
+        let (settlement, asked) = race(move || failing.record(Outcome::Failure, at(160)), ask);
+        assert_eq!((settlement, asked), (Settlement::Counted, true));
+        let status = breaker.status(at(160));
+        assert_eq!((status.consecutive_failures, status.ramping), (1, false));
+    });
+}
+
+// Mutant: breaker_leaves_the_deadline_to_another
+#[test]
+fn a_ramp_without_a_deadline_gets_one_from_whoever_meets_it() {
+    loom::model(|| {
+        let breaker = opened(in_a_row(1).ramp(Duration::from_secs(100), Ratio::ZERO));
+        let probe = admitted(breaker, at(60));
+        // This thread may be stopped after it closed the breaker and before it set the deadline.
+        let close = move || probe.record(Outcome::Success, at(60));
+        let ask_twice = || match breaker.try_acquire(at(60)) {
+            Err(rejected) if rejected.reason == Reason::Ramping => {
+                let later = at(60).saturating_add(rejected.retry_after.unwrap());
+                assert!(breaker.try_acquire(later).is_ok(), "told when the ramp ends, and refused again");
+            }
+            asked => drop(asked),
+        };
+        let (settlement, ()) = race(close, ask_twice);
+        assert_eq!(count([settlement]), 1);
+    });
+}
+
+// Mutant: breaker_lets_the_configured_open_time_win
+#[test]
+fn the_open_time_that_the_peer_asks_for_holds_whoever_meets_the_phase_first() {
+    loom::model(|| {
+        let breaker = breaker::<0>(in_a_row(1).honor_retry_after(5 * MINUTE));
+        let failing = admitted(breaker, at(0));
+        let fail = move || failing.record_with(Outcome::Failure, Some(2 * MINUTE), at(0));
+        let (settlement, _) = race(fail, || breaker.try_acquire(at(0)).map(drop));
+        assert_eq!(count([settlement]), 1);
+        assert_eq!(breaker.status(at(0)).retry_after, Some(2 * MINUTE));
+    });
+}
+
+// Mutant: breaker_leaves_shadow_with_the_phase
+#[test]
+fn a_trip_and_the_beginning_of_shadow_mode_do_not_undo_each_other() {
+    loom::model(|| {
+        let breaker = breaker::<0>(in_a_row(1));
+        let failing = admitted(breaker, at(0));
+        let fail = move || failing.record(Outcome::Failure, at(0));
+        let (settlement, begun) = race(fail, || breaker.shadow(true));
+        assert_eq!((count([settlement]), begun.from), (1, begun.to));
+        let refused = admitted(breaker, at(1));
+        assert_eq!(refused.would_reject().map(|rejected| rejected.reason), Some(Reason::Open));
+        assert!(breaker.status(at(1)).shadow);
+    });
+}
+
+// Mutant: breaker_counts_refused_calls
+#[test]
+fn only_probes_of_a_shadow_decide() {
+    loom::model(|| {
+        let breaker = opened(Config::consecutive_failures(1).successes_to_close(2).in_shadow());
+        let ask = move || {
+            let permit = admitted(breaker, at(60));
+            (permit.would_reject().is_some(), permit.into_ticket())
+        };
+        let asked = <[_; 2]>::from(race(ask, ask));
+        assert_eq!(asked.iter().filter(|(refused, _)| *refused).count(), 1, "one place, two calls");
+        for (refused, ticket) in asked {
+            let expected = if refused { Settlement::Uncounted } else { Settlement::Counted };
+            assert_eq!(breaker.settle(ticket, Outcome::Success, at(60)), expected);
+        }
+        assert_eq!((breaker.status(at(60)).state, breaker.status(at(60)).successes), (State::HalfOpen, 1));
     });
 }
 

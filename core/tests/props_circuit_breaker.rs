@@ -13,6 +13,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         4 => Just(Outcome::Success),
         4 => Just(Outcome::Failure),
+        1 => Just(Outcome::Slow),
         1 => Just(Outcome::Ignored),
         1 => Just(Outcome::Cancelled),
     ]
@@ -22,7 +23,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => Just(Operation::Acquire),
         8 => (any::<u8>(), outcome()).prop_map(|(call, outcome)| Operation::Settle { call, outcome }),
-        8 => outcome().prop_map(|outcome| Operation::Call { outcome }),
+        8 => outcome().prop_map(|outcome| Operation::Call { outcome, asks: None }),
+        2 => (outcome(), any::<u8>()).prop_map(|(outcome, asks)| Operation::Call { outcome, asks: Some(asks) }),
         1 => Just(Operation::Cancel),
         1 => any::<u8>().prop_map(|call| Operation::Lose { call }),
         4 => (0_u16..40).prop_map(|steps| Operation::Advance { steps }),
@@ -31,6 +33,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0_u16..600).prop_map(|steps| Operation::StepBack { steps }),
         1 => Just(Operation::Trip),
         1 => any::<bool>().prop_map(|open| Operation::Force { open }),
+        1 => any::<bool>().prop_map(|on| Operation::Shadow { on }),
         1 => prop_oneof![9 => Just(0), 1 => 0_u16..1100].prop_map(|more| Operation::Reset { more }),
     ]
 }
@@ -40,7 +43,7 @@ proptest! {
 
     #[test]
     fn the_breaker_answers_as_the_oracle_does(
-        numbers in any::<[u8; 10]>(),
+        numbers in any::<[u8; 18]>(),
         operations in vec(operation(), 0..100),
     ) {
         run(&Script { setup: Script::setup(numbers), operations });
@@ -48,9 +51,9 @@ proptest! {
 
     #[test]
     fn without_manual_control_too_and_with_longer_stories(
-        numbers in any::<[u8; 10]>(),
+        numbers in any::<[u8; 18]>(),
         operations in vec(operation().prop_filter("not by hand", |operation| {
-            !matches!(operation, Operation::Trip | Operation::Force { .. } | Operation::Reset { .. })
+            !matches!(operation, Operation::Trip | Operation::Force { .. } | Operation::Shadow { .. } | Operation::Reset { .. })
         }), 50..200),
     ) {
         run(&Script { setup: Script::setup(numbers), operations });

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use seawall_core::circuit_breaker::{Cause, State};
+use seawall_core::circuit_breaker::{Cause, Reason, State};
 use seawall_core::window::Totals;
 use seawall_core::{Outcome, Ratio};
 
@@ -29,15 +29,27 @@ pub struct Setup {
     pub probes: u32,
     /// How many of them must succeed.
     pub successes: u32,
+    /// How many of them must fail, if that was said.
+    pub failed_probes: Option<u32>,
+    /// The share of failures that decides, and among how many results.
+    pub close_below: Option<(Ratio, u32)>,
     /// After what time a probe is lost.
     pub lease: u64,
+    /// The longest open time that the peer may ask for.
+    pub honored: Option<u64>,
+    /// How long calls come back, and from what share on.
+    pub ramp: Option<(u64, Ratio)>,
+    /// Whether it starts in shadow mode.
+    pub shadow: bool,
 }
 
-/// A failure rate over a window.
+/// A rate of failures or of slow calls over a window.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// The share that trips.
-    pub share: Ratio,
+    /// The share of failures that trips.
+    pub share: Option<Ratio>,
+    /// The share of slow calls that trips, and how long such a call takes.
+    pub slow: Option<(Ratio, u64)>,
     /// How many calls there must be.
     pub minimum: u32,
     /// What the window covers.
@@ -55,18 +67,28 @@ pub enum Span {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Closed { failures: u32 },
+    Closed { failures: u32, ramp: Option<u64> },
     Open { until: u64 },
-    HalfOpen { probes: u32, successes: u32, until: u64 },
+    HalfOpen { probes: u32, successes: u32, failed: u32, until: u64 },
     ForcedOpen,
     ForcedClosed,
 }
+
+const CLOSED: Phase = Phase::Closed { failures: 0, ramp: None };
 
 /// An admitted call.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
     generation: u64,
-    probe: bool,
+    kind: Kind,
+    started: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Probe,
+    Refused(Refused),
 }
 
 /// A change of state.
@@ -87,18 +109,29 @@ pub enum Settled {
     Changed(Change),
 }
 
-/// A refusal: the state, and after how long to come back.
-pub type Refused = (State, Option<Duration>);
+/// A refusal: why, and after how long to come back.
+pub type Refused = (Reason, Option<Duration>);
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    pub outcome: Outcome,
+    pub retry_after: Option<Duration>,
+    pub at: u64,
+}
 
 /// What can be seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     pub state: State,
     pub forced: bool,
+    pub shadow: bool,
+    pub ramping: bool,
     pub generation: u32,
     pub failures: u32,
     pub probes: u32,
     pub successes: u32,
+    pub failed_probes: u32,
     pub window: Totals,
     pub retry_after: Option<Duration>,
 }
@@ -108,6 +141,7 @@ pub struct View {
 struct Event {
     bucket: u64,
     failed: bool,
+    slow: bool,
 }
 
 /// The breaker.
@@ -115,6 +149,7 @@ struct Event {
 pub struct Oracle {
     setup: Setup,
     phase: Phase,
+    shadow: bool,
     /// It never wraps; only what is shown of it does.
     generation: u64,
     events: Vec<Event>,
@@ -125,14 +160,20 @@ pub struct Oracle {
 impl Ticket {
     /// Whether it is a probe.
     pub fn is_probe(&self) -> bool {
-        self.probe
+        self.kind == Kind::Probe
+    }
+
+    /// The refusal that shadow mode did not make.
+    pub fn would_reject(&self) -> Option<Refused> {
+        if let Kind::Refused(refused) = self.kind { Some(refused) } else { None }
     }
 }
 
 impl Oracle {
     /// A closed breaker.
     pub fn new(setup: Setup) -> Self {
-        Self { setup, phase: Phase::Closed { failures: 0 }, generation: 0, events: Vec::new(), recorded: 0 }
+        let (phase, shadow) = (CLOSED, setup.shadow);
+        Self { setup, phase, shadow, generation: 0, events: Vec::new(), recorded: 0 }
     }
 
     /// How many phases ago the call was admitted.
@@ -141,121 +182,209 @@ impl Oracle {
     }
 
     /// Admits a call, with the change of state if it is the first probe after the open time.
-    pub fn acquire(&mut self, now: u64) -> Result<(Ticket, Option<Change>), Refused> {
-        self.check(now)?;
+    ///
+    /// Where a draw decides, it falls as `drawn` says.
+    pub fn acquire(&mut self, drawn: bool, now: u64) -> Result<(Ticket, Option<Change>), Refused> {
+        if let Err(refused) = self.judge(now) {
+            return self.refuse(refused, now);
+        }
         match self.phase {
-            Phase::HalfOpen { probes, successes, until } if probes < self.setup.probes => {
+            Phase::HalfOpen { probes, successes, failed, until } if probes < self.setup.probes => {
                 let until = self.later(until, now.saturating_add(self.setup.lease));
-                self.phase = Phase::HalfOpen { probes: probes + 1, successes, until };
-                Ok((self.ticket(true), None))
+                self.phase = Phase::HalfOpen { probes: probes + 1, successes, failed, until };
+                Ok((self.ticket(Kind::Probe, now), None))
             }
             Phase::HalfOpen { .. } | Phase::Open { .. } => {
                 let until = now.saturating_add(self.setup.lease);
                 let was_open = self.state() == State::Open;
-                let change =
-                    self.begin(Phase::HalfOpen { probes: 1, successes: 0, until }, Cause::OpenTimeOver);
-                Ok((self.ticket(true), was_open.then_some(change)))
+                let phase = Phase::HalfOpen { probes: 1, successes: 0, failed: 0, until };
+                let change = self.begin(phase, Cause::OpenTimeOver);
+                Ok((self.ticket(Kind::Probe, now), was_open.then_some(change)))
             }
-            Phase::Closed { .. } | Phase::ForcedClosed => Ok((self.ticket(false), None)),
+            Phase::Closed { failures, ramp: Some(until) } => {
+                let Some(left) = self.left(until, now) else {
+                    self.phase = Phase::Closed { failures, ramp: None };
+                    return Ok((self.ticket(Kind::Plain, now), None));
+                };
+                let (over, from) = self.setup.ramp.expect("there is a ramp");
+                let begins = left == NEVER || left >= over;
+                if from == Ratio::ONE || (drawn && !(from == Ratio::ZERO && begins)) {
+                    Ok((self.ticket(Kind::Plain, now), None))
+                } else {
+                    self.refuse((Reason::Ramping, duration(left)), now)
+                }
+            }
+            Phase::Closed { ramp: None, .. } | Phase::ForcedClosed => {
+                Ok((self.ticket(Kind::Plain, now), None))
+            }
             Phase::ForcedOpen => unreachable!("it refuses every call"),
         }
     }
 
-    /// Whether a call would be refused.
+    fn refuse(&self, refused: Refused, now: u64) -> Result<(Ticket, Option<Change>), Refused> {
+        if self.shadow { Ok((self.ticket(Kind::Refused(refused), now), None)) } else { Err(refused) }
+    }
+
+    /// Whether a call would be refused, apart from a draw.
     pub fn check(&self, now: u64) -> Result<(), Refused> {
+        if self.shadow { Ok(()) } else { self.judge(now) }
+    }
+
+    /// After how long to come back to get further: to be admitted, or to be past the ramp.
+    pub fn wait(&self, now: u64) -> Option<Duration> {
         match self.phase {
-            Phase::Closed { .. } | Phase::ForcedClosed => Ok(()),
-            Phase::HalfOpen { probes, .. } if probes < self.setup.probes => Ok(()),
-            Phase::ForcedOpen => Err((State::Open, None)),
-            Phase::Open { until } | Phase::HalfOpen { until, .. } => {
-                if until == NEVER {
-                    return Err((self.state(), None));
-                }
-                let ahead = until.saturating_sub(now);
-                if ahead == 0 || self.too_far(ahead) {
-                    Ok(())
-                } else {
-                    Err((self.state(), Some(Duration::from_nanos(ahead))))
-                }
-            }
+            Phase::Closed { ramp: Some(until), .. } => duration(self.left(until, now)?),
+            _ => self.judge(now).err()?.1,
         }
     }
 
+    /// What the breaker has to say, in shadow mode or not.
+    fn judge(&self, now: u64) -> Result<(), Refused> {
+        let (reason, until) = match self.phase {
+            Phase::Closed { .. } | Phase::ForcedClosed => return Ok(()),
+            Phase::HalfOpen { probes, .. } if probes < self.setup.probes => return Ok(()),
+            Phase::ForcedOpen => return Err((Reason::ForcedOpen, None)),
+            Phase::Open { until } => (Reason::Open, until),
+            Phase::HalfOpen { until, .. } => (Reason::ProbesOut, until),
+        };
+        self.left(until, now).map_or(Ok(()), |left| Err((reason, duration(left))))
+    }
+
+    /// The time until a deadline, if it is ahead.
+    fn left(&self, until: u64, now: u64) -> Option<u64> {
+        if until == NEVER {
+            return Some(NEVER);
+        }
+        let ahead = until.saturating_sub(now);
+        (ahead > 0 && !self.too_far(ahead)).then_some(ahead)
+    }
+
     /// Counts a result.
-    pub fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: u64) -> Settled {
-        let current = ticket.generation == self.generation;
-        if matches!(outcome, Outcome::Ignored | Outcome::Cancelled) {
+    pub fn settle(&mut self, ticket: Ticket, ending: Ending) -> Settled {
+        if ticket.would_reject().is_some() {
+            return Settled::Uncounted;
+        }
+        if matches!(ending.outcome, Outcome::Ignored | Outcome::Cancelled) {
             return self.give_back(ticket);
         }
-        let failed = outcome == Outcome::Failure;
+        let current = ticket.generation == self.generation;
+        let failed = ending.outcome == Outcome::Failure;
+        let slow_rule = self.setup.rate.and_then(|rate| rate.slow);
+        let took = ending.at.saturating_sub(ticket.started);
+        let slow = ending.outcome == Outcome::Slow || slow_rule.is_some_and(|(_, limit)| took >= limit);
         match self.phase {
             Phase::ForcedClosed => Settled::Uncounted,
             _ if !current => Settled::Stale,
-            Phase::Closed { failures } => {
-                let met = self.record(failed, now);
+            Phase::Closed { failures, ramp } => {
+                let met = self.record(failed, slow, ending.at);
                 let failures = if failed { failures + 1 } else { 0 };
-                let cause = if failed && self.setup.in_a_row > 0 && failures >= self.setup.in_a_row {
-                    Cause::ConsecutiveFailures { failures }
-                } else if let Some(Totals { calls, failures, .. }) = met {
-                    Cause::FailureRate { calls, failures }
-                } else {
-                    self.phase = Phase::Closed { failures };
-                    return Settled::Counted;
-                };
-                Settled::Changed(self.open(cause, now))
-            }
-            Phase::HalfOpen { .. } if failed => {
-                Settled::Changed(self.open(Cause::ProbesFailed { failures: 1 }, now))
-            }
-            Phase::HalfOpen { probes, successes, until } => {
-                let successes = successes + 1;
-                if successes < self.setup.successes {
-                    self.phase = Phase::HalfOpen { probes: probes - 1, successes, until };
-                    return Settled::Counted;
+                let row = failed && self.setup.in_a_row > 0 && failures >= self.setup.in_a_row;
+                let row = row.then_some(Cause::ConsecutiveFailures { failures });
+                if let Some(cause) = row.or(met) {
+                    return Settled::Changed(self.open(cause, ending));
                 }
-                self.events.clear();
-                let cause = Cause::ProbesSucceeded { successes };
-                Settled::Changed(self.begin(Phase::Closed { failures: 0 }, cause))
+                self.phase = Phase::Closed { failures, ramp };
+                Settled::Counted
+            }
+            Phase::HalfOpen { probes, successes, failed: before, until } => {
+                let failed = failed || (slow && slow_rule.is_some());
+                let (successes, failures) =
+                    if failed { (successes, before + 1) } else { (successes + 1, before) };
+                self.phase = Phase::HalfOpen { probes: probes - 1, successes, failed: failures, until };
+                self.decide(successes, failures, failed, ending)
             }
             Phase::Open { .. } | Phase::ForcedOpen => unreachable!("no call is admitted in these phases"),
         }
     }
 
+    /// What so many results of probes say.
+    fn decide(&mut self, successes: u32, failures: u32, failed: bool, ending: Ending) -> Settled {
+        let calls = successes + failures;
+        let rate = Cause::ProbeRate { calls, failures };
+        let (opens, closes) = match (self.setup.close_below, self.setup.failed_probes) {
+            (_, Some(most)) if failed && failures >= most => (Some(Cause::ProbesFailed { failures }), None),
+            (Some((share, of)), _) if calls >= of => {
+                let bad = u64::from(failures) * u64::from(share.denominator());
+                let bad = bad >= u64::from(calls) * u64::from(share.numerator());
+                (bad.then_some(rate), (!bad).then_some(rate))
+            }
+            (None, None) if failed => (Some(Cause::ProbesFailed { failures }), None),
+            (None, _) if successes >= self.setup.successes => {
+                (None, Some(Cause::ProbesSucceeded { successes }))
+            }
+            _ => (None, None),
+        };
+        if let Some(cause) = opens {
+            return Settled::Changed(self.open(cause, ending));
+        }
+        let Some(cause) = closes else { return Settled::Counted };
+        self.events.clear();
+        let ramp = self.setup.ramp.map(|(over, _)| ending.at.saturating_add(over));
+        Settled::Changed(self.begin(Phase::Closed { failures: 0, ramp }, cause))
+    }
+
     /// Opens it by hand.
     pub fn trip(&mut self, now: u64) -> Change {
-        self.open(Cause::Manual, now)
+        self.leave_forced();
+        self.open(Cause::Manual, Ending { outcome: Outcome::Failure, retry_after: None, at: now })
     }
 
     /// Holds it open or closed by hand.
     pub fn force(&mut self, open: bool) -> Change {
+        self.shadow = false;
         self.begin(if open { Phase::ForcedOpen } else { Phase::ForcedClosed }, Cause::Manual)
+    }
+
+    /// Begins or ends shadow mode by hand.
+    pub fn set_shadow(&mut self, on: bool) -> Change {
+        if self.is_forced() && on {
+            self.shadow = true;
+            return self.begin(CLOSED, Cause::Manual);
+        }
+        self.shadow = on && !self.is_forced();
+        let state = self.state();
+        Change { from: state, to: state, cause: Cause::Manual, generation: self.shown_generation() }
     }
 
     /// Closes it by hand.
     pub fn reset(&mut self) -> Change {
+        self.leave_forced();
         self.events.clear();
-        self.begin(Phase::Closed { failures: 0 }, Cause::Manual)
+        self.begin(CLOSED, Cause::Manual)
+    }
+
+    fn is_forced(&self) -> bool {
+        matches!(self.phase, Phase::ForcedOpen | Phase::ForcedClosed)
+    }
+
+    fn leave_forced(&mut self) {
+        if self.is_forced() {
+            self.shadow = self.setup.shadow;
+        }
     }
 
     /// What can be seen from outside.
     pub fn view(&self, now: u64) -> View {
-        let (probes, successes) = match self.phase {
-            Phase::HalfOpen { probes, successes, .. } => (probes, successes),
-            _ => (0, 0),
+        let (probes, successes, failed_probes) = match self.phase {
+            Phase::HalfOpen { probes, successes, failed, .. } => (probes, successes, failed),
+            _ => (0, 0, 0),
         };
         View {
             state: self.state(),
-            forced: matches!(self.phase, Phase::ForcedOpen | Phase::ForcedClosed),
+            forced: self.is_forced(),
+            shadow: self.shadow,
+            ramping: matches!(self.phase, Phase::Closed { ramp: Some(_), .. }),
             generation: self.shown_generation(),
             failures: match self.phase {
-                Phase::Closed { failures } if self.setup.in_a_row > 0 => failures,
+                Phase::Closed { failures, .. } if self.setup.in_a_row > 0 => failures,
                 _ => 0,
             },
             probes,
             successes,
+            failed_probes,
             window: self.totals(now),
-            retry_after: match self.check(now) {
-                Err((State::Open, retry_after)) => retry_after,
+            retry_after: match self.judge(now) {
+                Err((Reason::Open, retry_after)) => retry_after,
                 _ => None,
             },
         }
@@ -273,13 +402,13 @@ impl Oracle {
         u32::try_from(self.generation % 1024).expect("it is less than 1024")
     }
 
-    fn ticket(&self, probe: bool) -> Ticket {
-        Ticket { generation: self.generation, probe }
+    fn ticket(&self, kind: Kind, started: u64) -> Ticket {
+        Ticket { generation: self.generation, kind, started }
     }
 
     /// A probe that says nothing frees its place.
     fn give_back(&mut self, ticket: Ticket) -> Settled {
-        if !ticket.probe {
+        if !ticket.is_probe() {
             return Settled::Uncounted;
         }
         match &mut self.phase {
@@ -291,9 +420,12 @@ impl Oracle {
         }
     }
 
-    fn open(&mut self, cause: Cause, now: u64) -> Change {
+    fn open(&mut self, cause: Cause, ending: Ending) -> Change {
         self.events.clear();
-        self.begin(Phase::Open { until: now.saturating_add(self.setup.open_for) }, cause)
+        let asked = ending.retry_after.map(|asked| nanos(asked)).filter(|&asked| asked > 0);
+        let asked = asked.and_then(|asked| Some(asked.min(self.setup.honored?)));
+        let until = ending.at.saturating_add(asked.unwrap_or(self.setup.open_for));
+        self.begin(Phase::Open { until }, cause)
     }
 
     fn begin(&mut self, phase: Phase, cause: Cause) -> Change {
@@ -305,7 +437,7 @@ impl Oracle {
 
     /// A deadline further ahead than two of the longest intervals is taken to be past.
     fn too_far(&self, ahead: u64) -> bool {
-        u128::from(ahead) > 2 * u128::from(self.setup.open_for.max(self.setup.lease))
+        u128::from(ahead) > 2 * u128::from(self.setup.longest())
     }
 
     /// The later of a deadline that holds and a new one.
@@ -313,20 +445,29 @@ impl Oracle {
         if old == NEVER || (old > new && !self.too_far(old - new)) { old } else { new }
     }
 
-    /// Keeps a call if there is a rate rule, and returns the sums if it is met.
-    fn record(&mut self, failed: bool, now: u64) -> Option<Totals> {
+    /// Keeps a call if there is a rate rule, and returns the rule's cause if it is met.
+    fn record(&mut self, failed: bool, slow: bool, now: u64) -> Option<Cause> {
         let rule = self.setup.rate?;
         let bucket = match rule.span {
             Span::Time(width) => now / width,
             Span::Calls(calls) => self.recorded / width_of(calls),
         };
         self.recorded += 1;
-        self.events.push(Event { bucket, failed });
-        let sums = self.totals(now);
-        let share = u64::from(sums.failures) * u64::from(rule.share.denominator())
-            >= u64::from(sums.calls) * u64::from(rule.share.numerator());
-        let asked = failed || !self.setup.on_failure_only;
-        (asked && share && sums.calls >= rule.minimum).then_some(sums)
+        self.events.push(Event { bucket, failed, slow });
+        let Totals { calls, failures, slow, .. } = self.totals(now);
+        if calls < rule.minimum || !(failed || !self.setup.on_failure_only) {
+            return None;
+        }
+        let reaches = |part: u32, share: Ratio| {
+            u64::from(part) * u64::from(share.denominator())
+                >= u64::from(calls) * u64::from(share.numerator())
+        };
+        if rule.share.is_some_and(|share| reaches(failures, share)) {
+            return Some(Cause::FailureRate { calls, failures });
+        }
+        rule.slow
+            .is_some_and(|(share, _)| reaches(slow, share))
+            .then_some(Cause::SlowCallRate { calls, slow })
     }
 
     fn totals(&self, now: u64) -> Totals {
@@ -342,9 +483,27 @@ impl Oracle {
         for event in self.events.iter().filter(|event| event.bucket + live > current) {
             sums.calls += 1;
             sums.failures += u32::from(event.failed);
+            sums.slow += u32::from(event.slow);
         }
         sums
     }
+}
+
+impl Setup {
+    /// The longest time that a deadline is ahead.
+    pub fn longest(&self) -> u64 {
+        let ramp = self.ramp.map_or(0, |(over, _)| over);
+        self.open_for.max(self.lease).max(self.honored.unwrap_or(0)).max(ramp)
+    }
+}
+
+/// A duration, or none for one without end.
+fn duration(nanos: u64) -> Option<Duration> {
+    (nanos != NEVER).then(|| Duration::from_nanos(nanos))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
 
 /// The calls of a bucket.

@@ -42,6 +42,7 @@ pub use health::burn_rate::{self, BurnRate};
 pub use health::check::{self, HealthCheck};
 pub use health::composite::{self, Composite};
 pub use health::degradation::{self, Degradation};
+pub use health::driver::{self, Driver};
 pub use health::error_budget::{self, ErrorBudget};
 pub use health::features::{self, Features};
 pub use health::latency_budget::{self, LatencyBudget};

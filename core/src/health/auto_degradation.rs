@@ -38,22 +38,23 @@
 //!        2              2                       2
 //! ```
 //!
-//! 1: `observe` – the value is above the level's bound: the threshold, one and a half times it, or twice it.
+//! 1: `observe` – the value is above the level's bound (the threshold, one and a half times it, or twice it), and so many
+//! before it in a row were, too.
 //! 2: `observe` – the value is at or below the level's lower bound, and was above it for the last time long enough ago;
 //! so each level lasts that long at least, and the way back takes it for every level.
 //!
 //! # Memory layout
 //!
 //! ```text
-//! 64 bits:  HELD 62 │ LEVEL 2        32 bits:  HELD 30 │ LEVEL 2
+//! 64 bits:  HELD 58 │ RUN 4 │ LEVEL 2        32 bits:  HELD 26 │ RUN 4 │ LEVEL 2
 //! ```
 //!
 //! HELD is when a value last held the level, in ticks: 1, 2 or 5 times a power of ten of nanoseconds, the smallest for
-//! which the time to be calm is at most 2⁴⁸ ticks (2²² on 32 bits).
+//! which the time to be calm is at most 2⁴⁸ ticks (2¹⁸ on 32 bits). RUN counts the values in a row that were worse.
 //! Ticks wrap after 256 times that time at least. After a pause of a whole wrap the level may be kept for twice the time
 //! once more.
 //!
-//! 40 bytes (64-bit host).
+//! 48 bytes (64-bit host).
 //!
 //! # Ordering
 //!
@@ -80,23 +81,11 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::atomic::sync::Wide;
-use crate::atomic::timer::tick_for;
-use crate::atomic::word::{Packed, WideWord};
+use super::hold::{Hold, MAX_RUN};
 use crate::config::ConfigError;
 use crate::health::degradation::{Level, LevelChange};
 use crate::ratio::Ratio;
-use crate::time::{Instant, nanos};
-
-const LEVEL_BITS: u32 = 2;
-const TICK_BITS: u32 = Wide::BITS - LEVEL_BITS;
-const TICK_MAX: Wide = Wide::MAX >> LEVEL_BITS;
-/// The most ticks that the time to be calm takes.
-const CALM_BITS: u32 = if Wide::BITS == 64 { 48 } else { 22 };
-
-const _: () = assert!(CALM_BITS + 8 <= TICK_BITS);
-// A fresh word is a component that works.
-const _: () = assert!(Level::Normal as u32 == 0);
+use crate::time::Instant;
 
 /// The configuration of an [`AutoDegradation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,13 +93,14 @@ pub struct Config {
     threshold: u64,
     recovery: Ratio,
     calm_for: Duration,
+    worse_after: u32,
 }
 
 impl Config {
     /// A measure that should stay at or below `threshold`. The lower bounds are four fifths of the upper ones, and a level
     /// is left after half a minute of calm.
     pub const fn new(threshold: u64) -> Self {
-        Self { threshold, recovery: Ratio::percent(80), calm_for: Duration::from_secs(30) }
+        Self { threshold, recovery: Ratio::percent(80), calm_for: Duration::from_secs(30), worse_after: 1 }
     }
 
     /// The lower bounds are this share of the upper ones; with the whole of them there is no hysteresis.
@@ -126,39 +116,12 @@ impl Config {
         self.calm_for = calm;
         self
     }
-}
 
-/// A moment of the word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
-    level: Level,
-    /// When a value last held the level, in ticks.
-    held: Wide,
-}
-
-impl State {
-    /// Edge 2.
-    const fn better(self, now: Wide) -> Self {
-        let level = match self.level {
-            Level::Emergency => Level::SeverelyDegraded,
-            Level::SeverelyDegraded => Level::Degraded,
-            Level::Degraded | Level::Normal => Level::Normal,
-        };
-        Self { level, held: now }
-    }
-}
-
-impl Packed for State {
-    type Raw = Wide;
-
-    #[inline]
-    fn unpack(raw: Wide) -> Self {
-        Self { level: Level::from_bits(raw as u32), held: raw >> LEVEL_BITS }
-    }
-
-    #[inline]
-    fn pack(self) -> Wide {
-        self.held << LEVEL_BITS | self.level as Wide
+    /// It gets worse after `n` values in a row above the level's bound, to the level of the last one; 1 unless it is set.
+    #[must_use = "the configuration is returned"]
+    pub const fn worse_after(mut self, n: u32) -> Self {
+        self.worse_after = n;
+        self
     }
 }
 
@@ -166,11 +129,7 @@ impl Packed for State {
 pub struct AutoDegradation {
     threshold: u64,
     recovery: Ratio,
-    /// Nanoseconds.
-    tick: u64,
-    /// The ticks after which a level is left.
-    calm: Wide,
-    state: WideWord,
+    hold: Hold,
 }
 
 impl AutoDegradation {
@@ -190,17 +149,19 @@ impl AutoDegradation {
         ///
         /// # Errors
         ///
-        /// If the lower bounds are none of the upper ones: a level above zero would never be left.
+        /// If the lower bounds are none of the upper ones (a level above zero would never be left), or the number of values
+        /// in a row is not between 1 and 15.
         pub const fn try_new(config: Config) -> Result<Self, ConfigError> {
             require!(config.recovery.numerator() > 0, "auto_degradation.recovery", "greater than zero");
-            let calm = nanos(config.calm_for);
-            let tick = tick_for(calm, CALM_BITS);
+            require!(
+                config.worse_after > 0 && config.worse_after <= MAX_RUN,
+                "auto_degradation.worse_after",
+                "between 1 and 15"
+            );
             Ok(Self {
                 threshold: config.threshold,
                 recovery: config.recovery,
-                tick,
-                calm: (calm / tick) as Wide,
-                state: WideWord::new(0),
+                hold: Hold::new(config.calm_for, config.worse_after),
             })
         }
     }
@@ -216,38 +177,7 @@ impl AutoDegradation {
             u128::from(value) * u128::from(self.recovery.denominator()),
             u128::from(self.threshold) * u128::from(self.recovery.numerator()),
         );
-        let now = (now.as_nanos() / self.tick) as Wide & TICK_MAX;
-        let step = |state: State| {
-            let next = if reached > state.level {
-                State { level: reached, held: now }
-            } else if state.level == Level::Normal {
-                state
-            } else if held >= state.level {
-                // A thread that comes late does not take the moment back.
-                let ahead = state.held.wrapping_sub(now) & TICK_MAX;
-                if ahead <= self.calm { state } else { State { held: now, ..state } }
-            } else if self.is_calm(state, now) {
-                state.better(now)
-            } else {
-                state
-            };
-            let change =
-                (next.level != state.level).then_some(LevelChange { from: state.level, to: next.level });
-            ((next != state).then_some(next), change)
-        };
-        if mutant!("auto_degradation_change_in_two_steps") {
-            let (next, change) = step(self.state.load());
-            self.state.transition(|_: State| (next, ()));
-            return change;
-        }
-        self.state.transition(step)
-    }
-
-    /// Whether the level was held for the last time long enough ago.
-    const fn is_calm(&self, state: State, now: Wide) -> bool {
-        let behind = now.wrapping_sub(state.held) & TICK_MAX;
-        let ahead = state.held.wrapping_sub(now) & TICK_MAX;
-        behind >= self.calm && ahead > self.calm || self.calm == 0
+        self.hold.observe(reached, held, now)
     }
 
     /// The level.
@@ -257,17 +187,16 @@ impl AutoDegradation {
     /// O(1).
     #[inline]
     pub fn level(&self) -> Level {
-        self.state.load::<State>().level
+        self.hold.level()
     }
 }
 
 impl fmt::Debug for AutoDegradation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state: State = self.state.load();
         f.debug_struct("AutoDegradation")
             .field("threshold", &self.threshold)
             .field("recovery", &self.recovery)
-            .field("level", &state.level)
+            .field("level", &self.level())
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,9 @@ use std::vec::Vec;
 use std::{format, thread};
 
 use super::*;
-use crate::atomic::sync::probe;
+use crate::atomic::sync::{Wide, probe};
+use crate::atomic::word::Packed;
+use crate::health::hold::{MAX_RUN, State, TICK_MAX};
 
 use Level::{Degraded as D, Emergency as E, Normal as N, SeverelyDegraded as S};
 
@@ -37,12 +39,12 @@ fn it_stands_in_a_static_and_has_the_documented_size() {
     static LENGTH: AutoDegradation = AutoDegradation::new(Config::new(100));
     assert_eq!(LENGTH.observe(100, secs(0)), None);
     if Wide::BITS == 64 {
-        assert_eq!(size_of::<AutoDegradation>(), 40);
+        assert_eq!(size_of::<AutoDegradation>(), 48);
     }
     assert!(format!("{LENGTH:?}").contains("level: Normal"));
     for level in Level::ALL {
-        for held in [0, 1, TICK_MAX] {
-            let state = State { level, held };
+        for (held, run) in [(0, 0), (1, MAX_RUN), (TICK_MAX, 1)] {
+            let state = State { level, run, held };
             assert_eq!(State::unpack(state.pack()), state);
         }
     }
@@ -93,6 +95,20 @@ fn without_hysteresis_and_calm_it_is_the_plain_rule() {
         assert!(plain.level() == rule || (plain.level() as u8 + 1 == before as u8 && rule < plain.level()));
     }
     assert_eq!(plain.level(), N);
+}
+
+#[test]
+fn it_gets_worse_after_as_many_values_in_a_row_as_asked_for() {
+    let slow = || AutoDegradation::new(Config::new(100).calm_for(TEN).worse_after(3));
+    assert_eq!(levels(&slow(), &[(0, 500), (0, 101), (0, 160)]), [N, N, S], "to the level of the last one");
+    assert_eq!(levels(&slow(), &[(0, 500), (0, 500), (0, 90), (0, 500), (0, 500)]), [N; 5], "in a row");
+    // While it gets worse it does not get better.
+    let run = [(0, 101), (0, 101), (0, 101), (9, 160), (10, 0), (18, 0), (19, 0)];
+    assert_eq!(levels(&slow(), &run), [N, N, D, D, D, D, N]);
+    for n in [0, 16] {
+        let error = AutoDegradation::try_new(Config::new(1).worse_after(n)).unwrap_err();
+        assert_eq!(error.to_string(), "auto_degradation.worse_after must be between 1 and 15");
+    }
 }
 
 #[test]

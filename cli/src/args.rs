@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run a DWCP node.
     Node(NodeArgs),
+    /// Replay a script of operations on any pattern, and print every decision.
+    Replay(ReplayArgs),
 }
 
 /// Show Seawall holding a link through an outage.
@@ -127,6 +129,37 @@ pub(crate) struct NodeArgs {
     /// End when standard input is closed.
     #[arg(long)]
     pub(crate) end_with_stdin: bool,
+}
+
+/// Replay a script of operations on any pattern, and print every decision.
+///
+/// A script is JSON lines. The first statement is the policy, and every other one says what happens when:
+///
+///   # comment
+///   {"policy": {"circuit_breaker": {"consecutive_failures": 2, "open_for": "30s"}}}
+///   {"at": "0s", "op": "circuit_breaker.try_acquire", "as": "p1"}
+///   {"at": "1s", "op": "circuit_breaker.record", "permit": "p1", "outcome": "failure"}
+///   {"at": "2s", "op": "circuit_breaker.call", "outcome": "failure", "expect": {"state": "open"}}
+///
+/// Each operation prints one JSON object on one line. cli/SCRIPTS.md describes the format, and --list prints its
+/// reference.
+///
+/// Exit status: 0 if everything was as the script expects, 1 if something was not, 2 if the script is wrong or cannot be
+/// read.
+#[derive(Clone, Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct ReplayArgs {
+    /// The script; - reads standard input.
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Print a table for people in place of JSON.
+    #[arg(long)]
+    pub(crate) pretty: bool,
+
+    /// Print every pattern with its configuration, its operations, their arguments and an example.
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 #[cfg(test)]

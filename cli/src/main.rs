@@ -6,6 +6,7 @@ mod load;
 mod message;
 mod node;
 mod policy;
+mod replay;
 mod report;
 mod signals;
 mod text;
@@ -18,5 +19,6 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => node::run(&args),
+        Command::Replay(args) => replay::run(&args),
     }
 }

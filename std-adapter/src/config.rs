@@ -38,7 +38,8 @@
 //!
 //! # Keys
 //!
-//! Durations are texts such as `"250ms"` or `"1m 30s"`; shares are numbers such as `0.5`, exact to a millionth.
+//! Durations are texts such as `"250ms"`, `"1.5s"` or `"1m 30s"`, and `"forever"` for no end ([`parse_duration`]).
+//! Shares are numbers such as `0.5`, exact to a millionth, or texts such as `"50%"` and `"1/3"` ([`parse_share`]).
 //! A key that is not in this list is an error.
 //!
 //! | table | keys |
@@ -46,7 +47,7 @@
 //! | `[send]` | `deadline` of a call, `timeout` of an attempt, `seed` of the jitter, `idempotent` |
 //! | `[send.rate_limiter]` | `rate` calls a `per` (1 s), `burst` (as many as the rate) |
 //! | `[send.bulkhead]` | `max_concurrent`, `max_waiting`, `max_wait` |
-//! | `[send.circuit_breaker]` | `consecutive_failures`, `failure_rate` = { `share`, `window` or `calls`, `minimum_calls` (10) }, `evaluate_on_failure_only`, `open_for`, `probes`, `successes_to_close`, `probe_lease` |
+//! | `[send.circuit_breaker]` | `consecutive_failures`, `failure_rate` = { `share`, `window` or `calls`, `minimum_calls` (10) }, `slow_call_rate` = { `share`, `slow`, and the window's keys where there is no failure rate }, `evaluate_on_failure_only`, `open_for`, `open_for_growing` = { `backoff`, `initial_delay`, `increment`, `multiplier`, `max_delay`, `jitter` as those of retry }, `probes`, `successes_to_close`, `probe_lease`, `seed` of the open time's jitter |
 //! | `[send.retry]` | `max_attempts` (the first one counted), `backoff` (`constant`, `linear`, `exponential`, `fibonacci`, `decorrelated`), `initial_delay`, `increment` (linear), `multiplier` (exponential), `max_delay`, `jitter` (`none`, `equal`, `full` or a number of percent), `budget` = { `ratio`, `cap`, `per_second` } |
 //! | `[send.error_budget]` | `slo`, `window`, `minimum_calls` |
 //!
@@ -56,6 +57,7 @@
 
 mod apply;
 mod tables;
+mod text;
 mod values;
 
 use std::fmt;
@@ -67,6 +69,7 @@ use serde::Deserialize;
 #[cfg(feature = "dwcp")]
 use crate::dwcp::TransportConfig;
 pub use tables::PolicyTable;
+pub use text::{parse_duration, parse_share};
 
 /// A policy file, checked as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

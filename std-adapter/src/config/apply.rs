@@ -150,15 +150,41 @@ fn breaker(
     }
     let open_for = check.duration("open_for", table.open_for.as_ref());
     let lease = check.duration("probe_lease", table.probe_lease.as_ref());
-    let rate = table.failure_rate.as_ref().map(|rate| failure_rate(rate, &mut check.below("failure_rate")));
-    let mut config = match (preset, table.consecutive_failures, rate) {
+    let rate = table.failure_rate.as_ref().map(|rate| {
+        let window = RateWindow::of(rate.window.as_ref(), rate.calls, rate.minimum_calls);
+        rate_rule("failure_rate", &rate.share, None, &window, &mut check.below("failure_rate"))
+    });
+    let slow = table.slow_call_rate.as_ref().map(|slow| {
+        let own = RateWindow::of(slow.window.as_ref(), slow.calls, slow.minimum_calls);
+        let shared = table.failure_rate.as_ref();
+        let window = match shared {
+            Some(rate) if own == RateWindow::default() => {
+                RateWindow::of(rate.window.as_ref(), rate.calls, rate.minimum_calls)
+            }
+            _ => own,
+        };
+        let mut check = check.below("slow_call_rate");
+        if shared.is_some() && own != RateWindow::default() {
+            check.wrong("window", "must be left out beside failure_rate: a breaker has one window");
+            return None;
+        }
+        rate_rule("slow_call_rate", &slow.share, Some(&slow.slow), &window, &mut check)
+    });
+    if matches!((&rate, &slow), (Some(None), _) | (_, Some(None))) {
+        return None;
+    }
+    let (rate, slow) = (rate.flatten(), slow.flatten());
+    let mut config = match (preset, table.consecutive_failures, rate, slow) {
         (Some(preset), ..) => preset,
         // A rule that is valid and is replaced at once by the one that was asked for.
-        (None, Some(_), _) => Config::consecutive_failures(1),
-        (None, None, Some(Some((share, span, minimum)))) => Config::failure_rate(share, span, minimum),
-        (None, None, Some(None)) => return None,
-        (None, None, None) => {
-            check.wrong("consecutive_failures", "is missing, and so is failure_rate: there is no preset");
+        (None, Some(_), ..) => Config::consecutive_failures(1),
+        (None, None, Some(rule), _) => Config::failure_rate(rule.share, rule.span, rule.minimum),
+        (None, None, None, Some(rule)) => {
+            Config::slow_call_rate(rule.share, rule.slow, rule.span, rule.minimum)
+        }
+        (None, None, None, None) => {
+            let what = "is missing, and so are failure_rate and slow_call_rate: there is no preset";
+            check.wrong("consecutive_failures", what);
             return None;
         }
     };
@@ -169,9 +195,27 @@ fn breaker(
     step(table.probes, Config::probes, "probes");
     step(table.successes_to_close, Config::successes_to_close, "successes_to_close");
     check.step(&mut config, open_for, Config::open_for, valid, "open_for");
+    if let Some(table) = &table.open_for_growing {
+        let first = Backoff::constant(open_for.unwrap_or(Duration::from_secs(60)));
+        let schedule = delays(table, &first, &mut check.below("open_for_growing"));
+        let grow = |config: Config, schedule: Backoff| config.open_for_growing(schedule, schedule.cap());
+        check.step(&mut config, Some(schedule), grow, valid, "open_for_growing.initial_delay");
+    }
     check.step(&mut config, lease, Config::probe_lease_of, valid, "probe_lease");
-    if let Some(Some((share, span, minimum))) = rate {
-        config = config.or_failure_rate(share, span, minimum);
+    if let Some(seed) = table.seed {
+        config = config.seed(seed);
+    }
+    match (rate, slow) {
+        (Some(rate), Some(slow)) => {
+            config = config
+                .or_failure_rate(rate.share, rate.span, rate.minimum)
+                .or_slow_call_rate(slow.share, slow.slow);
+        }
+        (Some(rate), None) => config = config.or_failure_rate(rate.share, rate.span, rate.minimum),
+        (None, Some(slow)) => {
+            config = config.or_slow_call_rate_over(slow.share, slow.slow, slow.span, slow.minimum);
+        }
+        (None, None) => {}
     }
     if table.evaluate_on_failure_only == Some(true) {
         config = config.evaluate_on_failure_only();
@@ -179,26 +223,61 @@ fn breaker(
     Some(config)
 }
 
-/// The rate rule, if all of it is valid.
-fn failure_rate(rate: &tables::FailureRate, check: &mut Checker<'_>) -> Option<(Ratio, Span, u32)> {
-    let share = check.share("share", Some(rate.share));
-    let window = check.duration("window", rate.window.as_ref());
-    let minimum = rate.minimum_calls.unwrap_or(10);
-    let (span, key) = match (&rate.window, rate.calls) {
+/// The window of a rate as it is written.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct RateWindow<'a> {
+    window: Option<&'a String>,
+    calls: Option<u32>,
+    minimum: Option<u32>,
+}
+
+impl<'a> RateWindow<'a> {
+    fn of(window: Option<&'a String>, calls: Option<u32>, minimum: Option<u32>) -> Self {
+        Self { window, calls, minimum }
+    }
+}
+
+/// A rate rule that was checked.
+#[derive(Clone, Copy)]
+struct RateRule {
+    share: Ratio,
+    slow: Duration,
+    span: Span,
+    minimum: u32,
+}
+
+/// The rate rule, if all of it is valid; `slow` is for slow calls.
+fn rate_rule(
+    rule: &str,
+    share: &tables::Share,
+    slow: Option<&String>,
+    window: &RateWindow<'_>,
+    check: &mut Checker<'_>,
+) -> Option<RateRule> {
+    let share = check.share("share", Some(share));
+    let slow = slow.map_or(Some(Duration::MAX), |text| check.duration("slow", Some(text)));
+    let span = check.duration("window", window.window);
+    let minimum = window.minimum.unwrap_or(10);
+    let (span, key) = match (window.window, window.calls) {
         (None, Some(calls)) => (Span::calls(calls), "calls"),
-        (Some(_), None) => (Span::time(window?), "window"),
+        (Some(_), None) => (Span::time(span?), "window"),
         _ => {
             check.wrong("window", "or calls must be given, and not both");
             return None;
         }
     };
-    let share = share?;
-    let rule = circuit_breaker::Config::failure_rate(share, span, minimum);
-    match CircuitBreaker::<SLOTS>::try_new(rule) {
-        Ok(_) => Some((share, span, minimum)),
+    let (share, slow) = (share?, slow?);
+    let config = if rule == "failure_rate" {
+        circuit_breaker::Config::failure_rate(share, span, minimum)
+    } else {
+        circuit_breaker::Config::slow_call_rate(share, slow, span, minimum)
+    };
+    match CircuitBreaker::<SLOTS>::try_new(config) {
+        Ok(_) => Some(RateRule { share, slow, span, minimum }),
         Err(ConfigError { field, bound, .. }) => {
             let key = match field {
-                "circuit_breaker.failure_rate" => "share",
+                "circuit_breaker.failure_rate" | "circuit_breaker.slow_call_rate" => "share",
+                "circuit_breaker.slow_call_duration" => "slow",
                 "circuit_breaker.minimum_calls" => "minimum_calls",
                 _ => key,
             };
@@ -214,12 +293,30 @@ fn retry(table: Option<&tables::Retry>, base: &Policy, check: &mut Checker<'_>) 
     if table.enabled == OFF {
         return retry::Config::never();
     }
+    let backoff = delays(&table.delays(), config.backoff(), check);
+    let valid = |config| Retry::try_new(config).map(drop);
+    config = config.with_attempts(config.max_attempts(), backoff);
+    let attempts = |config: retry::Config, n| config.with_attempts(n, *config.backoff());
+    check.step(&mut config, table.max_attempts, attempts, valid, "max_attempts");
+    if let Some(budget) = &table.budget {
+        let mut check = check.below("budget");
+        let (ratio, cap, per_second) = config.budget_parts();
+        let ratio = check.share("ratio", budget.ratio.as_ref()).unwrap_or(ratio);
+        let parts = (ratio, budget.cap.unwrap_or(cap), budget.per_second.unwrap_or(per_second));
+        let set = |config: retry::Config, (ratio, cap, free)| config.budget(ratio, cap, free);
+        check.step(&mut config, Some(parts), set, valid, "cap");
+    }
+    config
+}
+
+/// The schedule of delays that the keys make of another one.
+fn delays(table: &tables::Delays, base: &Backoff, check: &mut Checker<'_>) -> Backoff {
     let initial = check.duration("initial_delay", table.initial_delay.as_ref());
     let increment = check.duration("increment", table.increment.as_ref());
     let cap = check.duration("max_delay", table.max_delay.as_ref());
-    let delay = initial.unwrap_or(config.backoff().base());
+    let delay = initial.unwrap_or(base.base());
     let mut backoff = match table.backoff {
-        None => config.backoff().starting_at(delay),
+        None => base.starting_at(delay),
         Some(schedule) => {
             let fresh = match schedule {
                 Schedule::Constant => Backoff::constant(delay),
@@ -228,7 +325,7 @@ fn retry(table: Option<&tables::Retry>, base: &Policy, check: &mut Checker<'_>) 
                 Schedule::Fibonacci => Backoff::fibonacci(delay),
                 Schedule::Decorrelated => Backoff::decorrelated(delay),
             };
-            fresh.at_most(config.backoff().cap()).jitter(config.backoff().spread())
+            fresh.at_most(base.cap()).jitter(base.spread())
         }
     };
     if let Some(cap) = cap {
@@ -259,19 +356,7 @@ fn retry(table: Option<&tables::Retry>, base: &Policy, check: &mut Checker<'_>) 
     });
     check.step(&mut backoff, factor, Backoff::factor, |backoff| backoff.validate(), "multiplier");
     check.step(&mut backoff, jitter, Backoff::jitter, |backoff| backoff.validate(), "jitter");
-    let valid = |config| Retry::try_new(config).map(drop);
-    config = config.with_attempts(config.max_attempts(), backoff);
-    let attempts = |config: retry::Config, n| config.with_attempts(n, *config.backoff());
-    check.step(&mut config, table.max_attempts, attempts, valid, "max_attempts");
-    if let Some(budget) = &table.budget {
-        let mut check = check.below("budget");
-        let (ratio, cap, per_second) = config.budget_parts();
-        let ratio = check.share("ratio", budget.ratio).unwrap_or(ratio);
-        let parts = (ratio, budget.cap.unwrap_or(cap), budget.per_second.unwrap_or(per_second));
-        let set = |config: retry::Config, (ratio, cap, free)| config.budget(ratio, cap, free);
-        check.step(&mut config, Some(parts), set, valid, "cap");
-    }
-    config
+    backoff
 }
 
 fn budget(
@@ -286,7 +371,7 @@ fn budget(
     if table.enabled == OFF {
         return None;
     }
-    let slo = check.share("slo", table.slo);
+    let slo = check.share("slo", table.slo.as_ref());
     let window = check.duration("window", table.window.as_ref());
     let mut config = match (preset, slo, window) {
         (Some(preset), None, None) => preset,

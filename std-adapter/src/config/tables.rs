@@ -64,20 +64,53 @@ pub(super) struct CircuitBreaker {
     pub(super) enabled: Option<bool>,
     pub(super) consecutive_failures: Option<u32>,
     pub(super) failure_rate: Option<FailureRate>,
+    pub(super) slow_call_rate: Option<SlowCallRate>,
     pub(super) evaluate_on_failure_only: Option<bool>,
     pub(super) open_for: Option<String>,
+    pub(super) open_for_growing: Option<Delays>,
     pub(super) probes: Option<u32>,
     pub(super) successes_to_close: Option<u32>,
     pub(super) probe_lease: Option<String>,
+    pub(super) seed: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailureRate {
-    pub(super) share: f64,
+    pub(super) share: Share,
     pub(super) window: Option<String>,
     pub(super) calls: Option<u32>,
     pub(super) minimum_calls: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SlowCallRate {
+    pub(super) share: Share,
+    pub(super) slow: String,
+    pub(super) window: Option<String>,
+    pub(super) calls: Option<u32>,
+    pub(super) minimum_calls: Option<u32>,
+}
+
+/// The keys of a schedule of delays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Delays {
+    pub(super) backoff: Option<Schedule>,
+    pub(super) initial_delay: Option<String>,
+    pub(super) increment: Option<String>,
+    pub(super) multiplier: Option<f64>,
+    pub(super) max_delay: Option<String>,
+    pub(super) jitter: Option<JitterKey>,
+}
+
+/// A share as a number from 0 to 1, or as a text such as `"50%"` or `"1/3"`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a share is a number from 0 to 1, or a text such as \"50%\" or \"1/3\"")]
+pub(super) enum Share {
+    Number(f64),
+    Text(String),
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -92,6 +125,20 @@ pub(super) struct Retry {
     pub(super) max_delay: Option<String>,
     pub(super) jitter: Option<JitterKey>,
     pub(super) budget: Option<Budget>,
+}
+
+impl Retry {
+    /// The keys of its delays.
+    pub(super) fn delays(&self) -> Delays {
+        Delays {
+            backoff: self.backoff,
+            initial_delay: self.initial_delay.clone(),
+            increment: self.increment.clone(),
+            multiplier: self.multiplier,
+            max_delay: self.max_delay.clone(),
+            jitter: self.jitter,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -122,7 +169,7 @@ pub(super) enum JitterName {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Budget {
-    pub(super) ratio: Option<f64>,
+    pub(super) ratio: Option<Share>,
     pub(super) cap: Option<u32>,
     pub(super) per_second: Option<u32>,
 }
@@ -131,7 +178,7 @@ pub(super) struct Budget {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ErrorBudget {
     pub(super) enabled: Option<bool>,
-    pub(super) slo: Option<f64>,
+    pub(super) slo: Option<Share>,
     pub(super) window: Option<String>,
     pub(super) minimum_calls: Option<u32>,
 }

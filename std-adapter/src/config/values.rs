@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use seawall_core::{ConfigError, Ratio};
 
+use super::tables::Share;
+use super::text::{millionths, parse_duration, parse_share};
+
 /// Where one value stands, and the list that its problems go to.
 pub(super) struct Checker<'a> {
     path: String,
@@ -29,13 +32,13 @@ impl<'a> Checker<'a> {
     /// The duration, if the key is there and it is one.
     pub(super) fn duration(&mut self, key: &str, text: Option<&String>) -> Option<Duration> {
         let text = text?;
-        match humantime::parse_duration(text) {
-            Ok(duration) => Some(duration),
-            Err(_) if text.trim_start().starts_with('-') => {
+        match parse_duration(text) {
+            Some(duration) => Some(duration),
+            None if text.trim_start().starts_with('-') => {
                 self.wrong(key, format_args!("is \"{text}\", must not be negative"));
                 None
             }
-            Err(_) => {
+            None => {
                 self.wrong(key, format_args!("is \"{text}\", must be a duration such as \"250ms\""));
                 None
             }
@@ -43,13 +46,15 @@ impl<'a> Checker<'a> {
     }
 
     /// The share, if the key is there and it is one.
-    pub(super) fn share(&mut self, key: &str, number: Option<f64>) -> Option<Ratio> {
-        let number = number?;
-        let share = ratio(number);
-        if share.is_none() {
-            self.wrong(key, format_args!("is {number}, must be a number from 0 to 1"));
+    pub(super) fn share(&mut self, key: &str, share: Option<&Share>) -> Option<Ratio> {
+        let (ratio, text) = match share? {
+            Share::Number(number) => (ratio(*number), number.to_string()),
+            Share::Text(text) => (parse_share(text), format!("\"{text}\"")),
+        };
+        if ratio.is_none() {
+            self.wrong(key, format_args!("is {text}, must be a number from 0 to 1"));
         }
-        share
+        ratio
     }
 
     /// Takes one step from a valid configuration to the next: one that is not valid is reported and not taken.
@@ -77,12 +82,7 @@ fn ratio(number: f64) -> Option<Ratio> {
     }
     // The range was checked, so the product fits.
     #[allow(clippy::cast_sign_loss)]
-    let millionths = (number * 1e6).round() as u32;
-    Some(if millionths.is_multiple_of(10_000) {
-        Ratio::percent(millionths / 10_000)
-    } else {
-        Ratio::per_million(millionths)
-    })
+    millionths((number * 1e6).round() as u32)
 }
 
 #[cfg(test)]

@@ -157,6 +157,26 @@ impl Config {
         self
     }
 
+    /// Trips also when the share of calls over `span` that took `slow` or longer reaches `share` and there were at least
+    /// `minimum_calls`.
+    ///
+    /// A breaker has one window: a failure rate that was set before looks at this span from now on.
+    #[must_use = "the configuration is returned"]
+    pub const fn or_slow_call_rate_over(
+        mut self,
+        share: Ratio,
+        slow: Duration,
+        span: Span,
+        minimum_calls: u32,
+    ) -> Self {
+        let failures = match self.rates {
+            Some(rates) => rates.failures,
+            None => None,
+        };
+        self.rates = Some(Rates { failures, slow: Some((share, slow)), minimum_calls, span });
+        self
+    }
+
     /// Evaluates the rate when a failure is recorded and not when a success is.
     ///
     /// Without it a success that completes the minimum of calls can trip the breaker, as in resilience4j; with it none

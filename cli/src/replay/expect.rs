@@ -1,0 +1,166 @@
+//! Compares a decision with what a script expects of it.
+
+use super::fields::{Fields, Json};
+use super::value::read_duration;
+use seawall::config::parse_share;
+use serde_json::{Map, Value};
+
+/// Everything in which a decision is not as expected, one text each.
+///
+/// Fields that are not expected do not matter, and null is expected of one that is not there.
+pub(super) fn mismatches(expected: &Map<String, Value>, got: &Fields) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", expected, got, &mut found);
+    found
+}
+
+fn compare(path: &str, expected: &Map<String, Value>, got: &Fields, found: &mut Vec<String>) {
+    for (name, expected) in expected {
+        let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let value = got.get(name);
+        if let (Value::Object(expected), Some(Json::Object(got))) = (expected, value) {
+            compare(&place, expected, got, found);
+        } else if !fits(expected, name, value, got) {
+            let got = match value {
+                None => "nothing".to_owned(),
+                Some(value) => serde_json::to_string(value).unwrap_or_default(),
+            };
+            found.push(format!("expected {place} {expected}, got {got}"));
+        }
+    }
+}
+
+/// Whether a value is the expected one; those of the same object tell it in other units.
+fn fits(expected: &Value, name: &str, got: Option<&Json>, fields: &Fields) -> bool {
+    let Some(got) = got else { return expected.is_null() };
+    if let (Value::Object(range), false) = (expected, matches!(got, Json::Object(_))) {
+        let is_range = !range.is_empty() && range.keys().all(|key| key == "min" || key == "max");
+        return is_range
+            && number_of(got, name, fields).is_some_and(|number| {
+                let bound = |key| match range.get(key) {
+                    None => Some(None),
+                    Some(bound) => in_units(bound, name, fields).map(Some),
+                };
+                match (bound("min"), bound("max")) {
+                    (Some(min), Some(max)) => {
+                        min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max)
+                    }
+                    _ => false,
+                }
+            });
+    }
+    match (expected, got) {
+        (Value::Null, Json::Null) => true,
+        (Value::Bool(expected), Json::Flag(got)) => expected == got,
+        (Value::Array(expected), Json::List(got)) => {
+            expected.len() == got.len()
+                && expected.iter().zip(got).all(|(expected, got)| match (expected, got) {
+                    (Value::Object(expected), Json::Object(got)) => mismatches(expected, got).is_empty(),
+                    _ => fits(expected, "", Some(got), &Fields::default()),
+                })
+        }
+        (_, Json::Text(text)) if expected.as_str() == Some(text) => true,
+        _ => match (in_units(expected, name, fields), number_of(got, name, fields)) {
+            (Some(expected), Some(got)) => expected == got,
+            _ => false,
+        },
+    }
+}
+
+/// The number that a field stands for: its own, or that of its twin.
+fn number_of(got: &Json, name: &str, fields: &Fields) -> Option<u64> {
+    let twin = |unit: &str| fields.get(&format!("{name}_{unit}"));
+    match (got, twin("ns").or_else(|| twin("millionths"))) {
+        (Json::Number(number), _) | (Json::Text(_), Some(Json::Number(number))) => Some(*number),
+        _ => None,
+    }
+}
+
+/// The number that a script writes for a field.
+fn in_units(expected: &Value, name: &str, fields: &Fields) -> Option<u64> {
+    if fields.get(&format!("{name}_ns")).is_some() {
+        return read_duration(expected).and_then(|duration| u64::try_from(duration.as_nanos()).ok());
+    }
+    if fields.get(&format!("{name}_millionths")).is_some() {
+        let share = match expected {
+            Value::String(text) => parse_share(text)?,
+            Value::Number(number) => parse_share(&format!("{:.6}", number.as_f64()?))?,
+            _ => return None,
+        };
+        return Some(u64::from(share.numerator()) * 1_000_000 / u64::from(share.denominator()));
+    }
+    expected.as_u64()
+}
+
+/// Whether a value can be compared with a count.
+pub(super) fn is_count(expected: &Value) -> bool {
+    match expected {
+        Value::Number(number) => number.is_u64(),
+        Value::Object(range) => {
+            !range.is_empty()
+                && range.iter().all(|(key, bound)| (key == "min" || key == "max") && bound.is_u64())
+        }
+        _ => false,
+    }
+}
+
+/// Whether a count is the expected one.
+pub(super) fn count_fits(expected: &Value, count: u64) -> bool {
+    fits(expected, "", Some(&Json::Number(count)), &Fields::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn decision() -> Fields {
+        let mut inner = Fields::default();
+        inner.put("from", "closed");
+        inner.put("failures", 3_u32);
+        let mut fields = Fields::default();
+        fields.put("admitted", false);
+        fields.duration("retry_after", Duration::from_secs(30));
+        fields.share("remaining", seawall::core::Ratio::try_new(1, 3).unwrap());
+        fields.put("transition", inner);
+        fields.put("available", 4_u32);
+        fields
+    }
+
+    fn differences(expected: Value) -> Vec<String> {
+        let Value::Object(expected) = expected else { panic!("an object") };
+        mismatches(&expected, &decision())
+    }
+
+    #[test]
+    fn a_part_of_the_decision_is_enough_in_any_spelling() {
+        for expected in [
+            serde_json::json!({}),
+            serde_json::json!({"admitted": false, "retry_after": "30000ms", "transition": {"from": "closed"}}),
+            serde_json::json!({"retry_after": 30_000_000_000_u64, "retry_after_ns": 30_000_000_000_u64}),
+            serde_json::json!({"remaining": "1/3", "state": null, "available": {"min": 4, "max": 4}}),
+            serde_json::json!({"retry_after": {"min": "29s"}, "remaining": {"max": "50%"}}),
+        ] {
+            assert_eq!(differences(expected.clone()), Vec::<String>::new(), "{expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_as_expected_is_named() {
+        assert_eq!(
+            differences(serde_json::json!({
+                "admitted": true, "retry_after": "31s", "transition": {"failures": 4, "to": "open"},
+                "available": {"min": 5}, "rejected": "open", "remaining": null
+            })),
+            [
+                r#"expected admitted true, got false"#,
+                r#"expected available {"min":5}, got 4"#,
+                r#"expected rejected "open", got nothing"#,
+                r#"expected remaining null, got "1/3""#,
+                r#"expected retry_after "31s", got "30s""#,
+                r#"expected transition.failures 4, got 3"#,
+                r#"expected transition.to "open", got nothing"#,
+            ]
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Words and fields that several patterns print.
+
+use crate::replay::fields::Fields;
+use crate::replay::schema::{Kind, Param};
+use crate::replay::value::Args;
+use seawall::core::Outcome;
+use seawall::core::circuit_breaker::{Cause, State, Transition};
+use std::time::Duration;
+
+/// The call may start.
+pub(super) fn admit(out: &mut Fields) {
+    out.put("admitted", true);
+}
+
+/// The call may not start: why, whose word it is, and when to come back.
+pub(super) fn reject(out: &mut Fields, pattern: &str, reason: &str, retry_after: Option<Duration>) {
+    out.put("admitted", false);
+    out.put("rejected", reason);
+    out.put("rejected_by", pattern);
+    out.duration("retry_after", retry_after);
+}
+
+/// How a call ended.
+pub(super) const OUTCOME: Kind = Kind::Word(&["success", "failure", "ignored", "cancelled"]);
+
+/// The argument `outcome`.
+pub(super) const OUTCOME_PARAM: Param = Param::required("outcome", OUTCOME, "how the call ended");
+
+/// The outcome of an argument.
+pub(super) fn outcome(args: &Args, key: &str) -> Outcome {
+    match args.word(key) {
+        Some("failure") => Outcome::Failure,
+        Some("ignored") => Outcome::Ignored,
+        Some("cancelled") => Outcome::Cancelled,
+        _ => Outcome::Success,
+    }
+}
+
+/// A breaker's state.
+pub(super) fn state(state: State) -> &'static str {
+    match state {
+        State::Closed => "closed",
+        State::HalfOpen => "half_open",
+        State::Open => "open",
+    }
+}
+
+/// A breaker's change of state.
+pub(super) fn transition(transition: Transition) -> Fields {
+    let mut figures = Fields::default();
+    let cause = match transition.cause {
+        Cause::ConsecutiveFailures { failures } => {
+            figures.put("failures", failures);
+            "consecutive_failures"
+        }
+        Cause::FailureRate { calls, failures } => {
+            figures.put("calls", calls);
+            figures.put("failures", failures);
+            "failure_rate"
+        }
+        Cause::SlowCallRate { calls, slow } => {
+            figures.put("calls", calls);
+            figures.put("slow", slow);
+            "slow_call_rate"
+        }
+        Cause::OpenTimeOver => "open_time_over",
+        Cause::ProbeFailed => "probe_failed",
+        Cause::ProbesSucceeded { successes } => {
+            figures.put("successes", successes);
+            "probes_succeeded"
+        }
+        Cause::Manual => "manual",
+        _ => "other",
+    };
+    let mut fields = Fields::default();
+    fields.put("from", state(transition.from));
+    fields.put("to", state(transition.to));
+    fields.put("cause", cause);
+    fields.put("figures", figures);
+    fields.put("generation", transition.generation);
+    fields
+}

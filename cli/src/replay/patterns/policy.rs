@@ -1,0 +1,65 @@
+//! Configurations that policy files have, too: they are read by the same code.
+
+use crate::replay::schema::{Kind, Param, U32};
+use crate::replay::value::Args;
+use seawall::config::{OperationPolicy, PolicyTable};
+use seawall::core::Policy;
+use serde_json::json;
+
+/// The policy that has only this table.
+pub(super) fn with_table(table: &str, config: &Args) -> Result<Policy, Vec<String>> {
+    policy(&json!({ table: config.to_json() }), &format!("policy.{table}."))
+}
+
+/// The policy of a whole operation.
+pub(super) fn whole(config: &Args) -> Result<Policy, Vec<String>> {
+    policy(&config.to_json(), "policy.")
+}
+
+/// The policy of a table; `prefix` is left out of the problems.
+fn policy(table: &serde_json::Value, prefix: &str) -> Result<Policy, Vec<String>> {
+    let table: PolicyTable =
+        serde_json::from_value(table.clone()).map_err(|error| vec![format!("config: {error}")])?;
+    let base = OperationPolicy { policy: Policy::new(), idempotent: true };
+    match table.apply("policy", &base) {
+        Ok(applied) => Ok(applied.policy),
+        Err(invalid) => {
+            let strip = |text: &String| text.strip_prefix(prefix).unwrap_or(text).to_owned();
+            Err(invalid.problems().iter().map(strip).collect())
+        }
+    }
+}
+
+/// The keys of a schedule of delays.
+pub(super) const BACKOFF: Param = Param::optional(
+    "backoff",
+    Kind::Word(&["constant", "linear", "exponential", "fibonacci", "decorrelated"]),
+    "how the delays grow; constant by default",
+);
+pub(super) const INITIAL_DELAY: Param =
+    Param::optional("initial_delay", Kind::Duration, "the first delay; none by default");
+pub(super) const INCREMENT: Param = Param::optional(
+    "increment",
+    Kind::Duration,
+    "linear: by what each delay is longer than the one before; by default the first delay",
+);
+pub(super) const MULTIPLIER: Param = Param::optional(
+    "multiplier",
+    Kind::Number,
+    "exponential: from 1.1 to 100, exact to a thousandth; 2 by default",
+);
+pub(super) const MAX_DELAY: Param =
+    Param::optional("max_delay", Kind::Duration, "no delay is longer, jitter included; no end by default");
+pub(super) const JITTER: Param = Param::optional(
+    "jitter",
+    Kind::Either(&[Kind::Word(&["none", "equal", "full"]), Kind::Integer(100)]),
+    "how delays are spread; a number is percent, both ways; none by default",
+);
+
+/// The keys of a window over which a rate is taken.
+pub(super) const WINDOW_SPAN: Param =
+    Param::optional("window", Kind::Duration, "over the last span of time, in ten buckets; this or calls");
+pub(super) const WINDOW_CALLS: Param =
+    Param::optional("calls", U32, "over the last calls; where they are more than ten, they move by a tenth");
+pub(super) const MINIMUM_CALLS: Param =
+    Param::optional("minimum_calls", U32, "with fewer calls there is no rate; 10 by default");

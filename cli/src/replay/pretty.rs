@@ -1,0 +1,54 @@
+//! Decisions as a table for people.
+
+use super::fields::{Fields, Json};
+use std::io::{self, Write};
+
+/// Fields that have columns of their own, or that say the same as another field.
+const COLUMNS: [&str; 4] = ["line", "at", "op", "repeat"];
+
+/// The table; its head is printed with its first row.
+pub(super) struct Table {
+    begun: bool,
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Self { begun: false }
+    }
+
+    /// Prints one decision.
+    pub(super) fn row(&mut self, fields: &Fields, out: &mut dyn Write) -> io::Result<()> {
+        if !self.begun {
+            self.begun = true;
+            writeln!(out, "{:>6}  {:>12}  {:<32}  decision", "line", "at", "operation")?;
+        }
+        let text = |name| fields.get(name).map(plain).unwrap_or_default();
+        let line = match fields.get("repeat") {
+            Some(repeat) => format!("{}.{}", text("line"), plain(repeat)),
+            None => text("line"),
+        };
+        writeln!(out, "{line:>6}  {:>12}  {:<32}  {}", text("at"), text("op"), rest(fields))
+    }
+}
+
+/// Everything without a column, as `name=value`; of what is printed twice, the form for people.
+fn rest(fields: &Fields) -> String {
+    let is_twin = |name: &str| {
+        name.strip_suffix("_ns")
+            .or_else(|| name.strip_suffix("_millionths"))
+            .is_some_and(|base| fields.get(base).is_some())
+    };
+    let shown = fields.iter().filter(|(name, _)| !COLUMNS.contains(name) && !is_twin(name));
+    shown.map(|(name, value)| format!("{name}={}", plain(value))).collect::<Vec<_>>().join(" ")
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::Null => "-".to_owned(),
+        Json::Flag(flag) => flag.to_string(),
+        Json::Number(number) => number.to_string(),
+        Json::Text(text) => text.clone(),
+        Json::List(list) => format!("[{}]", list.iter().map(plain).collect::<Vec<_>>().join(" ")),
+        Json::Object(fields) => format!("{{{}}}", rest(fields)),
+    }
+}

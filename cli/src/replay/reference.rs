@@ -1,0 +1,112 @@
+//! Prints the tables: every pattern with its configuration, its operations and an example.
+
+use super::patterns;
+use super::schema::{Group, Info, Kind, Need, Param, Signature};
+use super::statement::{COMMON, DROP, expand};
+use std::fmt::Write as _;
+
+/// The reference of the script format, in Markdown.
+pub(super) fn reference() -> String {
+    let mut text = String::new();
+    text.push_str("## Keys of every statement\n\n| key | value | |\n|---|---|---|\n");
+    rows(&mut text, COMMON);
+    text.push_str("\n## Operation of no pattern\n");
+    operation(&mut text, &DROP.name.to_owned(), &DROP);
+    for pattern in patterns::all() {
+        section(&mut text, pattern.info(), &pattern.operations());
+    }
+    text
+}
+
+fn section(text: &mut String, info: &Info, operations: &[Signature]) {
+    // Writing to a string cannot fail.
+    _ = write!(text, "\n## {}\n\n{}.\n", info.name, info.about);
+    if info.keys.is_empty() {
+        text.push_str("\nIts configuration is `{}`.\n");
+    } else {
+        text.push_str("\n| configuration | value | |\n|---|---|---|\n");
+        rows(text, info.keys);
+    }
+    let state = fields(info.prints);
+    if !state.is_empty() {
+        _ = write!(text, "\nEvery operation prints: {state}.\n");
+    }
+    for signature in operations {
+        operation(text, &format!("{}.{}", info.name, signature.name), signature);
+    }
+    _ = write!(text, "\n```json\n{}\n```\n", info.example.trim());
+}
+
+fn operation(text: &mut String, name: &str, signature: &Signature) {
+    _ = write!(text, "\n`{name}` {}.", signature.about);
+    if !signature.gives.is_empty() {
+        _ = write!(text, " Gives a {}.", signature.gives.join(" or a "));
+    }
+    let printed = fields(signature.prints);
+    if !printed.is_empty() {
+        _ = write!(text, " Prints {printed}.");
+    }
+    text.push('\n');
+    if !signature.params.is_empty() {
+        text.push_str("\n| argument | value | |\n|---|---|---|\n");
+        rows(text, signature.params);
+    }
+}
+
+fn fields(groups: &[Group]) -> String {
+    groups.iter().flat_map(expand).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn rows(text: &mut String, params: &[Param]) {
+    for Param { name, kind, need, about } in params {
+        let need = match need {
+            Need::Required => "required".to_owned(),
+            Need::Optional => "optional".to_owned(),
+            Need::Default(default) => format!("default `{default}`"),
+        };
+        _ = writeln!(text, "| `{name}` | {}, {need} | {about} |", short(kind));
+        nested(text, name, kind);
+    }
+}
+
+/// The keys of an object as rows of their own.
+fn nested(text: &mut String, name: &str, kind: &Kind) {
+    let params = match kind {
+        Kind::Table(params) => *params,
+        Kind::List(kind) => return nested(text, &format!("{name}[]"), kind),
+        Kind::Either(kinds) => {
+            for kind in *kinds {
+                nested(text, name, kind);
+            }
+            return;
+        }
+        _ => return,
+    };
+    for param in params {
+        let full = format!("{name}.{}", param.name);
+        let need = match param.need {
+            Need::Required => "required".to_owned(),
+            Need::Optional => "optional".to_owned(),
+            Need::Default(default) => format!("default `{default}`"),
+        };
+        _ = writeln!(text, "| `{full}` | {}, {need} | {} |", short(&param.kind), param.about);
+        nested(text, &full, &param.kind);
+    }
+}
+
+fn short(kind: &Kind) -> String {
+    match kind {
+        Kind::Duration => "duration".to_owned(),
+        Kind::Moment => "moment".to_owned(),
+        Kind::Integer(max) => format!("integer up to {max}"),
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Share => "share".to_owned(),
+        Kind::Number => "number".to_owned(),
+        Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" "),
+        Kind::Held(what) => format!("name of a {}", what.join(" or a ")),
+        Kind::Text => "text".to_owned(),
+        Kind::List(kind) => format!("list of {}", short(kind)),
+        Kind::Table(_) => "object".to_owned(),
+        Kind::Either(kinds) => kinds.iter().map(short).collect::<Vec<_>>().join(" or "),
+    }
+}

@@ -1,0 +1,384 @@
+//! Reads a script as a whole: everything that is wrong with it is found before anything runs.
+
+use super::patterns;
+use super::schema::{Group, Instance, Kind, Param, Pattern, Signature};
+use super::strict::Strict;
+use super::suggest::unknown;
+use super::value::{Args, Moment, read_table};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The most executions of one line.
+const MAX_TIMES: u64 = 1_000_000;
+
+/// What every statement may say.
+pub(super) const COMMON: &[Param] = &[
+    Param::optional(
+        "at",
+        Kind::Moment,
+        "when; left out, it is when the line before ended. It may be earlier: a clock that steps back",
+    ),
+    Param::optional("as", Kind::Text, "the name of what the operation gives"),
+    Param::optional(
+        "times",
+        Kind::Integer(MAX_TIMES),
+        "executes the line so often; names get the number of the repetition behind them: p1, p2, …",
+    ),
+    Param::optional(
+        "every",
+        Kind::Duration,
+        "with times: the time between two starts; left out, each starts when the one before ended",
+    ),
+    Param::optional("note", Kind::Text, "printed with the decision"),
+];
+
+/// Statement keys whose values are looked at elsewhere.
+const RAW: [&str; 3] = ["op", "expect", "expect_admitted"];
+
+/// The fields that every decision may have, before those of its operation.
+pub(super) const HEADER: Group = &["line", "repeat", "at+ns", "op", "note", "as", "gave"];
+
+/// The operation that belongs to no pattern.
+pub(super) const DROP: Signature = Signature {
+    name: "drop",
+    about: "drops what a name stands for, as a caller that goes away: a permit settles as cancelled",
+    params: &[Param::required("what", Kind::Held(&["name that was given"]), "the name")],
+    gives: &[],
+    prints: &[&["dropped", "of"]],
+};
+
+/// A script that was checked.
+pub(super) struct Script {
+    pub(super) seed: u32,
+    pub(super) instances: Vec<Named>,
+    pub(super) statements: Vec<Statement>,
+}
+
+/// An instance of a pattern under its name.
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) pattern: &'static dyn Pattern,
+    pub(super) instance: Box<dyn Instance>,
+}
+
+/// One line that says what to do.
+pub(super) struct Statement {
+    pub(super) line: usize,
+    /// The operation as it is written.
+    pub(super) op: String,
+    pub(super) at: Option<Moment>,
+    /// The number of the instance; none for an operation that belongs to no pattern.
+    pub(super) instance: Option<usize>,
+    pub(super) signature: Signature,
+    pub(super) args: Args,
+    pub(super) name: Option<String>,
+    pub(super) times: Option<u64>,
+    pub(super) every: Option<Duration>,
+    pub(super) note: Option<String>,
+    pub(super) expect: Option<Map<String, Value>>,
+    pub(super) expect_admitted: Option<Value>,
+}
+
+/// Something that is wrong with a script, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) line: usize,
+    pub(super) column: Option<usize>,
+    pub(super) text: String,
+}
+
+/// Reads a script.
+pub(super) fn read(text: &str) -> Result<Script, Vec<Problem>> {
+    let mut reader = Reader::default();
+    for (i, line) in text.lines().enumerate() {
+        let line = line.trim().trim_start_matches('\u{feff}');
+        if !line.is_empty() && !line.starts_with('#') && !line.starts_with("//") {
+            reader.line(i + 1, line);
+        }
+    }
+    if !reader.has_policy && reader.problems.is_empty() {
+        reader.problem(text.lines().count().max(1), FIRST.to_owned());
+    }
+    if reader.problems.is_empty() {
+        Ok(Script { seed: reader.seed, instances: reader.instances, statements: reader.statements })
+    } else {
+        Err(reader.problems)
+    }
+}
+
+const FIRST: &str = "the first statement must be the policy: {\"policy\": {NAME: CONFIG, …}}";
+
+#[derive(Default)]
+struct Reader {
+    seed: u32,
+    has_policy: bool,
+    instances: Vec<Named>,
+    /// Instances whose configuration is wrong: their operations are checked all the same.
+    broken: Vec<(String, &'static dyn Pattern)>,
+    statements: Vec<Statement>,
+    names: BTreeSet<String>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn problem(&mut self, line: usize, text: String) {
+        self.problems.push(Problem { line, column: None, text });
+    }
+
+    fn line(&mut self, line: usize, text: &str) {
+        let object = match serde_json::from_str(text) {
+            Ok(Strict(Value::Object(object))) => object,
+            Ok(_) => return self.problem(line, "a statement is a JSON object".to_owned()),
+            Err(error) => {
+                let message = error.to_string();
+                let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+                let text = if error.is_eof() {
+                    format!("{message}: a statement is one whole JSON object on one line")
+                } else {
+                    message.to_owned()
+                };
+                return self.problems.push(Problem { line, column: Some(error.column()), text });
+            }
+        };
+        match (self.has_policy, object.contains_key("policy")) {
+            (false, true) => self.policy(line, &object),
+            (false, false) => {
+                self.has_policy = true;
+                self.problem(line, FIRST.to_owned());
+            }
+            (true, true) => self.problem(line, "there is one policy, and it is the first statement".to_owned()),
+            (true, false) => self.statement(line, &object),
+        }
+    }
+
+    fn policy(&mut self, line: usize, object: &Map<String, Value>) {
+        self.has_policy = true;
+        for key in object.keys() {
+            if !["policy", "seed", "note"].contains(&key.as_str()) {
+                self.problem(line, unknown("key", key, ["policy", "seed", "note"]));
+            }
+        }
+        match object.get("seed").map(|seed| seed.as_u64().and_then(|seed| u32::try_from(seed).ok())) {
+            Some(None) => self.problem(line, "seed must be an integer from 0 to 4294967295".to_owned()),
+            Some(Some(seed)) => self.seed = seed,
+            None => {}
+        }
+        let Some(Value::Object(policy)) = object.get("policy") else {
+            return self.problem(line, "policy must be an object: {NAME: CONFIG, …}".to_owned());
+        };
+        if policy.is_empty() {
+            self.problem(line, "policy names no instance of any pattern".to_owned());
+        }
+        for (name, config) in policy {
+            self.instance(line, name, config);
+        }
+    }
+
+    fn instance(&mut self, line: usize, name: &str, config: &Value) {
+        let Value::Object(config) = config else {
+            return self.problem(line, format!("{name} is {config}, must be an object of its configuration"));
+        };
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+            return self.problem(
+                line,
+                format!("the name {name:?} of an instance must be of letters, digits, _ and -"),
+            );
+        }
+        let mut config = config.clone();
+        let known = || patterns::all().map(|pattern| pattern.info().name);
+        let word = match config.remove("pattern") {
+            None if patterns::find(name).is_none() => {
+                let text = format!(
+                    "{name}: its pattern is missing; {}, or say \"pattern\"",
+                    unknown("pattern", name, known())
+                );
+                return self.problem(line, text);
+            }
+            None => name.to_owned(),
+            Some(Value::String(word)) => word,
+            Some(other) => {
+                return self.problem(line, format!("{name}.pattern is {other}, must be the name of a pattern"));
+            }
+        };
+        let Some(pattern) = patterns::find(&word) else {
+            return self.problem(line, format!("{name}: {}", unknown("pattern", &word, known())));
+        };
+        let seeded = pattern.info().keys.iter().any(|key| key.name == "seed");
+        if seeded && !config.contains_key("seed") {
+            config.insert("seed".to_owned(), self.seed.into());
+        }
+        let mut problems = Vec::new();
+        let args = read_table(pattern.info().keys, &config, name, &mut problems);
+        if problems.is_empty() {
+            match pattern.configure(&args) {
+                Ok(instance) => {
+                    return self.instances.push(Named { name: name.to_owned(), pattern, instance });
+                }
+                Err(wrong) => problems.extend(wrong.iter().map(|wrong| format!("{name}.{wrong}"))),
+            }
+        }
+        self.broken.push((name.to_owned(), pattern));
+        for text in problems {
+            self.problem(line, text);
+        }
+    }
+
+    /// The operation of a statement, and the number of the instance that it is asked of.
+    fn operation(&self, op: &str) -> Result<(Option<usize>, Signature, Vec<&'static [Group]>), String> {
+        if op == DROP.name {
+            return Ok((None, DROP, vec![DROP.prints]));
+        }
+        let Some((name, method)) = op.split_once('.') else {
+            return Err(format!("unknown operation {op:?}: it must be NAME.METHOD, or {:?}", DROP.name));
+        };
+        let number = self.instances.iter().position(|named| named.name == name);
+        let broken = self.broken.iter().find(|(known, _)| known == name).map(|(_, pattern)| *pattern);
+        let Some(pattern) = number.map(|number| self.instances[number].pattern).or(broken) else {
+            let instances = self.instances.iter().map(|named| named.name.as_str());
+            let known = instances.chain(self.broken.iter().map(|(name, _)| name.as_str()));
+            return Err(format!("unknown operation {op:?}: {}", unknown("instance", name, known)));
+        };
+        let operations = pattern.operations();
+        match operations.iter().find(|known| known.name == method) {
+            Some(found) => Ok((number, *found, vec![found.prints, pattern.info().prints])),
+            None => {
+                let text = unknown("operation", method, operations.iter().map(|known| known.name));
+                let rest = text.split_once(';').map_or("", |(_, rest)| rest);
+                Err(format!("unknown operation {op:?};{rest}"))
+            }
+        }
+    }
+
+    fn statement(&mut self, line: usize, object: &Map<String, Value>) {
+        let op = match object.get("op") {
+            Some(Value::String(op)) => op.clone(),
+            Some(other) => return self.problem(line, format!("op is {other}, must be \"NAME.METHOD\"")),
+            None => {
+                let text = match object.keys().find(|key| !COMMON.iter().any(|known| known.name == *key)) {
+                    Some(key) => {
+                        unknown("key", key, RAW.into_iter().chain(COMMON.iter().map(|known| known.name)))
+                    }
+                    None => "op is missing: it must be \"NAME.METHOD\"".to_owned(),
+                };
+                return self.problem(line, text);
+            }
+        };
+        let (instance, signature, prints) = match self.operation(&op) {
+            Ok(found) => found,
+            Err(text) => return self.problem(line, text),
+        };
+        let mut problems = Vec::new();
+        let (mut common, mut own) = (Map::new(), Map::new());
+        for (key, value) in object {
+            if signature.params.iter().any(|param| param.name == key) {
+                own.insert(key.clone(), value.clone());
+            } else if COMMON.iter().any(|param| param.name == key) {
+                common.insert(key.clone(), value.clone());
+            } else if !RAW.contains(&key.as_str()) {
+                let known = signature.params.iter().chain(COMMON).map(|param| param.name).chain(RAW);
+                problems.push(format!("{op}: {}", unknown("key", key, known)));
+            }
+        }
+        let common = read_table(COMMON, &common, "statement", &mut problems);
+        let args = read_table(signature.params, &own, &op, &mut problems);
+        let expect = match object.get("expect") {
+            None => None,
+            Some(Value::Object(expect)) => {
+                let known: Vec<String> = [HEADER].iter().chain(prints.into_iter().flatten()).flat_map(expand).collect();
+                for key in expect.keys() {
+                    if !known.contains(key) {
+                        let text = unknown("field", key, known.iter().map(String::as_str));
+                        problems.push(format!("{op}: expect: {text}"));
+                    }
+                }
+                Some(expect.clone())
+            }
+            Some(other) => {
+                problems.push(format!("expect is {other}, must be an object of fields of the decision"));
+                None
+            }
+        };
+        let statement = Statement {
+            line,
+            at: common.moment("at"),
+            instance,
+            signature,
+            args,
+            name: common.text("as"),
+            times: common.integer("times"),
+            every: common.duration("every"),
+            note: common.text("note"),
+            expect,
+            expect_admitted: object.get("expect_admitted").cloned(),
+            op,
+        };
+        self.check_names(&statement, &mut problems);
+        if statement.every.is_some() && statement.times.is_none() {
+            problems.push("every is for lines with times".to_owned());
+        }
+        if let Some(wrong) = &statement.expect_admitted
+            && !super::expect::is_count(wrong)
+        {
+            problems.push(format!(
+                "expect_admitted is {wrong}, must be an integer or {{\"min\": a, \"max\": b}}"
+            ));
+        }
+        let is_clean = problems.is_empty();
+        for text in problems {
+            self.problem(line, text);
+        }
+        if is_clean {
+            self.statements.push(statement);
+        }
+    }
+
+    /// Checks that every name was given before it is used, and notes those that this statement gives.
+    fn check_names(&mut self, statement: &Statement, problems: &mut Vec<String>) {
+        let last = statement.times.unwrap_or(1);
+        for param in statement.signature.params.iter().filter(|param| matches!(param.kind, Kind::Held(_))) {
+            let Some(name) = statement.args.text(param.name) else { continue };
+            let name = if statement.times.is_some() { format!("{name}{last}") } else { name };
+            if last > 0 && !self.names.contains(&name) {
+                let text = unknown("name", &name, self.names.iter().map(String::as_str));
+                problems.push(format!("{}.{}: {text}", statement.op, param.name));
+            }
+        }
+        if statement.signature.gives.is_empty() {
+            if let Some(name) = &statement.name {
+                problems.push(format!("{} gives nothing that {name:?} could name: leave \"as\" out", statement.op));
+            }
+            return;
+        }
+        if statement.name.as_ref().is_some_and(|name| name.starts_with('#')) {
+            problems.push("a name does not begin with #: such names are given by the program".to_owned());
+        }
+        for repeat in 1..=last {
+            self.names.insert(name_of(statement, repeat));
+        }
+    }
+}
+
+/// The name of what a statement gives in one of its repetitions.
+pub(super) fn name_of(statement: &Statement, repeat: u64) -> String {
+    match (&statement.name, statement.times) {
+        (Some(name), None) => name.clone(),
+        (Some(name), Some(_)) => format!("{name}{repeat}"),
+        (None, None) => format!("#{}", statement.line),
+        (None, Some(_)) => format!("#{}.{repeat}", statement.line),
+    }
+}
+
+/// The fields of a group, those that are printed twice as two.
+pub(super) fn expand(group: &Group) -> Vec<String> {
+    group
+        .iter()
+        .flat_map(|field| match field.split_once('+') {
+            Some((name, unit)) => vec![name.to_owned(), format!("{name}_{unit}")],
+            None => vec![(*field).to_owned()],
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! "Did you mean": what to say about a word that is not known.
+
+/// `unknown KIND "word"`, the nearest known word if one is near, and all of them.
+pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let mut text = format!("unknown {kind} {word:?}");
+    let near = known
+        .iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
+        .min_by_key(|(distance, _)| *distance);
+    if let Some((_, candidate)) = near {
+        text.push_str(&format!("; did you mean {candidate:?}?"));
+    }
+    if known.is_empty() {
+        text.push_str("; there is none");
+    } else {
+        text.push_str(if near.is_some() { " known: " } else { "; known: " });
+        text.push_str(&known.join(", "));
+    }
+    text
+}
+
+/// How many letters differ: those put in, left out, changed, or swapped with their neighbor.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown;
+
+    #[test]
+    fn the_nearest_word_is_named_and_so_are_all() {
+        assert_eq!(
+            unknown("operation", "aquire", ["record", "acquire"]),
+            r#"unknown operation "aquire"; did you mean "acquire"? known: record, acquire"#
+        );
+        assert_eq!(unknown("name", "p", []), r#"unknown name "p"; there is none"#);
+        assert_eq!(unknown("key", "color", ["open_for"]), r#"unknown key "color"; known: open_for"#);
+    }
+}

@@ -55,6 +55,11 @@ impl<'a> Call<'a> {
         self.args
     }
 
+    /// The name under which `keep` keeps.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn out(&mut self) -> &mut Fields {
         &mut self.out
     }

@@ -1,18 +1,57 @@
 //! The patterns that a script can name, one file each.
 
 mod answers;
+mod auto_degradation;
+mod backoff;
+mod bulkhead;
+mod burn_rate;
+mod change_detector;
 mod circuit_breaker;
+mod composite;
+mod deadline;
+mod degradation;
+mod error_budget;
+mod features;
+mod health_check;
+mod latency_budget;
+mod load_shedder;
 mod policy;
+mod rate_limiter;
+mod retry;
+mod threshold;
+mod timeout;
 
 use super::schema::Pattern;
 
 /// Every pattern, in the order of the reference.
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
-    let patterns: [&'static dyn Pattern; 1] = [circuit_breaker::PATTERN];
-    patterns.into_iter()
+    [
+        circuit_breaker::PATTERN,
+        rate_limiter::PATTERN,
+        bulkhead::PATTERN,
+        load_shedder::PATTERN,
+        backoff::PATTERN,
+        retry::PATTERN,
+        timeout::PATTERN,
+        deadline::PATTERN,
+        error_budget::PATTERN,
+        latency_budget::PATTERN,
+        burn_rate::PATTERN,
+        degradation::PATTERN,
+        auto_degradation::PATTERN,
+        features::PATTERN,
+        health_check::PATTERN,
+        threshold::PATTERN,
+        composite::PATTERN,
+        change_detector::PATTERN,
+    ]
+    .into_iter()
 }
 
 /// The pattern of this name.
 pub(super) fn find(name: &str) -> Option<&'static dyn Pattern> {
     all().find(|pattern| pattern.info().name == name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ pub(super) fn reference() -> String {
     text.push_str("## Keys of every statement\n\n| key | value | |\n|---|---|---|\n");
     rows(&mut text, COMMON);
     text.push_str("\n## Operation of no pattern\n");
-    operation(&mut text, &DROP.name.to_owned(), &DROP);
+    operation(&mut text, DROP.name, &DROP);
     for pattern in patterns::all() {
         section(&mut text, pattern.info(), &pattern.operations());
     }
@@ -54,7 +54,7 @@ fn operation(text: &mut String, name: &str, signature: &Signature) {
 }
 
 fn fields(groups: &[Group]) -> String {
-    groups.iter().flat_map(expand).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    groups.iter().copied().flat_map(expand).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn rows(text: &mut String, params: &[Param]) {
@@ -103,7 +103,7 @@ fn short(kind: &Kind) -> String {
         Kind::Share => "share".to_owned(),
         Kind::Number => "number".to_owned(),
         Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" "),
-        Kind::Held(what) => format!("name of a {}", what.join(" or a ")),
+        Kind::Held(what) => format!("the name of a {}", what.join(" or a ")),
         Kind::Text => "text".to_owned(),
         Kind::List(kind) => format!("list of {}", short(kind)),
         Kind::Table(_) => "object".to_owned(),

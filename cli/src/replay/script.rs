@@ -5,7 +5,8 @@ use super::expect::{count_fits, mismatches};
 use super::fields::{Fields, Json};
 use super::names::{Fault, Names};
 use super::pretty;
-use super::statement::{self, DROP, Problem, Script, Statement, name_of};
+use super::schema::STATE;
+use super::statement::{self, Problem, Script, Statement, name_of};
 use seawall::core::{Instant, Rng};
 use std::io::{self, Write};
 
@@ -159,14 +160,19 @@ impl<'a> Execution<'a> {
             fields.put("note", note.as_str());
         }
         let suffix = statement.times.map(|_| repeat.to_string()).unwrap_or_default();
-        let Some(number) = statement.instance else {
-            let name = statement.args.text("what").unwrap_or_default() + &suffix;
-            let (what, of) = self.names.drop(&name, statement.line)?;
-            fields.put("dropped", what);
-            fields.put("of", of);
-            return Ok(fields);
+        let mut operation = statement.signature.name;
+        let named = match statement.instance {
+            Some(number) => self.script.instances.get(number),
+            None => {
+                let name = statement.args.text("what").unwrap_or_default() + &suffix;
+                let (what, of) = self.names.drop(&name, statement.line)?;
+                fields.put("dropped", what);
+                fields.put("of", of.as_str());
+                operation = STATE.name;
+                self.script.instances.iter().find(|named| named.name == of)
+            }
         };
-        let named = &self.script.instances[number];
+        let Some(named) = named else { return Ok(fields) };
         let name = name_of(statement, repeat);
         let mut call = Call::new(
             self.now,
@@ -179,7 +185,7 @@ impl<'a> Execution<'a> {
             statement.name.is_some(),
             &suffix,
         );
-        named.instance.operate(statement.signature.name, &mut call)?;
+        named.instance.operate(operation, &mut call)?;
         self.now = call.now();
         fields.extend(call.into_out());
         if !statement.signature.gives.is_empty() {
@@ -192,13 +198,10 @@ impl<'a> Execution<'a> {
 
 /// A field that no table mentions.
 fn undeclared(statement: &Statement, state: &[super::schema::Group], fields: &Fields) -> Option<String> {
-    let groups = [statement::HEADER];
-    let known: Vec<_> =
-        groups.iter().chain(statement.signature.prints).chain(state).flat_map(statement::expand).collect();
+    let groups = [statement::HEADER].into_iter().chain(statement.signature.prints.iter().chain(state).copied());
+    let known: Vec<_> = groups.flat_map(statement::expand).collect();
     fields.iter().map(|(name, _)| name.to_owned()).find(|name| !known.contains(name))
 }
-
-const _: () = assert!(DROP.params.len() == 1, "the operation without an instance is this one");
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::strict::Strict;
 use super::suggest::unknown;
 use super::value::{Args, Moment, read_table};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The most executions of one line.
@@ -117,7 +117,8 @@ struct Reader {
     /// Instances whose configuration is wrong: their operations are checked all the same.
     broken: Vec<(String, &'static dyn Pattern)>,
     statements: Vec<Statement>,
-    names: BTreeSet<String>,
+    /// The names that were given, and by which pattern.
+    names: BTreeMap<String, &'static dyn Pattern>,
     problems: Vec<Problem>,
 }
 
@@ -225,9 +226,9 @@ impl Reader {
     }
 
     /// The operation of a statement, and the number of the instance that it is asked of.
-    fn operation(&self, op: &str) -> Result<(Option<usize>, Signature, Vec<&'static [Group]>), String> {
+    fn operation(&self, op: &str) -> Result<(Option<usize>, Signature, Option<&'static dyn Pattern>), String> {
         if op == DROP.name {
-            return Ok((None, DROP, vec![DROP.prints]));
+            return Ok((None, DROP, None));
         }
         let Some((name, method)) = op.split_once('.') else {
             return Err(format!("unknown operation {op:?}: it must be NAME.METHOD, or {:?}", DROP.name));
@@ -241,7 +242,7 @@ impl Reader {
         };
         let operations = pattern.operations();
         match operations.iter().find(|known| known.name == method) {
-            Some(found) => Ok((number, *found, vec![found.prints, pattern.info().prints])),
+            Some(found) => Ok((number, *found, Some(pattern))),
             None => {
                 let text = unknown("operation", method, operations.iter().map(|known| known.name));
                 let rest = text.split_once(';').map_or("", |(_, rest)| rest);
@@ -264,7 +265,7 @@ impl Reader {
                 return self.problem(line, text);
             }
         };
-        let (instance, signature, prints) = match self.operation(&op) {
+        let (instance, signature, pattern) = match self.operation(&op) {
             Ok(found) => found,
             Err(text) => return self.problem(line, text),
         };
@@ -280,12 +281,16 @@ impl Reader {
                 problems.push(format!("{op}: {}", unknown("key", key, known)));
             }
         }
-        let common = read_table(COMMON, &common, "statement", &mut problems);
+        let common = read_table(COMMON, &common, "", &mut problems);
         let args = read_table(signature.params, &own, &op, &mut problems);
         let expect = match object.get("expect") {
             None => None,
             Some(Value::Object(expect)) => {
-                let known: Vec<String> = [HEADER].iter().chain(prints.into_iter().flatten()).flat_map(expand).collect();
+                // What is dropped prints the state of whatever gave it.
+                let giver = args.text("what").and_then(|name| self.names.get(&name).copied());
+                let state = pattern.or(giver).map_or(&[][..], |pattern| pattern.info().prints);
+                let groups = [HEADER].into_iter().chain(signature.prints.iter().chain(state).copied());
+                let known: Vec<String> = groups.flat_map(expand).collect();
                 for key in expect.keys() {
                     if !known.contains(key) {
                         let text = unknown("field", key, known.iter().map(String::as_str));
@@ -313,7 +318,7 @@ impl Reader {
             expect_admitted: object.get("expect_admitted").cloned(),
             op,
         };
-        self.check_names(&statement, &mut problems);
+        self.check_names(&statement, pattern, &mut problems);
         if statement.every.is_some() && statement.times.is_none() {
             problems.push("every is for lines with times".to_owned());
         }
@@ -334,28 +339,34 @@ impl Reader {
     }
 
     /// Checks that every name was given before it is used, and notes those that this statement gives.
-    fn check_names(&mut self, statement: &Statement, problems: &mut Vec<String>) {
+    fn check_names(
+        &mut self,
+        statement: &Statement,
+        pattern: Option<&'static dyn Pattern>,
+        problems: &mut Vec<String>,
+    ) {
         let last = statement.times.unwrap_or(1);
         for param in statement.signature.params.iter().filter(|param| matches!(param.kind, Kind::Held(_))) {
             let Some(name) = statement.args.text(param.name) else { continue };
             let name = if statement.times.is_some() { format!("{name}{last}") } else { name };
-            if last > 0 && !self.names.contains(&name) {
-                let text = unknown("name", &name, self.names.iter().map(String::as_str));
+            if last > 0 && !self.names.contains_key(&name) {
+                let text = unknown("name", &name, self.names.keys().map(String::as_str));
                 problems.push(format!("{}.{}: {text}", statement.op, param.name));
             }
         }
-        if statement.signature.gives.is_empty() {
+        let (Some(pattern), false) = (pattern, statement.signature.gives.is_empty()) else {
             if let Some(name) = &statement.name {
                 problems.push(format!("{} gives nothing that {name:?} could name: leave \"as\" out", statement.op));
             }
             return;
-        }
+        };
         if statement.name.as_ref().is_some_and(|name| name.starts_with('#')) {
             problems.push("a name does not begin with #: such names are given by the program".to_owned());
         }
         for repeat in 1..=last {
-            self.names.insert(name_of(statement, repeat));
+            self.names.insert(name_of(statement, repeat), pattern);
         }
+        // What is turned into something else keeps its name, which is known already.
     }
 }
 
@@ -370,7 +381,7 @@ pub(super) fn name_of(statement: &Statement, repeat: u64) -> String {
 }
 
 /// The fields of a group, those that are printed twice as two.
-pub(super) fn expand(group: &Group) -> Vec<String> {
+pub(super) fn expand(group: Group) -> Vec<String> {
     group
         .iter()
         .flat_map(|field| match field.split_once('+') {

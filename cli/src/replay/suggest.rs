@@ -6,7 +6,7 @@ pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item 
     let mut text = format!("unknown {kind} {word:?}");
     let near = known
         .iter()
-        .map(|candidate| (distance(word, candidate), candidate))
+        .map(|candidate| (nearest(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
         .min_by_key(|(distance, _)| *distance);
     if let Some((_, candidate)) = near {
@@ -19,6 +19,12 @@ pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item 
         text.push_str(&known.join(", "));
     }
     text
+}
+
+/// The distance to a word or to what stands behind one of its underscores: `acquire` is near to `try_acquire`.
+fn nearest(word: &str, candidate: &str) -> usize {
+    let parts = candidate.match_indices('_').map(|(at, _)| distance(word, &candidate[at + 1..]) + 1);
+    parts.chain([distance(word, candidate)]).min().unwrap_or(usize::MAX)
 }
 
 /// How many letters differ: those put in, left out, changed, or swapped with their neighbor.
@@ -49,6 +55,10 @@ mod tests {
         assert_eq!(
             unknown("operation", "aquire", ["record", "acquire"]),
             r#"unknown operation "aquire"; did you mean "acquire"? known: record, acquire"#
+        );
+        assert_eq!(
+            unknown("operation", "aquire", ["record", "try_acquire"]),
+            r#"unknown operation "aquire"; did you mean "try_acquire"? known: record, try_acquire"#
         );
         assert_eq!(unknown("name", "p", []), r#"unknown name "p"; there is none"#);
         assert_eq!(unknown("key", "color", ["open_for"]), r#"unknown key "color"; known: open_for"#);

@@ -122,12 +122,13 @@ pub(super) fn read_table(
     for key in object.keys() {
         if !params.iter().any(|param| param.name == key) {
             let known = params.iter().map(|param| param.name);
-            problems.push(format!("{path}: {}", unknown("key", key, known)));
+            let of = if path.is_empty() { String::new() } else { format!("{path}: ") };
+            problems.push(format!("{of}{}", unknown("key", key, known)));
         }
     }
     let mut args = Vec::new();
     for param in params {
-        let place = format!("{path}.{}", param.name);
+        let place = if path.is_empty() { param.name.to_owned() } else { format!("{path}.{}", param.name) };
         match (object.get(param.name), param.need) {
             (Some(json), _) => {
                 args.extend(read(&param.kind, json, &place, problems).map(|value| (param.name, value)));

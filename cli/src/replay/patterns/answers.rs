@@ -3,8 +3,11 @@
 use crate::replay::fields::Fields;
 use crate::replay::schema::{Kind, Param};
 use crate::replay::value::Args;
-use seawall::core::Outcome;
 use seawall::core::circuit_breaker::{Cause, State, Transition};
+use seawall::core::degradation::{Level, LevelChange};
+use seawall::core::error_budget::Edge;
+use seawall::core::window::Span;
+use seawall::core::{ConfigError, Outcome};
 use std::time::Duration;
 
 /// The call may start.
@@ -79,4 +82,45 @@ pub(super) fn transition(transition: Transition) -> Fields {
     fields.put("figures", figures);
     fields.put("generation", transition.generation);
     fields
+}
+
+/// What is wrong with a value, without the pattern's name in front.
+pub(super) fn wrong(error: &ConfigError) -> String {
+    let key = error.field.split_once('.').map_or(error.field, |(_, key)| key);
+    format!("{key} must be {}", error.bound)
+}
+
+/// The edge of a budget.
+pub(super) fn edge(edge: Edge) -> &'static str {
+    match edge {
+        Edge::Exhausted => "exhausted",
+        Edge::Recovered => "recovered",
+    }
+}
+
+/// A level of degradation.
+pub(super) const LEVEL: Kind = Kind::Word(&["normal", "degraded", "severely_degraded", "emergency"]);
+
+/// The level of an argument.
+pub(super) fn level(args: &Args, key: &str) -> Level {
+    let word = args.word(key);
+    Level::ALL.into_iter().find(|level| Some(level.name()) == word).unwrap_or_default()
+}
+
+/// A change of the level.
+pub(super) fn level_change(change: LevelChange) -> Fields {
+    let mut fields = Fields::default();
+    fields.put("from", change.from.name());
+    fields.put("to", change.to.name());
+    fields
+}
+
+/// The span of the keys `window` and `calls`.
+pub(super) fn span(args: &Args, default: Span) -> Result<Span, Vec<String>> {
+    match (args.duration("window"), args.u32("calls")) {
+        (None, None) => Ok(default),
+        (Some(window), None) => Ok(Span::time(window)),
+        (None, Some(calls)) => Ok(Span::calls(calls)),
+        (Some(_), Some(_)) => Err(vec!["window or calls must be given, and not both".to_owned()]),
+    }
 }

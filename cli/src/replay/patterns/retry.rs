@@ -1,0 +1,129 @@
+//! The retry decision with its budget.
+
+use super::policy::{self, BACKOFF, INCREMENT, INITIAL_DELAY, JITTER, MAX_DELAY, MULTIPLIER};
+use crate::replay::call::Call;
+use crate::replay::names::Fault;
+use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
+use crate::replay::value::Args;
+use seawall::core::retry::{Decision, GiveUp};
+use seawall::core::{Deadline, Retry};
+use std::time::Duration;
+
+/// The keys of its table.
+pub(super) const KEYS: &[Param] = &[
+    Param::or("max_attempts", U32, "1", "the first one counted"),
+    BACKOFF,
+    INITIAL_DELAY,
+    INCREMENT,
+    MULTIPLIER,
+    MAX_DELAY,
+    JITTER,
+    Param::optional(
+        "budget",
+        Kind::Table(&[
+            Param::optional("ratio", Kind::Share, "what each call pays in, of a retry; 20 % by default"),
+            Param::optional("cap", U32, "retries that the budget holds, and starts with; 10 by default"),
+            Param::optional("per_second", U32, "free retries a second, one at a time; 10 by default"),
+        ]),
+        "bounds the retries of all calls together",
+    ),
+];
+
+const ATTEMPTS: Param = Param::required("attempts", U32, "that the call has made");
+const DEADLINE: Param = Param::or("deadline", Kind::Moment, "\"never\"", "when the call must be over");
+
+static SPEC: Spec<Retry> = Spec {
+    info: Info {
+        name: "retry",
+        about: "Is it worth another try, and when? `balance` is what the budget holds, without the free retries",
+        keys: KEYS,
+        prints: &[&["balance"]],
+        example: r#"
+{"policy": {"retry": {"max_attempts": 3, "backoff": "exponential", "initial_delay": "100ms", "max_delay": "1s", "budget": {"ratio": 0.5, "cap": 1, "per_second": 0}}}}
+{"op": "retry.call_started"}
+{"op": "retry.decide", "attempts": 1, "expect": {"decision": "retry", "retry_after": "100ms", "balance": 0}}
+{"op": "retry.decide", "attempts": 1, "expect": {"decision": "give_up", "gave_up": "budget"}}
+{"op": "retry.call_started", "times": 2}
+{"at": "5s", "op": "retry.decide", "attempts": 1, "deadline": "5.1s", "expect": {"gave_up": "deadline", "balance": 1}}
+{"op": "retry.decide_with_delay", "attempts": 2, "delay": "2s", "expect": {"gave_up": "delay"}}
+{"op": "retry.decide", "attempts": 3, "expect": {"gave_up": "attempts"}}
+{"op": "retry.balance", "expect": {"balance": 1}}
+"#,
+    },
+    operations: &[
+        Operation::new("call_started", "pays the share of a call into the budget", &[], |retry, _| {
+            retry.call_started();
+            Ok(())
+        }),
+        Operation::new(
+            "decide",
+            "says whether a call whose last attempt failed gets another one; a retry is taken from the budget",
+            &[
+                ATTEMPTS,
+                Param::or("previous", Kind::Duration, "\"0s\"", "the delay before the last attempt"),
+                DEADLINE,
+                Param::optional("draw", U32, "what the jitter depends on; by default drawn"),
+            ],
+            decide,
+        )
+        .prints(DECISION),
+        Operation::new(
+            "decide_with_delay",
+            "is decide after a delay that the peer asked for",
+            &[ATTEMPTS, Param::required("delay", Kind::Duration, "that the peer asked for"), DEADLINE],
+            decide,
+        )
+        .prints(DECISION),
+        Operation::new("balance", "prints the retries that the budget holds", &[], |_, _| Ok(())),
+    ],
+    state: |retry, _, out| out.put("balance", retry.balance()),
+    configure,
+};
+
+const DECISION: &[&[&str]] = &[&["decision", "retry_after+ns", "gave_up"]];
+
+pub(super) const PATTERN: &dyn Pattern = &SPEC;
+
+fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    let policy = policy::with_table("retry", config)?;
+    Retry::try_new(*policy.retry_config())
+        .map(|retry| SPEC.bind(retry))
+        .map_err(|error| vec![super::answers::wrong(&error)])
+}
+
+/// What a reason to give up is called.
+pub(super) fn reason(reason: GiveUp) -> &'static str {
+    match reason {
+        GiveUp::NotRetryable => "not_retryable",
+        GiveUp::Attempts => "attempts",
+        GiveUp::Deadline => "deadline",
+        GiveUp::Delay => "delay",
+        GiveUp::Budget => "budget",
+        GiveUp::BreakerOpen => "breaker_open",
+        _ => "other",
+    }
+}
+
+fn decide(retry: &'static Retry, call: &mut Call<'_>) -> Result<(), Fault> {
+    let now = call.now();
+    let attempts = call.args().u32("attempts").unwrap_or(0);
+    let deadline = call.moment("deadline").map_or(Deadline::NONE, Deadline::at);
+    let decision = match call.args().duration("delay") {
+        Some(delay) => retry.decide_with_delay(attempts, delay, deadline, now),
+        None => {
+            let previous = call.args().duration("previous").unwrap_or(Duration::ZERO);
+            retry.decide(attempts, previous, deadline, call.draw_or_next(), now)
+        }
+    };
+    match decision {
+        Decision::RetryAfter(delay) => {
+            call.out().put("decision", "retry");
+            call.out().duration("retry_after", delay);
+        }
+        Decision::GiveUp(why) => {
+            call.out().put("decision", "give_up");
+            call.out().put("gave_up", reason(why));
+        }
+    }
+    Ok(())
+}

@@ -9,7 +9,7 @@ fn demo(options: &[&str]) -> DemoArgs {
     let words = ["seawall", "demo", "--admin", "127.0.0.1:0"].iter().chain(options);
     match Cli::try_parse_from(words).unwrap().command {
         Command::Demo(args) => args,
-        Command::Node(_) => unreachable!("the command is demo"),
+        Command::Node(_) | Command::Replay(_) => unreachable!("the command is demo"),
     }
 }
 

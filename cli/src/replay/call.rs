@@ -128,10 +128,15 @@ impl<'a> Call<'a> {
         self.names.take(&name, what, None, self.line)
     }
 
+    /// What an argument names, whichever instance gave it.
+    pub(super) fn look_any<T: Any>(&mut self, key: &str, what: &str) -> Result<&mut T, Fault> {
+        let name = self.name_of(key)?;
+        self.names.look(&name, what, None)
+    }
+
     /// What an argument names, which this instance must have given.
     pub(super) fn look<T: Any>(&mut self, key: &str, what: &str) -> Result<&mut T, Fault> {
         let name = self.name_of(key)?;
         self.names.look(&name, what, Some(self.instance))
     }
-
 }

@@ -62,11 +62,6 @@ impl Names {
         }
     }
 
-    /// Whether the name stands for something.
-    pub(super) fn holds(&self, name: &str) -> bool {
-        matches!(self.0.get(name), Some(Place::Held(_)))
-    }
-
     /// Takes something out by its name and type; `of` is the instance that must have given it, if that matters.
     pub(super) fn take<T: Any>(
         &mut self,
@@ -80,7 +75,10 @@ impl Names {
         let Some(Place::Held(held)) = self.0.insert(name.to_owned(), Place::Gone(why)) else {
             return Err(Fault::new(format!("{name:?} stands for nothing")));
         };
-        held.value.downcast().map(|value| *value).map_err(|_| Fault::new(format!("{name:?} is no {expected}")))
+        held.value
+            .downcast()
+            .map(|value| *value)
+            .map_err(|_| Fault::new(format!("{name:?} is no {expected}")))
     }
 
     /// Something by its name and type.

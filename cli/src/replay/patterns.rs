@@ -11,21 +11,27 @@ mod composite;
 mod deadline;
 mod degradation;
 mod error_budget;
+mod event_ring;
 mod features;
+mod guard;
 mod health_check;
+mod histogram;
 mod latency_budget;
 mod load_shedder;
 mod policy;
 mod rate_limiter;
 mod retry;
+mod rotating_histogram;
 mod threshold;
 mod timeout;
+mod window;
 
 use super::schema::Pattern;
 
 /// Every pattern, in the order of the reference.
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
     [
+        guard::PATTERN,
         circuit_breaker::PATTERN,
         rate_limiter::PATTERN,
         bulkhead::PATTERN,
@@ -43,7 +49,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
         health_check::PATTERN,
         threshold::PATTERN,
         composite::PATTERN,
+        window::PATTERN,
+        histogram::PATTERN,
+        rotating_histogram::PATTERN,
         change_detector::PATTERN,
+        event_ring::PATTERN,
     ]
     .into_iter()
 }

@@ -83,8 +83,7 @@ impl Param {
 pub(super) type Group = &'static [&'static str];
 
 /// What every answer to "may it start?" prints.
-pub(super) const ADMISSION: Group =
-    &["admitted", "rejected", "rejected_by", "retry_after+ns"];
+pub(super) const ADMISSION: Group = &["admitted", "rejected", "rejected_by", "retry_after+ns"];
 
 /// An operation as it is written and documented.
 #[derive(Clone, Copy, Debug)]

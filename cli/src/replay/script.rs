@@ -191,14 +191,20 @@ impl<'a> Execution<'a> {
         if !statement.signature.gives.is_empty() {
             self.names.gone(&name, format!("stands for nothing: line {} gave nothing", statement.line));
         }
-        debug_assert_eq!(undeclared(statement, named.pattern.info().prints, &fields), None, "{}", statement.op);
+        debug_assert_eq!(
+            undeclared(statement, named.pattern.info().prints, &fields),
+            None,
+            "{}",
+            statement.op
+        );
         Ok(fields)
     }
 }
 
 /// A field that no table mentions.
 fn undeclared(statement: &Statement, state: &[super::schema::Group], fields: &Fields) -> Option<String> {
-    let groups = [statement::HEADER].into_iter().chain(statement.signature.prints.iter().chain(state).copied());
+    let groups =
+        [statement::HEADER].into_iter().chain(statement.signature.prints.iter().chain(state).copied());
     let known: Vec<_> = groups.flat_map(statement::expand).collect();
     fields.iter().map(|(name, _)| name.to_owned()).find(|name| !known.contains(name))
 }

@@ -92,8 +92,9 @@ pub(super) struct Problem {
 pub(super) fn read(text: &str) -> Result<Script, Vec<Problem>> {
     let mut reader = Reader::default();
     for (i, line) in text.lines().enumerate() {
-        let line = line.trim().trim_start_matches('\u{feff}');
-        if !line.is_empty() && !line.starts_with('#') && !line.starts_with("//") {
+        let line = line.trim_start_matches('\u{feff}').trim_end();
+        let start = line.trim_start();
+        if !start.is_empty() && !start.starts_with('#') && !start.starts_with("//") {
             reader.line(i + 1, line);
         }
     }
@@ -133,7 +134,8 @@ impl Reader {
             Ok(_) => return self.problem(line, "a statement is a JSON object".to_owned()),
             Err(error) => {
                 let message = error.to_string();
-                let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+                let message =
+                    message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
                 let text = if error.is_eof() {
                     format!("{message}: a statement is one whole JSON object on one line")
                 } else {
@@ -148,7 +150,9 @@ impl Reader {
                 self.has_policy = true;
                 self.problem(line, FIRST.to_owned());
             }
-            (true, true) => self.problem(line, "there is one policy, and it is the first statement".to_owned()),
+            (true, true) => {
+                self.problem(line, "there is one policy, and it is the first statement".to_owned())
+            }
             (true, false) => self.statement(line, &object),
         }
     }
@@ -199,7 +203,8 @@ impl Reader {
             None => name.to_owned(),
             Some(Value::String(word)) => word,
             Some(other) => {
-                return self.problem(line, format!("{name}.pattern is {other}, must be the name of a pattern"));
+                return self
+                    .problem(line, format!("{name}.pattern is {other}, must be the name of a pattern"));
             }
         };
         let Some(pattern) = patterns::find(&word) else {
@@ -226,7 +231,10 @@ impl Reader {
     }
 
     /// The operation of a statement, and the number of the instance that it is asked of.
-    fn operation(&self, op: &str) -> Result<(Option<usize>, Signature, Option<&'static dyn Pattern>), String> {
+    fn operation(
+        &self,
+        op: &str,
+    ) -> Result<(Option<usize>, Signature, Option<&'static dyn Pattern>), String> {
         if op == DROP.name {
             return Ok((None, DROP, None));
         }
@@ -356,7 +364,10 @@ impl Reader {
         }
         let (Some(pattern), false) = (pattern, statement.signature.gives.is_empty()) else {
             if let Some(name) = &statement.name {
-                problems.push(format!("{} gives nothing that {name:?} could name: leave \"as\" out", statement.op));
+                problems.push(format!(
+                    "{} gives nothing that {name:?} could name: leave \"as\" out",
+                    statement.op
+                ));
             }
             return;
         };

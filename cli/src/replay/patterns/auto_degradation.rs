@@ -16,7 +16,12 @@ static SPEC: Spec<AutoDegradation> = Spec {
         keys: &[
             Param::required("threshold", U64, "the measure should stay at or below it"),
             Param::or("recovery", Kind::Share, "0.8", "the lower bounds, as a share of the upper ones"),
-            Param::or("calm_for", Kind::Duration, "\"30s\"", "how long the measure has to be at or below a lower bound"),
+            Param::or(
+                "calm_for",
+                Kind::Duration,
+                "\"30s\"",
+                "how long the measure has to be at or below a lower bound",
+            ),
         ],
         prints: &[&["level"]],
         example: r#"
@@ -29,8 +34,13 @@ static SPEC: Spec<AutoDegradation> = Spec {
 "#,
     },
     operations: &[
-        Operation::new("observe", "judges by a value", &[Param::required("value", U64, "the measure")], observe)
-            .prints(&[&["change"]]),
+        Operation::new(
+            "observe",
+            "judges by a value",
+            &[Param::required("value", U64, "the measure")],
+            observe,
+        )
+        .prints(&[&["change"]]),
         Operation::new("level", "prints the level", &[], |_, _| Ok(())),
     ],
     state: |degradation, _, out| out.put("level", degradation.level().name()),

@@ -29,7 +29,11 @@ static SPEC: Spec<Backoff> = Spec {
         &[
             Param::required("retry", U32, "its number, counted from 0"),
             Param::or("previous", Kind::Duration, "\"0s\"", "the delay before, for a decorrelated schedule"),
-            Param::optional("draw", U32, "what the jitter depends on; 0 is least, 4294967295 most, by default drawn"),
+            Param::optional(
+                "draw",
+                U32,
+                "what the jitter depends on; 0 is least, 4294967295 most, by default drawn",
+            ),
         ],
         delay,
     )

@@ -20,9 +20,17 @@ static SPEC: Spec<BurnRate> = Spec {
                 Kind::Word(&["fast", "medium", "slow"]),
                 "14.4 over 1h and 5m, 6 over 6h and 30m, or 1 over 72h and 6h; in place of factor_tenths and long",
             ),
-            Param::optional("factor_tenths", U32, "how fast is too fast, in tenths of what the objective allows"),
+            Param::optional(
+                "factor_tenths",
+                U32,
+                "how fast is too fast, in tenths of what the objective allows",
+            ),
             Param::optional("long", Kind::Duration, "the long window, in ten buckets"),
-            Param::optional("short", Kind::Duration, "the short window; a twelfth of the long one by default"),
+            Param::optional(
+                "short",
+                Kind::Duration,
+                "the short window; a twelfth of the long one by default",
+            ),
             Param::optional(
                 "minimum_calls",
                 U32,

@@ -15,7 +15,12 @@ static SPEC: Spec<ChangeDetector> = Spec {
         keys: &[
             Param::or("weight_shift", U32, "4", "a new value weighs 2 to the power of minus this, 1 to 6"),
             Param::or("warm_up", U32, "32", "so many values are learned without a verdict, 1 to 63"),
-            Param::or("tolerance", U32, "6", "a value more than so many deviations from the mean is anomalous, 1 to 1000"),
+            Param::or(
+                "tolerance",
+                U32,
+                "6",
+                "a value more than so many deviations from the mean is anomalous, 1 to 1000",
+            ),
             Param::or("least_spread", U32, "1", "a smaller deviation is taken for this, 1 to 4194303"),
         ],
         prints: &[&["mean", "deviation"]],

@@ -2,7 +2,8 @@
 
 use super::answers::{OUTCOME_PARAM, admit, outcome, reject, state, transition};
 use super::policy::{
-    self, BACKOFF, INCREMENT, INITIAL_DELAY, JITTER, MAX_DELAY, MINIMUM_CALLS, MULTIPLIER, WINDOW_CALLS, WINDOW_SPAN,
+    self, BACKOFF, INCREMENT, INITIAL_DELAY, JITTER, MAX_DELAY, MINIMUM_CALLS, MULTIPLIER, WINDOW_CALLS,
+    WINDOW_SPAN,
 };
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
@@ -85,7 +86,18 @@ static SPEC: Spec<Breaker> = Spec {
 {"at": "3s", "op": "circuit_breaker.call", "outcome": "success", "expect": {"admitted": false, "rejected": "open", "retry_after": "29s"}}
 {"at": "4s", "op": "circuit_breaker.record", "permit": "late", "outcome": "success", "expect": {"settlement": "stale"}}
 {"at": "32s", "op": "circuit_breaker.try_acquire", "as": "probe", "expect": {"probe": true, "state": "half_open"}}
+{"op": "circuit_breaker.is_probe", "permit": "probe", "expect": {"probe": true}}
+{"op": "circuit_breaker.transition", "permit": "probe", "expect": {"transition": {"from": "open", "to": "half_open", "cause": "open_time_over"}}}
+{"op": "circuit_breaker.check", "expect": {"rejected": "probes_out"}}
 {"at": "33s", "op": "circuit_breaker.record", "permit": "probe", "outcome": "success", "expect": {"state": "closed"}}
+{"op": "circuit_breaker.try_acquire", "as": "p"}
+{"op": "circuit_breaker.into_ticket", "permit": "p", "as": "t"}
+{"op": "circuit_breaker.settle", "ticket": "t", "outcome": "failure", "expect": {"settlement": "counted", "consecutive_failures": 1}}
+{"op": "circuit_breaker.trip", "expect": {"state": "open", "transition": {"cause": "manual"}}}
+{"op": "circuit_breaker.status", "expect": {"retry_after": "30s"}}
+{"op": "circuit_breaker.force_closed", "expect": {"state": "closed", "forced": true}}
+{"op": "circuit_breaker.force_open", "expect": {"state": "open"}}
+{"op": "circuit_breaker.reset", "expect": {"state": "closed", "forced": false}}
 "#,
     },
     operations: &[

@@ -9,7 +9,8 @@ use seawall::core::composite::{Edge, Rule};
 use seawall::core::{Composite, Instant};
 
 const BYTE: Kind = Kind::Integer(255);
-const MEMBER: Param = Param::required("member", BYTE, "its number, from 0; one that there is not changes nothing");
+const MEMBER: Param =
+    Param::required("member", BYTE, "its number, from 0; one that there is not changes nothing");
 
 static SPEC: Spec<Composite> = Spec {
     info: Info {
@@ -39,14 +40,24 @@ static SPEC: Spec<Composite> = Spec {
             report,
         )
         .prints(&[&["edge"]]),
-        Operation::new("clear", "forgets what was reported of every member", &[], |composite: &'static Composite, call| {
-            call.out().put("edge", composite.clear().map(word));
-            Ok(())
-        })
+        Operation::new(
+            "clear",
+            "forgets what was reported of every member",
+            &[],
+            |composite: &'static Composite, call| {
+                call.out().put("edge", composite.clear().map(word));
+                Ok(())
+            },
+        )
         .prints(&[&["edge"]]),
         Operation::new("is_healthy", "says whether enough members are healthy", &[], |_, _| Ok(())),
-        Operation::new("is_member_healthy", "says whether a member was last reported as healthy", &[MEMBER], is_member)
-            .prints(&[&["member_healthy"]]),
+        Operation::new(
+            "is_member_healthy",
+            "says whether a member was last reported as healthy",
+            &[MEMBER],
+            is_member,
+        )
+        .prints(&[&["member_healthy"]]),
         Operation::new("healthy_members", "prints how many are healthy", &[], |_, _| Ok(())),
     ],
     state: print_state,

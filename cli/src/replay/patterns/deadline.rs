@@ -31,7 +31,12 @@ static SPEC: Spec<Deadline> = Spec {
         })
         .prints(&[&["none"]]),
         Operation::new("is_expired", "says whether it has come", &[], |_, _| Ok(())),
-        Operation::new("remaining", "prints the time that remains; null if there is no deadline", &[], |_, _| Ok(())),
+        Operation::new(
+            "remaining",
+            "prints the time that remains; null if there is no deadline",
+            &[],
+            |_, _| Ok(()),
+        ),
         Operation::new(
             "remaining_millis",
             "prints the time that remains in whole milliseconds, rounded down, as it goes over the wire",

@@ -34,10 +34,15 @@ static SPEC: Spec<Degradation> = Spec {
             set_level,
         )
         .prints(&[&["change"]]),
-        Operation::new("recover_all", "reports every component as normal", &[], |degradation: &'static Degradation, call| {
-            call.out().put("change", degradation.recover_all().map(level_change));
-            Ok(())
-        })
+        Operation::new(
+            "recover_all",
+            "reports every component as normal",
+            &[],
+            |degradation: &'static Degradation, call| {
+                call.out().put("change", degradation.recover_all().map(level_change));
+                Ok(())
+            },
+        )
         .prints(&[&["change"]]),
         Operation::new("level", "prints the level of the whole", &[], |_, _| Ok(())),
         Operation::new("component_level", "prints the level of a component", &[COMPONENT], component_level)
@@ -45,7 +50,10 @@ static SPEC: Spec<Degradation> = Spec {
         Operation::new(
             "for_ratio",
             "prints the level of a measure: over its threshold, one and a half times it, or twice it",
-            &[Param::required("value", U64, "the measure"), Param::required("threshold", U64, "its threshold")],
+            &[
+                Param::required("value", U64, "the measure"),
+                Param::required("threshold", U64, "its threshold"),
+            ],
             for_ratio,
         )
         .prints(&[&["for_ratio"]]),

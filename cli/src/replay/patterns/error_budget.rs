@@ -79,7 +79,9 @@ pub(super) const PATTERN: &dyn Pattern = &SPEC;
 fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     let policy = policy::with_table("error_budget", config)?;
     let Some(config) = policy.error_budget_config() else { return Err(vec!["slo is missing".to_owned()]) };
-    Budget::try_new(*config).map(|budget| SPEC.bind(budget)).map_err(|error| vec![super::answers::wrong(&error)])
+    Budget::try_new(*config)
+        .map(|budget| SPEC.bind(budget))
+        .map_err(|error| vec![super::answers::wrong(&error)])
 }
 
 fn print_state(budget: &Budget, now: Instant, out: &mut Fields) {

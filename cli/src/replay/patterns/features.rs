@@ -15,7 +15,11 @@ static SPEC: Spec<FeaturesByLevel> = Spec {
         about: "Which features, numbers from 0 to 31, does a level of degradation leave switched on?",
         keys: &[
             Param::required("normal", SET, "what is on when everything works"),
-            Param::optional("degraded", SET, "what is left then; by default as at the level above, and so on"),
+            Param::optional(
+                "degraded",
+                SET,
+                "what is left then; by default as at the level above, and so on",
+            ),
             Param::optional("severely_degraded", SET, "what is left then"),
             Param::optional("emergency", SET, "what is left then"),
         ],

@@ -21,8 +21,17 @@ static SPEC: Spec<Check> = Spec {
         keys: &[
             Param::or("rise", U32, "2", "so many successes in a row make it healthy, 1 to 255"),
             Param::or("fall", U32, "3", "so many failures in a row make it unhealthy, 1 to 255"),
-            Param::or("stale_after", Kind::Duration, "\"30s\"", "it is unknown once the newest check began so long ago"),
-            Param::optional("window", Kind::Duration, "results are counted over it, in ten buckets; 5m by default"),
+            Param::or(
+                "stale_after",
+                Kind::Duration,
+                "\"30s\"",
+                "it is unknown once the newest check began so long ago",
+            ),
+            Param::optional(
+                "window",
+                Kind::Duration,
+                "results are counted over it, in ten buckets; 5m by default",
+            ),
             Param::optional("calls", U32, "or over the last results"),
             Param::optional(
                 "success_rate",
@@ -58,18 +67,28 @@ static SPEC: Spec<Check> = Spec {
             record,
         )
         .prints(TRANSITION),
-        Operation::new("expire", "says if silence made the status unknown", &[], |check: &'static Check, call| {
-            let transition = check.expire(call.now());
-            call.out().put("transition", transition.map(print_transition));
-            Ok(())
-        })
+        Operation::new(
+            "expire",
+            "says if silence made the status unknown",
+            &[],
+            |check: &'static Check, call| {
+                let transition = check.expire(call.now());
+                call.out().put("transition", transition.map(print_transition));
+                Ok(())
+            },
+        )
         .prints(TRANSITION),
         Operation::new("status", "prints the status", &[], |_, _| Ok(())),
-        Operation::new("is_healthy", "says whether it is known to work", &[], |check: &'static Check, call| {
-            let healthy = check.is_healthy(call.now());
-            call.out().put("healthy", healthy);
-            Ok(())
-        })
+        Operation::new(
+            "is_healthy",
+            "says whether it is known to work",
+            &[],
+            |check: &'static Check, call| {
+                let healthy = check.is_healthy(call.now());
+                call.out().put("healthy", healthy);
+                Ok(())
+            },
+        )
         .prints(&[&["healthy"]]),
         Operation::new("snapshot", "prints what is known", &[], |_, _| Ok(())),
         Operation::new("reset", "forgets every result", &[], |check: &'static Check, call| {

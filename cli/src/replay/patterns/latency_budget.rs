@@ -55,7 +55,8 @@ static SPEC: Spec<LatencyBudget> = Spec {
             record,
         )
         .prints(&[&["edge"]]),
-        Operation::new("check", "says if time took the budget over the line", &[], check).prints(&[&["edge"]]),
+        Operation::new("check", "says if time took the budget over the line", &[], check)
+            .prints(&[&["edge"]]),
         Operation::new("is_exhausted", "says whether the promise is broken", &[], |_, _| Ok(())),
         Operation::new(
             "percentile",
@@ -70,10 +71,15 @@ static SPEC: Spec<LatencyBudget> = Spec {
             Ok(())
         })
         .prints(&[&["target+ns"]]),
-        Operation::new("share", "prints the share of calls that is to keep the target", &[], |budget: &'static LatencyBudget, call| {
-            call.out().share("share", budget.share());
-            Ok(())
-        })
+        Operation::new(
+            "share",
+            "prints the share of calls that is to keep the target",
+            &[],
+            |budget: &'static LatencyBudget, call| {
+                call.out().share("share", budget.share());
+                Ok(())
+            },
+        )
         .prints(&[&["share+millionths"]]),
     ],
     state: print_state,

@@ -66,7 +66,9 @@ fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     let span = config.duration("span").unwrap_or(Duration::from_secs(10));
     let seed = config.u32("seed").unwrap_or(0);
     let config = Config::new(config.u32("max_load").unwrap_or(0), span).seed(seed);
-    LoadShedder::try_new(config).map(|shedder| SPEC.bind(shedder)).map_err(|error| vec![super::answers::wrong(&error)])
+    LoadShedder::try_new(config)
+        .map(|shedder| SPEC.bind(shedder))
+        .map_err(|error| vec![super::answers::wrong(&error)])
 }
 
 fn priority(call: &Call<'_>) -> Priority {

@@ -7,8 +7,8 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::rate_limiter::{Grant, Rejected};
 use seawall::core::RateLimiter;
+use seawall::core::rate_limiter::{Grant, Rejected};
 
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[
@@ -42,13 +42,25 @@ static SPEC: Spec<RateLimiter> = Spec {
 "#,
     },
     operations: &[
-        Operation::new("try_acquire", "takes one token", &[], try_acquire).gives(&[GRANT]).prints(&[ADMISSION]),
+        Operation::new("try_acquire", "takes one token", &[], try_acquire)
+            .gives(&[GRANT])
+            .prints(&[ADMISSION]),
         Operation::new("try_acquire_many", "takes `cost` tokens at once, or none", &[COST], try_acquire_many)
             .gives(&[GRANT])
             .prints(&[ADMISSION]),
-        Operation::new("check", "says whether `cost` tokens could be taken, and changes nothing", &[COST], check)
-            .prints(&[ADMISSION]),
-        Operation::new("refund", "gives the tokens of a grant back, for a call that did not start", &[THE_GRANT], refund),
+        Operation::new(
+            "check",
+            "says whether `cost` tokens could be taken, and changes nothing",
+            &[COST],
+            check,
+        )
+        .prints(&[ADMISSION]),
+        Operation::new(
+            "refund",
+            "gives the tokens of a grant back, for a call that did not start",
+            &[THE_GRANT],
+            refund,
+        ),
         Operation::new(
             "undo",
             "gives the tokens of a grant back if nobody took any since, without looking at the time",
@@ -129,4 +141,3 @@ fn undo(limiter: &'static RateLimiter, call: &mut Call<'_>) -> Result<(), Fault>
     call.out().put("undone", undone);
     Ok(())
 }
-

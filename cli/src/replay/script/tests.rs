@@ -1,1 +1,130 @@
-use super::*;
+use super::{Ending, run};
+
+/// How the script ends, what it prints, and what it complains about.
+fn replay(text: &str) -> (Ending, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let ending = run("s", text, false, &mut out, &mut err).unwrap();
+    (ending, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+const BREAKER: &str = r#"{"policy": {"circuit_breaker": {"consecutive_failures": 1, "open_for": "10s"}}}"#;
+const LIMITER: &str = r#"{"policy": {"rate_limiter": {"rate": 10, "burst": 2}}}"#;
+
+#[test]
+fn a_decision_is_one_line_with_fields_in_order() {
+    let text = format!(
+        "# comment\n\n{LIMITER}\n{}",
+        r#"{"at": "1.5s", "op": "rate_limiter.try_acquire", "as": "g"}"#
+    );
+    let (ending, out, err) = replay(&text);
+    assert_eq!(ending, Ending::AsExpected);
+    assert_eq!(
+        out,
+        concat!(
+            r#"{"line":4,"at":"1.5s","at_ns":1500000000,"op":"rate_limiter.try_acquire","admitted":true,"#,
+            r#""as":"g","gave":"rate_limiter grant","available":1}"#,
+            "\n"
+        )
+    );
+    assert_eq!(err, "s: 1 operations, 0 expectations, 0 failed\n");
+}
+
+#[test]
+fn a_script_prints_the_same_bytes_each_time() {
+    let text = r#"{"policy": {"backoff": {"initial_delay": "1s", "jitter": "full"}}, "seed": 7}
+{"op": "backoff.delay", "retry": 0, "times": 5}"#;
+    let (_, first, _) = replay(text);
+    assert_eq!(replay(text).1, first);
+    let (_, other, _) = replay(&text.replace("\"seed\": 7", "\"seed\": 8"));
+    assert_ne!(other, first, "another seed makes other draws");
+}
+
+#[test]
+fn what_is_not_as_expected_is_told_with_its_line_and_the_rest_runs() {
+    let text = format!(
+        "{BREAKER}\n{}\n{}",
+        r#"{"op": "circuit_breaker.call", "outcome": "failure", "expect": {"state": "closed", "admitted": true}}"#,
+        r#"{"at": "1s", "op": "circuit_breaker.check", "times": 2, "expect": {"retry_after": "10s"}, "expect_admitted": 1}"#
+    );
+    let (ending, out, err) = replay(&text);
+    assert_eq!(ending, Ending::Unexpected);
+    assert_eq!(out.lines().count(), 3);
+    assert_eq!(
+        err,
+        "s:2: circuit_breaker.call: expected state \"closed\", got \"open\"\n\
+         s:3: circuit_breaker.check (repeat 1): expected retry_after \"10s\", got \"9s\"\n\
+         s:3: circuit_breaker.check (repeat 2): expected retry_after \"10s\", got \"9s\"\n\
+         s:3: circuit_breaker.check: expected 1 admitted, got 0\n\
+         s: 3 operations, 4 expectations, 4 failed\n"
+    );
+}
+
+#[test]
+fn the_clock_moves_with_calls_and_steps_where_it_is_told() {
+    let text = format!(
+        "{BREAKER}\n{}",
+        r#"{"at": "1s", "op": "circuit_breaker.call", "outcome": "success", "took": "2s", "times": 2, "expect": {"admitted": true}}
+{"op": "circuit_breaker.state", "expect": {"at": "5s"}}
+{"at": "+250ms", "op": "circuit_breaker.state", "expect": {"at": "5.25s"}}
+{"at": "-5s", "op": "circuit_breaker.state", "expect": {"at": "250ms"}}
+{"at": "-5s", "op": "circuit_breaker.state", "expect": {"at": "0s"}}
+{"at": 7, "op": "circuit_breaker.state", "times": 3, "every": "1us", "expect": {"at_ns": {"min": 7, "max": 2007}}}
+{"at": 18446744073709551615, "op": "circuit_breaker.call", "outcome": "failure", "took": "forever", "expect": {"at": "never"}}
+{"at": "+1s", "op": "circuit_breaker.state", "expect": {"at_ns": 18446744073709551615}}"#
+    );
+    let (ending, out, err) = replay(&text.replace("\"at\": \"never\"", "\"at\": \"18446744073709551615ns\""));
+    assert_eq!(ending, Ending::AsExpected, "{err}{out}");
+}
+
+#[test]
+fn what_is_settled_or_was_never_given_cannot_be_used() {
+    for (lines, complaint) in [
+        (
+            r#"{"op": "circuit_breaker.try_acquire", "as": "p"}
+{"op": "circuit_breaker.record", "permit": "p", "outcome": "failure"}
+{"op": "circuit_breaker.record", "permit": "p", "outcome": "failure"}"#,
+            "s:4: circuit_breaker.record: \"p\" was settled by line 3\n",
+        ),
+        (
+            r#"{"op": "circuit_breaker.force_open"}
+{"op": "circuit_breaker.try_acquire", "as": "p"}
+{"op": "drop", "what": "p"}"#,
+            "s:4: drop: \"p\" stands for nothing: line 3 gave nothing\n",
+        ),
+        (
+            r#"{"op": "circuit_breaker.try_acquire", "as": "p"}
+{"op": "circuit_breaker.try_acquire", "as": "p"}"#,
+            "s:3: circuit_breaker.try_acquire: \"p\" is still the name of a circuit_breaker permit of line 2: settle or \
+             drop it first, or take another name\n",
+        ),
+        (
+            r##"{"op": "circuit_breaker.try_acquire"}
+{"op": "drop", "what": "#2"}
+{"op": "circuit_breaker.is_probe", "permit": "#2"}"##,
+            "s:4: circuit_breaker.is_probe: \"#2\" was dropped by line 3\n",
+        ),
+        (
+            r#"{"op": "circuit_breaker.try_acquire", "as": "p"}
+{"op": "circuit_breaker.settle", "ticket": "p", "outcome": "failure"}"#,
+            "s:3: circuit_breaker.settle: \"p\" is a circuit_breaker permit of \"circuit_breaker\" (line 2), not a \
+             circuit_breaker ticket\n",
+        ),
+    ] {
+        let (ending, _, err) = replay(&format!("{BREAKER}\n{lines}"));
+        assert_eq!((ending, err.as_str()), (Ending::Wrong, complaint));
+    }
+}
+
+#[test]
+fn names_of_repeated_lines_are_numbered() {
+    let text = format!(
+        "{BREAKER}\n{}",
+        r#"{"op": "circuit_breaker.try_acquire", "as": "p", "times": 3}
+{"op": "circuit_breaker.record", "permit": "p2", "outcome": "failure", "expect": {"state": "open"}}
+{"op": "drop", "what": "p3", "expect": {"dropped": "circuit_breaker permit", "state": "open"}}
+{"op": "circuit_breaker.try_acquire", "as": "q", "times": 2, "at": "1h"}
+{"op": "circuit_breaker.record", "permit": "q1", "outcome": "ignored", "expect": {"probes": 0}}"#
+    );
+    let (ending, _, err) = replay(&text);
+    assert_eq!(ending, Ending::AsExpected, "{err}");
+}

@@ -1,0 +1,143 @@
+//! The event ring.
+
+use super::answers::{LEVEL, edge, level, level_change, transition};
+use crate::replay::call::Call;
+use crate::replay::fields::Fields;
+use crate::replay::names::Fault;
+use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
+use crate::replay::value::Args;
+use seawall::core::degradation::LevelChange;
+use seawall::core::error_budget::Edge;
+use seawall::core::events::{Cursor, EventKind};
+use seawall::core::{Event, EventRing};
+
+const CURSOR: &str = "event_ring cursor";
+
+/// A ring of so many events.
+struct Of<const N: usize>;
+
+impl<const N: usize> Of<N> {
+    const SPEC: Spec<EventRing<N>> = Spec {
+        info: INFO,
+        operations: &[
+            Operation::new(
+                "push",
+                "appends an event of now: the edge of a budget, or a change of the level",
+                &[
+                    Param::optional("budget", Kind::Word(&["exhausted", "recovered"]), "the edge; this or from and to"),
+                    Param::optional("from", LEVEL, "the level before"),
+                    Param::optional("to", LEVEL, "the level since"),
+                ],
+                push,
+            ),
+            Operation::new("cursor", "begins to read with the oldest event", &[], cursor).gives(&[CURSOR]),
+            Operation::new("cursor_at_end", "begins to read with the next event to come", &[], cursor_at_end)
+                .gives(&[CURSOR]),
+            Operation::new(
+                "read",
+                "prints the next event that the reader has not seen, null if there is none, and how many it missed",
+                &[Param::required("cursor", Kind::Held(&[CURSOR]), "of the reader")],
+                read,
+            )
+            .prints(&[&["event", "missed"]]),
+            Operation::new("last", "prints the newest event", &[], |ring, call| {
+                let event = EventRing::<N>::last(ring).map(print);
+                call.out().put("event", event);
+                Ok(())
+            })
+            .prints(&[&["event"]]),
+            Operation::new("dropped", "prints how many events have left the ring", &[], |_, _| Ok(())),
+        ],
+        state: |ring, _, out| out.put("dropped", EventRing::<N>::dropped(ring)),
+        configure,
+    };
+
+    fn bind() -> Box<dyn Instance> {
+        const { &Self::SPEC }.bind(EventRing::new())
+    }
+}
+
+const INFO: Info = Info {
+    name: "event_ring",
+    about: "The last events, in order; the oldest go first, and they are counted",
+    keys: &[Param::or("slots", U32, "64", "how many events it keeps: 0, 1, 2, 4, 8, 16, 64, 256 or 1024")],
+    prints: &[&["dropped"]],
+    example: r#"
+{"policy": {"event_ring": {"slots": 2}}}
+{"op": "event_ring.cursor", "as": "reader"}
+{"op": "event_ring.cursor_at_end", "as": "late"}
+{"at": "1s", "op": "event_ring.push", "budget": "exhausted", "expect": {"dropped": 0}}
+{"at": "2s", "op": "event_ring.push", "from": "normal", "to": "degraded", "times": 2, "every": "1s"}
+{"op": "event_ring.read", "cursor": "reader", "expect": {"event": {"at": "2s", "kind": "level"}, "missed": 1}}
+{"op": "event_ring.last", "expect": {"event": {"at": "3s", "change": {"to": "degraded"}}}}
+{"op": "event_ring.dropped", "expect": {"dropped": 1}}
+"#,
+};
+
+pub(super) const PATTERN: &dyn Pattern = &Of::<64>::SPEC;
+
+macro_rules! sizes {
+    ($slots:expr, $($size:literal)*) => {
+        match $slots {
+            $($size => Ok(Of::<$size>::bind()),)*
+            other => Err(vec![format!("slots is {other}, must be one of {}", [$($size),*].map(|n: u32| n.to_string()).join(", "))]),
+        }
+    };
+}
+
+fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    sizes!(args.u32("slots").unwrap_or(64), 0 1 2 4 8 16 64 256 1024)
+}
+
+fn push<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Result<(), Fault> {
+    let args = call.args();
+    let kind = match (args.word("budget"), args.word("from"), args.word("to")) {
+        (Some("exhausted"), None, None) => EventKind::Budget(Edge::Exhausted),
+        (Some(_), None, None) => EventKind::Budget(Edge::Recovered),
+        (None, Some(_), Some(_)) => {
+            EventKind::Level(LevelChange { from: level(args, "from"), to: level(args, "to") })
+        }
+        _ => return Err(Fault::new("budget must be given, or from and to, and not both")),
+    };
+    ring.push(Event { at: call.now(), kind });
+    Ok(())
+}
+
+fn cursor<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Result<(), Fault> {
+    call.keep(CURSOR, ring.cursor())
+}
+
+fn cursor_at_end<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Result<(), Fault> {
+    call.keep(CURSOR, ring.cursor_at_end())
+}
+
+fn read<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Result<(), Fault> {
+    let cursor = call.look::<Cursor>("cursor", CURSOR)?;
+    let event = ring.read(cursor);
+    let missed = cursor.missed();
+    call.out().put("event", event.map(print));
+    call.out().put("missed", missed);
+    Ok(())
+}
+
+/// An event as an object.
+fn print(event: Event) -> Fields {
+    let mut fields = Fields::default();
+    fields.nanos("at", Some(event.at.as_nanos()));
+    match event.kind {
+        EventKind::Breaker(change) => {
+            fields.put("kind", "breaker");
+            fields.put("transition", transition(change));
+        }
+        EventKind::Budget(crossed) => {
+            fields.put("kind", "budget");
+            fields.put("edge", edge(crossed));
+        }
+        EventKind::Level(change) => {
+            fields.put("kind", "level");
+            fields.put("change", level_change(change));
+        }
+        _ => fields.put("kind", "other"),
+    }
+    fields
+}

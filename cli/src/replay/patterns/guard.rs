@@ -1,0 +1,392 @@
+//! The guard: one call through all patterns.
+
+mod whole_call;
+
+use super::answers::{OUTCOME_PARAM, admit, edge, outcome, reject, state, transition};
+use super::{bulkhead, circuit_breaker, error_budget, policy, rate_limiter, retry};
+use crate::replay::call::Call;
+use crate::replay::fields::Fields;
+use crate::replay::names::Fault;
+use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
+use crate::replay::value::Args;
+use seawall::core::guard::{self, Attempt, Begin, Rejected, Report, Settled, Verdict, Waiting};
+use seawall::core::{CircuitBreaker, Deadline, Instant, circuit_breaker as breaker};
+use seawall::guard::{Decisions, SLOTS, WAITERS};
+use std::task::{Poll, Waker};
+
+type Admitted = guard::Call<'static, WAITERS, SLOTS>;
+type Started = Attempt<'static, SLOTS>;
+type Queued = Waiting<'static, WAITERS, SLOTS>;
+
+const CALL: &str = "guard call";
+const ATTEMPT: &str = "guard attempt";
+const WAITING: &str = "guard waiting call";
+
+const DEADLINE: Param = Param::or(
+    "deadline",
+    Kind::Moment,
+    "\"never\"",
+    "when the call must be over; the policy's own holds, too",
+);
+const THE_CALL: Param = Param::required("call", Kind::Held(&[CALL]), "what try_begin or begin gave");
+const THE_WAITING: Param = Param::required("waiting", Kind::Held(&[WAITING]), "what begin gave");
+
+/// What the caller says of an attempt, besides its outcome.
+const RETRY_AFTER: Param = Param::optional(
+    "retry_after",
+    Kind::Duration,
+    "the delay before another attempt that the peer asked for",
+);
+const RETRYABLE: Param = Param::optional(
+    "retryable",
+    Kind::Flag,
+    "false: no other attempt makes sense. By default a failure is worth another one, everything else is not",
+);
+const TIMED_OUT: Param =
+    Param::or("timed_out", Kind::Flag, "false", "the attempt ran into its timeout: a failure");
+
+const ON: Param = Param::or("enabled", Kind::Flag, "true", "false leaves the pattern out");
+
+/// The keys of a part's table, and the one that switches it.
+macro_rules! part {
+    ($name:literal, $module:ident, $length:literal, $about:literal) => {{
+        const PART: [Param; $length + 1] = {
+            let mut keys = [ON; $length + 1];
+            let mut i = 0;
+            while i < $length {
+                keys[i] = $module::KEYS[i];
+                i += 1;
+            }
+            assert!($module::KEYS.len() == $length, "every key of the part");
+            keys
+        };
+        Param::optional($name, Kind::Table(&PART), $about)
+    }};
+}
+
+const SETTLED: Group = &["verdict", "retry_after+ns", "gave_up", "transition", "edge"];
+
+static SPEC: Spec<Decisions> = Spec {
+    info: Info {
+        name: "guard",
+        about: "One call through rate limit, bulkhead, breaker, timeout and retries, as the policy of one operation says. \
+                The fields of a pattern that takes no part are not printed",
+        keys: &[
+            Param::or("deadline", Kind::Duration, "\"forever\"", "of a whole call"),
+            Param::or("timeout", Kind::Duration, "\"forever\"", "of an attempt"),
+            Param::optional("seed", U32, "of the jitter"),
+            part!("rate_limiter", rate_limiter, 3, "limits how many calls start in a time"),
+            part!("bulkhead", bulkhead, 3, "limits how many calls run at a time"),
+            part!("circuit_breaker", circuit_breaker, 10, "stops calling a dependency that fails"),
+            part!("retry", retry, 8, "tries again; by default a call has one attempt"),
+            part!("error_budget", error_budget, 3, "watches the share of calls that fail in the end"),
+        ],
+        prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted"]],
+        example: r#"
+{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}}}
+{"at": "0s", "op": "guard.call", "outcomes": ["failure", "success"], "took": "10ms", "expect": {"result": "success", "attempts_made": 2, "ended_at": "70ms"}}
+{"at": "1s", "op": "guard.call", "attempts": [{"outcome": "success", "took": "300ms"}, {"outcome": "failure", "retryable": false}], "expect": {"result": "failure", "gave_up": "not_retryable", "attempts": [{"timed_out": true, "took": "200ms"}, {"outcome": "failure"}]}}
+{"at": "2s", "op": "guard.try_begin", "as": "a", "expect": {"admitted": true, "in_use": 1}}
+{"op": "guard.begin", "as": "b", "expect": {"admitted": false, "waits": true}}
+{"op": "guard.try_attempt", "call": "a", "as": "a1", "expect": {"attempt": 1, "remaining": "200ms"}}
+{"at": "2.1s", "op": "guard.settle", "call": "a", "attempt": "a1", "outcome": "failure", "expect": {"verdict": "give_up", "gave_up": "breaker_open", "state": "open"}}
+{"op": "drop", "what": "a"}
+{"op": "guard.poll", "waiting": "b", "expect": {"admitted": true}}
+{"op": "guard.try_attempt", "call": "b", "expect": {"rejected": "open", "rejected_by": "circuit_breaker", "retry_after": "10s"}}
+{"op": "guard.reset", "expect": {"state": "closed"}}
+{"op": "guard.trip", "expect": {"state": "open"}}
+{"op": "guard.force_open"}
+{"op": "guard.force_closed", "expect": {"state": "closed"}}
+{"at": "3s", "op": "guard.begin", "as": "c", "expect": {"waits": true}}
+{"op": "guard.cancel", "waiting": "c"}
+{"op": "guard.cancel", "call": "b"}
+{"op": "guard.stats", "expect": {"stats": {"successes": 1, "failures": 2, "rejected_by_circuit_breaker": 1, "cancelled": 1, "retries": 2}}}
+"#,
+    },
+    operations: &[
+        Operation::new(
+            "try_begin",
+            "admits a call or refuses it; it waits for no slot. \
+             The call holds its slot until it is dropped or cancelled",
+            &[DEADLINE],
+            try_begin,
+        )
+        .gives(&[CALL])
+        .prints(&[ADMISSION]),
+        Operation::new("begin", "admits a call, refuses it, or lets it wait for a slot", &[DEADLINE], begin)
+            .gives(&[CALL, WAITING])
+            .prints(&[ADMISSION, &["waits", "deadline+ns"]]),
+        Operation::new(
+            "poll",
+            "asks whether the slot is there; if it is, its name is the name of the call from now on",
+            &[THE_WAITING],
+            poll,
+        )
+        .gives(&[CALL])
+        .prints(&[ADMISSION, &["waits"]]),
+        Operation::new("try_attempt", "asks the breaker for an attempt of a call", &[THE_CALL], try_attempt)
+            .gives(&[ATTEMPT])
+            .prints(&[ADMISSION, &["attempt", "deadline+ns", "remaining+ns", "probe", "transition", "edge"]]),
+        Operation::new(
+            "settle",
+            "settles an attempt, and the call with it unless there is another one",
+            &[
+                THE_CALL,
+                Param::required("attempt", Kind::Held(&[ATTEMPT]), "what try_attempt gave"),
+                OUTCOME_PARAM,
+                RETRY_AFTER,
+                RETRYABLE,
+                TIMED_OUT,
+            ],
+            settle,
+        )
+        .prints(&[SETTLED]),
+        Operation::new(
+            "cancel",
+            "gives a call up, or its place in the line",
+            &[
+                Param::optional("call", Kind::Held(&[CALL]), "what try_begin gave; this or waiting"),
+                Param::optional("waiting", Kind::Held(&[WAITING]), "what begin gave"),
+            ],
+            cancel,
+        ),
+        whole_call::OPERATION,
+        Operation::new("trip", "opens the breaker by hand", &[], |guard, call| {
+            let now = call.now();
+            by_hand(guard, call, |breaker| breaker.trip(now))
+        })
+        .prints(&[&["transition"]]),
+        Operation::new("force_open", "holds the breaker open", &[], |guard, call| {
+            by_hand(guard, call, CircuitBreaker::force_open)
+        })
+        .prints(&[&["transition"]]),
+        Operation::new("force_closed", "holds the breaker closed", &[], |guard, call| {
+            by_hand(guard, call, CircuitBreaker::force_closed)
+        })
+        .prints(&[&["transition"]]),
+        Operation::new("reset", "closes the breaker as new", &[], |guard, call| {
+            let now = call.now();
+            by_hand(guard, call, |breaker| breaker.reset(now))
+        })
+        .prints(&[&["transition"]]),
+        Operation::new("stats", "prints what was counted since the start", &[], stats).prints(&[&["stats"]]),
+    ],
+    state: print_state,
+    configure,
+};
+
+pub(super) const PATTERN: &dyn Pattern = &SPEC;
+
+fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    let policy = policy::whole(config)?;
+    Decisions::try_new(policy).map(|guard| SPEC.bind(guard)).map_err(|error| vec![error.to_string()])
+}
+
+fn print_state(guard: &Decisions, now: Instant, out: &mut Fields) {
+    if let Some(limiter) = guard.limiter() {
+        out.put("available", limiter.available(now));
+    }
+    if let Some(bulkhead) = guard.bulkhead() {
+        let counts = bulkhead.snapshot();
+        out.put("in_use", counts.in_use);
+        out.put("waiting", counts.waiting);
+    }
+    if let Some(breaker) = guard.breaker() {
+        out.put("state", state(breaker.status(now).state));
+    }
+    out.put("balance", guard.retry().balance());
+    if let Some(budget) = guard.error_budget() {
+        out.put("exhausted", budget.is_exhausted(now));
+    }
+}
+
+fn refuse(out: &mut Fields, rejected: &Rejected) {
+    let reason = match rejected {
+        Rejected::RateLimiter(rejected) => rate_limiter::reason(rejected),
+        Rejected::Bulkhead(rejected) => bulkhead::reason(rejected),
+        Rejected::CircuitBreaker(rejected) => circuit_breaker::reason(rejected),
+        Rejected::DeadlineExpired => "deadline_expired",
+        Rejected::CallOver => "call_over",
+        _ => "other",
+    };
+    reject(out, rejected.pattern().name(), reason, rejected.retry_after());
+}
+
+fn deadline(call: &Call<'_>) -> Deadline {
+    call.moment("deadline").map_or(Deadline::NONE, Deadline::at)
+}
+
+fn try_begin(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    match guard.try_begin(deadline(call), call.now()) {
+        Ok(admitted) => {
+            admit(call.out());
+            call.keep(CALL, admitted)
+        }
+        Err(rejected) => {
+            refuse(call.out(), &rejected);
+            Ok(())
+        }
+    }
+}
+
+fn begin(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    match guard.begin(deadline(call), call.now()) {
+        Ok(Begin::Started(admitted)) => {
+            admit(call.out());
+            call.out().put("waits", false);
+            call.keep(CALL, admitted)
+        }
+        Ok(Begin::Waiting(waiting)) => {
+            call.out().moment("deadline", waiting.deadline());
+            call.out().put("admitted", false);
+            call.out().put("waits", true);
+            call.keep(WAITING, waiting)
+        }
+        Err(rejected) => {
+            refuse(call.out(), &rejected);
+            call.out().put("waits", false);
+            Ok(())
+        }
+    }
+}
+
+fn poll(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let name = call.name_of("waiting")?;
+    let mut waiting: Queued = call.take("waiting", WAITING)?;
+    let polled = waiting.poll(Waker::noop(), call.now());
+    call.out().put("waits", polled.is_pending());
+    match polled {
+        Poll::Pending => {
+            call.out().put("admitted", false);
+            call.keep_as(&name, WAITING, waiting)
+        }
+        Poll::Ready(Ok(admitted)) => {
+            admit(call.out());
+            call.keep_as(&name, CALL, admitted)
+        }
+        Poll::Ready(Err(rejected)) => {
+            refuse(call.out(), &rejected);
+            Ok(())
+        }
+    }
+}
+
+fn try_attempt(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let now = call.now();
+    let admitted: &mut Admitted = call.look("call", CALL)?;
+    match admitted.try_attempt(now) {
+        Ok(attempt) => {
+            let out = call.out();
+            admit(out);
+            out.put("attempt", attempt.number());
+            out.moment("deadline", attempt.deadline().moment());
+            out.duration("remaining", attempt.deadline().remaining(now));
+            out.put("probe", attempt.is_probe());
+            if let Some(change) = attempt.transition() {
+                out.put("transition", transition(change));
+            }
+            call.keep(ATTEMPT, attempt)
+        }
+        Err(rejected) => {
+            let crossed = admitted.budget_edge();
+            refuse(call.out(), &rejected);
+            call.out().put("edge", crossed.map(edge));
+            Ok(())
+        }
+    }
+}
+
+/// The report that these arguments make.
+fn report(args: &Args) -> Report {
+    let mut report = if args.flag("timed_out") == Some(true) {
+        Report::timed_out()
+    } else {
+        Report::new(outcome(args, "outcome"))
+    };
+    if args.flag("retryable") == Some(false) {
+        report = report.not_retryable();
+    }
+    if let Some(delay) = args.duration("retry_after") {
+        report = report.retry_after(delay);
+    }
+    report
+}
+
+fn print_settled(out: &mut Fields, settled: &Settled) {
+    match settled.verdict {
+        Verdict::Done => out.put("verdict", "done"),
+        Verdict::RetryAfter(delay) => {
+            out.put("verdict", "retry");
+            out.duration("retry_after", delay);
+        }
+        Verdict::GaveUp(why) => {
+            out.put("verdict", "give_up");
+            out.put("gave_up", retry::reason(why));
+        }
+    }
+    if let Some(change) = settled.transition {
+        out.put("transition", transition(change));
+    }
+    out.put("edge", settled.budget.map(edge));
+}
+
+fn settle(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let now = call.now();
+    let report = report(call.args());
+    // The call is looked at first, so that a wrong name uses up no attempt.
+    call.look::<Admitted>("call", CALL)?;
+    let attempt: Started = call.take("attempt", ATTEMPT)?;
+    let settled = call.look::<Admitted>("call", CALL)?.settle(attempt, report, now);
+    print_settled(call.out(), &settled);
+    Ok(())
+}
+
+fn cancel(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let now = call.now();
+    match (call.args().text("call"), call.args().text("waiting")) {
+        (Some(_), None) => call.take::<Admitted>("call", CALL)?.cancel(now),
+        (None, Some(_)) => call.take::<Queued>("waiting", WAITING)?.cancel(now),
+        _ => return Err(Fault::new("call or waiting must be given, and not both")),
+    }
+    Ok(())
+}
+
+fn by_hand(
+    guard: &'static Decisions,
+    call: &mut Call<'_>,
+    change: impl Fn(&CircuitBreaker<SLOTS>) -> breaker::Transition,
+) -> Result<(), Fault> {
+    let Some(breaker) = guard.breaker() else {
+        return Err(Fault::new("the policy has no circuit_breaker"));
+    };
+    let change = change(breaker);
+    guard.note(change);
+    call.out().put("transition", transition(change));
+    Ok(())
+}
+
+fn stats(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let stats = guard.stats();
+    let mut fields = Fields::default();
+    fields.put("successes", stats.successes);
+    fields.put("failures", stats.failures);
+    fields.put("ignored", stats.ignored);
+    fields.put("cancelled", stats.cancelled);
+    fields.put("rejected", stats.rejected());
+    fields.put("rejected_by_rate_limiter", stats.rejected_by_rate_limiter);
+    fields.put("rejected_by_bulkhead", stats.rejected_by_bulkhead);
+    fields.put("rejected_by_circuit_breaker", stats.rejected_by_circuit_breaker);
+    fields.put("rejected_by_deadline", stats.rejected_by_deadline);
+    fields.put("retries", stats.retries);
+    fields.put("timeouts", stats.timeouts);
+    let states = [breaker::State::Closed, breaker::State::HalfOpen, breaker::State::Open];
+    let mut transitions = Fields::default();
+    for from in states {
+        for to in states.into_iter().filter(|to| *to != from) {
+            transitions.put(&format!("{}_to_{}", state(from), state(to)), stats.transitions(from, to));
+        }
+    }
+    fields.put("transitions", transitions);
+    call.out().put("stats", fields);
+    Ok(())
+}

@@ -202,6 +202,33 @@ fn breaker(
         check.step(&mut config, Some(schedule), grow, valid, "open_for_growing.initial_delay");
     }
     check.step(&mut config, lease, Config::probe_lease_of, valid, "probe_lease");
+    check.step(
+        &mut config,
+        table.probe_failures_to_open,
+        Config::probe_failures_to_open,
+        valid,
+        "probe_failures_to_open",
+    );
+    if let Some(below) = &table.close_below {
+        let mut check = check.below("close_below");
+        let share = check.share("share", Some(&below.share)).map(|share| (share, below.of));
+        let of = check.within(1, 31, "of", below.of);
+        let set = |config: Config, (share, of)| config.close_below(share, of);
+        check.step(&mut config, share.filter(|_| of), set, valid, "share");
+    }
+    let limit = check.duration("probe_timeout", table.probe_timeout.as_ref());
+    check.step(&mut config, limit, Config::probe_timeout, valid, "probe_timeout");
+    let honored = check.duration("honor_retry_after", table.honor_retry_after.as_ref());
+    check.step(&mut config, honored, Config::honor_retry_after, valid, "honor_retry_after");
+    if let Some(ramp) = &table.ramp {
+        let mut check = check.below("ramp");
+        let over = check.duration("over", Some(&ramp.over));
+        let from = check.share("from", ramp.from.as_ref()).unwrap_or(Ratio::ZERO);
+        check.step(&mut config, over, |config: Config, over| config.ramp(over, from), valid, "over");
+    }
+    if table.shadow == Some(true) {
+        config = config.in_shadow();
+    }
     if let Some(seed) = table.seed {
         config = config.seed(seed);
     }

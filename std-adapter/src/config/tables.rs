@@ -70,8 +70,28 @@ pub(super) struct CircuitBreaker {
     pub(super) open_for_growing: Option<Delays>,
     pub(super) probes: Option<u32>,
     pub(super) successes_to_close: Option<u32>,
+    pub(super) probe_failures_to_open: Option<u32>,
+    pub(super) close_below: Option<CloseBelow>,
     pub(super) probe_lease: Option<String>,
+    pub(super) probe_timeout: Option<String>,
+    pub(super) honor_retry_after: Option<String>,
+    pub(super) ramp: Option<Ramp>,
+    pub(super) shadow: Option<bool>,
     pub(super) seed: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CloseBelow {
+    pub(super) share: Share,
+    pub(super) of: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ramp {
+    pub(super) over: String,
+    pub(super) from: Option<Share>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -57,6 +57,15 @@ impl<'a> Checker<'a> {
         ratio
     }
 
+    /// Whether an integer lies within its bounds, both included.
+    pub(super) fn within(&mut self, min: u32, max: u32, key: &str, value: u32) -> bool {
+        let within = (min..=max).contains(&value);
+        if !within {
+            self.wrong(key, format_args!("must be between {min} and {max}"));
+        }
+        within
+    }
+
     /// Takes one step from a valid configuration to the next: one that is not valid is reported and not taken.
     pub(super) fn step<T: Copy, V>(
         &mut self,

@@ -24,18 +24,36 @@ pub(super) fn reject(out: &mut Fields, pattern: &str, reason: &str, retry_after:
 }
 
 /// How a call ended.
-pub(super) const OUTCOME: Kind = Kind::Word(&["success", "failure", "ignored", "cancelled"]);
+pub(super) const OUTCOME: Kind = Kind::Word(&["success", "failure", "slow", "ignored", "cancelled"]);
 
 /// The argument `outcome`.
 pub(super) const OUTCOME_PARAM: Param = Param::required("outcome", OUTCOME, "how the call ended");
 
 /// The outcome of an argument.
 pub(super) fn outcome(args: &Args, key: &str) -> Outcome {
-    match args.word(key) {
-        Some("failure") => Outcome::Failure,
-        Some("ignored") => Outcome::Ignored,
-        Some("cancelled") => Outcome::Cancelled,
+    args.word(key).map_or(Outcome::Success, outcome_of)
+}
+
+/// The outcome of a word.
+pub(super) fn outcome_of(word: &str) -> Outcome {
+    match word {
+        "failure" => Outcome::Failure,
+        "slow" => Outcome::Slow,
+        "ignored" => Outcome::Ignored,
+        "cancelled" => Outcome::Cancelled,
         _ => Outcome::Success,
+    }
+}
+
+/// What an outcome is called.
+pub(super) fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "success",
+        Outcome::Failure => "failure",
+        Outcome::Slow => "slow",
+        Outcome::Ignored => "ignored",
+        Outcome::Cancelled => "cancelled",
+        _ => "other",
     }
 }
 
@@ -67,7 +85,15 @@ pub(super) fn transition(transition: Transition) -> Fields {
             "slow_call_rate"
         }
         Cause::OpenTimeOver => "open_time_over",
-        Cause::ProbeFailed => "probe_failed",
+        Cause::ProbesFailed { failures } => {
+            figures.put("failures", failures);
+            "probes_failed"
+        }
+        Cause::ProbeRate { calls, failures } => {
+            figures.put("calls", calls);
+            figures.put("failures", failures);
+            "probe_rate"
+        }
         Cause::ProbesSucceeded { successes } => {
             figures.put("successes", successes);
             "probes_succeeded"

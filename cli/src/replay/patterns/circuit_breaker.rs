@@ -10,7 +10,7 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::circuit_breaker::{Permit, Rejected, Settlement, State, Status, Ticket};
+use seawall::core::circuit_breaker::{Permit, Reason, Rejected, Settlement, Status, Ticket};
 use seawall::core::{CircuitBreaker, Instant};
 use seawall::guard::SLOTS;
 use std::time::Duration;
@@ -50,19 +50,52 @@ pub(super) const KEYS: &[Param] = &[
     ),
     Param::or("probes", U32, "1", "how many probes may be out at a time while half-open"),
     Param::or("successes_to_close", U32, "3", "how many probes must succeed to close"),
+    Param::optional("probe_failures_to_open", U32, "how many probes must fail to open again; 1 by default"),
+    Param::optional(
+        "close_below",
+        Kind::Table(&[
+            Param::required(
+                "share",
+                Kind::Share,
+                "closes if less than this share of them failed, or else opens",
+            ),
+            Param::required("of", U32, "when so many probes have reported"),
+        ]),
+        "in place of successes_to_close: a share of failures decides over the probes",
+    ),
     Param::optional(
         "probe_lease",
         Kind::Duration,
         "a probe that does not report for so long is lost; the first open time by default",
     ),
-    Param::optional("seed", U32, "of the open time's jitter"),
+    Param::optional("probe_timeout", Kind::Duration, "how long a probe may take; a guard asks for it"),
+    Param::optional(
+        "honor_retry_after",
+        Kind::Duration,
+        "a failure that opens the breaker with a peer's retry_after opens it for that time, at most this",
+    ),
+    Param::optional(
+        "ramp",
+        Kind::Table(&[
+            Param::required("over", Kind::Duration, "the time"),
+            Param::or("from", Kind::Share, "0", "the share at first"),
+        ]),
+        "after the probes closed it, it admits a share of the calls that rises to the whole",
+    ),
+    Param::or("shadow", Kind::Flag, "false", "starts in shadow mode: counts as if, and refuses nothing"),
+    Param::optional("seed", U32, "of the open time's jitter and of the ramp's draws"),
 ];
 
 const PERMIT: &str = "circuit_breaker permit";
 const TICKET: &str = "circuit_breaker ticket";
 const THE_PERMIT: Param = Param::required("permit", Kind::Held(&[PERMIT]), "what try_acquire gave");
+const THE_TICKET: Param = Param::required("ticket", Kind::Held(&[TICKET]), "what into_ticket gave");
+/// What an admission prints in shadow mode.
+const WOULD_REJECT: Group = &["would_reject"];
 const TRANSITION: Group = &["transition"];
 const SETTLED: Group = &["settlement", "transition"];
+const RETRY_AFTER: Param =
+    Param::optional("retry_after", Kind::Duration, "after what time the peer wants to be asked again");
 
 static SPEC: Spec<Breaker> = Spec {
     info: Info {
@@ -76,6 +109,9 @@ static SPEC: Spec<Breaker> = Spec {
             "consecutive_failures",
             "probes",
             "successes",
+            "failed_probes",
+            "shadow",
+            "ramping",
             "window",
         ]],
         example: r#"
@@ -97,13 +133,22 @@ static SPEC: Spec<Breaker> = Spec {
 {"op": "circuit_breaker.status", "expect": {"retry_after": "30s"}}
 {"op": "circuit_breaker.force_closed", "expect": {"state": "closed", "forced": true}}
 {"op": "circuit_breaker.force_open", "expect": {"state": "open"}}
+{"op": "circuit_breaker.try_acquire", "expect": {"rejected": "forced_open"}}
 {"op": "circuit_breaker.reset", "expect": {"state": "closed", "forced": false}}
+{"op": "circuit_breaker.shadow", "on": true, "expect": {"shadow": true}}
+{"op": "circuit_breaker.call", "outcome": "failure", "times": 2}
+{"op": "circuit_breaker.try_acquire", "as": "s", "expect": {"admitted": true, "would_reject": "open", "state": "open"}}
+{"op": "circuit_breaker.would_reject", "permit": "s", "expect": {"would_reject": "open"}}
+{"op": "circuit_breaker.record_with", "permit": "s", "outcome": "failure", "retry_after": "5s", "expect": {"settlement": "uncounted"}}
+{"op": "circuit_breaker.try_acquire", "as": "u"}
+{"op": "circuit_breaker.into_ticket", "permit": "u"}
+{"op": "circuit_breaker.settle_with", "ticket": "u", "outcome": "slow"}
 "#,
     },
     operations: &[
         Operation::new("try_acquire", "asks whether a call may start", &[], try_acquire)
             .gives(&[PERMIT])
-            .prints(&[ADMISSION, &["probe", "transition"]]),
+            .prints(&[ADMISSION, WOULD_REJECT, &["probe", "transition"]]),
         Operation::new("check", "says whether try_acquire would reject a call, and changes nothing", &[], check)
             .prints(&[ADMISSION]),
         Operation::new(
@@ -113,6 +158,20 @@ static SPEC: Spec<Breaker> = Spec {
             record,
         )
         .prints(&[SETTLED]),
+        Operation::new(
+            "record_with",
+            "is record with the time that the peer asked for",
+            &[THE_PERMIT, OUTCOME_PARAM, RETRY_AFTER],
+            record,
+        )
+        .prints(&[SETTLED]),
+        Operation::new(
+            "would_reject",
+            "prints what the breaker would have answered to the call of a permit if it were not in shadow mode",
+            &[THE_PERMIT],
+            would_reject,
+        )
+        .prints(&[WOULD_REJECT]),
         Operation::new("is_probe", "says whether a permit is that of a probe", &[THE_PERMIT], is_probe)
             .prints(&[&["probe"]]),
         Operation::new(
@@ -132,21 +191,35 @@ static SPEC: Spec<Breaker> = Spec {
         Operation::new(
             "settle",
             "settles a ticket; dropping one loses a probe until its lease ends",
-            &[Param::required("ticket", Kind::Held(&[TICKET]), "what into_ticket gave"), OUTCOME_PARAM],
+            &[THE_TICKET, OUTCOME_PARAM],
+            settle,
+        )
+        .prints(&[SETTLED]),
+        Operation::new(
+            "settle_with",
+            "is settle with the time that the peer asked for",
+            &[THE_TICKET, OUTCOME_PARAM, RETRY_AFTER],
             settle,
         )
         .prints(&[SETTLED]),
         Operation::new(
             "call",
             "is try_acquire, and if the call is admitted record after it `took` so long; the clock moves on with it",
-            &[OUTCOME_PARAM, Param::or("took", Kind::Duration, "\"0s\"", "how long the call took")],
+            &[OUTCOME_PARAM, Param::or("took", Kind::Duration, "\"0s\"", "how long the call took"), RETRY_AFTER],
             whole_call,
         )
-        .prints(&[ADMISSION, &["probe", "half_opened", "settlement", "transition", "ended_at+ns"]]),
+        .prints(&[ADMISSION, WOULD_REJECT, &["probe", "half_opened", "settlement", "transition", "ended_at+ns"]]),
         Operation::new("trip", "opens the breaker by hand, for the open time", &[], trip).prints(&[TRANSITION]),
         Operation::new("force_open", "rejects every call until reset", &[], force_open).prints(&[TRANSITION]),
         Operation::new("force_closed", "admits every call, uncounted, until reset", &[], force_closed)
             .prints(&[TRANSITION]),
+        Operation::new(
+            "shadow",
+            "switches shadow mode, in which the breaker counts as if and refuses nothing; ends what is forced",
+            &[Param::required("on", Kind::Flag, "true: it refuses nothing")],
+            shadow,
+        )
+        .prints(&[TRANSITION]),
         Operation::new("reset", "closes the breaker as new", &[], reset).prints(&[TRANSITION]),
         Operation::new("status", "prints the state, and how long calls are rejected while it is open", &[], status)
             .prints(&[&["retry_after+ns"]]),
@@ -169,25 +242,33 @@ fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
 }
 
 fn print_state(breaker: &Breaker, now: Instant, out: &mut Fields) {
-    let Status { state: phase, forced, generation, consecutive_failures, probes, successes, window, .. } =
-        breaker.status(now);
-    out.put("state", state(phase));
-    out.put("forced", forced);
-    out.put("generation", generation);
-    out.put("consecutive_failures", consecutive_failures);
-    out.put("probes", probes);
-    out.put("successes", successes);
+    status_fields(&breaker.status(now), out);
+}
+
+/// What is printed of a breaker's status.
+pub(super) fn status_fields(status: &Status, out: &mut Fields) {
+    out.put("state", state(status.state));
+    out.put("forced", status.forced);
+    out.put("generation", status.generation);
+    out.put("consecutive_failures", status.consecutive_failures);
+    out.put("probes", status.probes);
+    out.put("successes", status.successes);
+    out.put("failed_probes", status.failed_probes);
+    out.put("shadow", status.shadow);
+    out.put("ramping", status.ramping);
     let mut sums = Fields::default();
-    sums.put("calls", window.calls);
-    sums.put("failures", window.failures);
-    sums.put("slow", window.slow);
+    sums.put("calls", status.window.calls);
+    sums.put("failures", status.window.failures);
+    sums.put("slow", status.window.slow);
     out.put("window", sums);
 }
 
 /// What a breaker's refusal is called.
 pub(super) fn reason(rejected: &Rejected) -> &'static str {
-    match rejected.state {
-        State::HalfOpen => "probes_out",
+    match rejected.reason {
+        Reason::ForcedOpen => "forced_open",
+        Reason::ProbesOut => "probes_out",
+        Reason::Ramping => "ramping",
         _ => "open",
     }
 }
@@ -199,6 +280,9 @@ fn refuse(out: &mut Fields, rejected: &Rejected) {
 fn print_admitted(out: &mut Fields, permit: &Permit<'_, SLOTS>) {
     admit(out);
     out.put("probe", permit.is_probe());
+    if let Some(rejected) = permit.would_reject() {
+        out.put("would_reject", reason(&rejected));
+    }
 }
 
 fn try_acquire(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
@@ -243,7 +327,8 @@ fn print_settlement(out: &mut Fields, settlement: Settlement) {
 
 fn record(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
     let permit: Permit<'static, SLOTS> = call.take("permit", PERMIT)?;
-    let settlement = permit.record(outcome(call.args(), "outcome"), call.now());
+    let args = call.args();
+    let settlement = permit.record_with(outcome(args, "outcome"), args.duration("retry_after"), call.now());
     print_settlement(call.out(), settlement);
     Ok(())
 }
@@ -260,6 +345,18 @@ fn permit_transition(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fau
     Ok(())
 }
 
+fn would_reject(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+    let rejected = call.look::<Permit<'static, SLOTS>>("permit", PERMIT)?.would_reject();
+    call.out().put("would_reject", rejected.as_ref().map(reason));
+    Ok(())
+}
+
+fn shadow(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+    let change = breaker.shadow(call.args().flag("on").unwrap_or(true));
+    call.out().put("transition", transition(change));
+    Ok(())
+}
+
 fn into_ticket(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
     let permit: Permit<'static, SLOTS> = call.take("permit", PERMIT)?;
     call.keep_in_place("permit", TICKET, permit.into_ticket())
@@ -267,7 +364,9 @@ fn into_ticket(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
 
 fn settle(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
     let ticket: Ticket = call.take_any("ticket", TICKET)?;
-    let settlement = breaker.settle(ticket, outcome(call.args(), "outcome"), call.now());
+    let args = call.args();
+    let settlement =
+        breaker.settle_with(ticket, outcome(args, "outcome"), args.duration("retry_after"), call.now());
     print_settlement(call.out(), settlement);
     Ok(())
 }
@@ -278,7 +377,9 @@ fn whole_call(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Faul
             print_admitted(call.out(), &permit);
             call.out().put("half_opened", permit.transition().is_some());
             call.pass(call.args().duration("took").unwrap_or(Duration::ZERO));
-            let settlement = permit.record(outcome(call.args(), "outcome"), call.now());
+            let args = call.args();
+            let settlement =
+                permit.record_with(outcome(args, "outcome"), args.duration("retry_after"), call.now());
             print_settlement(call.out(), settlement);
             let end = call.now();
             call.out().moment("ended_at", end);

@@ -77,7 +77,7 @@ static SPEC: Spec<Decisions> = Spec {
             Param::optional("seed", U32, "of the jitter"),
             part!("rate_limiter", rate_limiter, 3, "limits how many calls start in a time"),
             part!("bulkhead", bulkhead, 3, "limits how many calls run at a time"),
-            part!("circuit_breaker", circuit_breaker, 10, "stops calling a dependency that fails"),
+            part!("circuit_breaker", circuit_breaker, 16, "stops calling a dependency that fails"),
             part!("retry", retry, 8, "tries again; by default a call has one attempt"),
             part!("error_budget", error_budget, 3, "watches the share of calls that fail in the end"),
         ],

@@ -70,7 +70,7 @@ fn every_value_out_of_range_is_an_error_with_its_bound() {
     for (statement, text) in [
         (
             r#"{"op": "circuit_breaker.call"}"#,
-            r#"2: circuit_breaker.call.outcome is missing: it must be "success" or "failure" or "ignored" or "cancelled""#,
+            r#"2: circuit_breaker.call.outcome is missing: it must be "success" or "failure" or "slow" or "ignored" or "cancelled""#,
         ),
         (
             r#"{"op": "circuit_breaker.check", "times": 1000001}"#,

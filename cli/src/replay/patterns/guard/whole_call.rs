@@ -4,12 +4,14 @@ use super::{DEADLINE, RETRY_AFTER, RETRYABLE, TIMED_OUT, deadline, print_settled
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
-use crate::replay::patterns::answers::{OUTCOME, OUTCOME_PARAM, admit, edge, transition};
+use crate::replay::patterns::answers::{
+    OUTCOME, OUTCOME_PARAM, admit, edge, outcome_name, outcome_of, transition,
+};
 use crate::replay::patterns::retry;
 use crate::replay::schema::{ADMISSION, Kind, Operation, Param};
 use crate::replay::value::{Args, Value};
+use seawall::core::Instant;
 use seawall::core::guard::{Report, Verdict};
-use seawall::core::{Instant, Outcome};
 use seawall::guard::Decisions;
 use std::time::Duration;
 
@@ -51,13 +53,7 @@ impl Plan {
     }
 
     fn simple(word: &str, took: Duration) -> Self {
-        let outcome = match word {
-            "failure" => Outcome::Failure,
-            "ignored" => Outcome::Ignored,
-            "cancelled" => Outcome::Cancelled,
-            _ => Outcome::Success,
-        };
-        Self { report: Report::new(outcome), timed_out: false, took }
+        Self { report: Report::new(outcome_of(word)), timed_out: false, took }
     }
 }
 
@@ -83,16 +79,6 @@ fn plans(args: &Args) -> Result<Vec<Plan>, Fault> {
         _ => return Err(Fault::new("attempts, outcomes or outcome must be given, and only one of them")),
     };
     if plans.is_empty() { Err(Fault::new("there must be at least one attempt")) } else { Ok(plans) }
-}
-
-fn name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Failure => "failure",
-        Outcome::Ignored => "ignored",
-        Outcome::Cancelled => "cancelled",
-        _ => "other",
-    }
 }
 
 fn whole_call(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
@@ -135,7 +121,7 @@ fn whole_call(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Faul
         let took = if cut_off { has } else { plan.took };
         let report = if cut_off { Report::timed_out() } else { plan.report };
         call.pass(took);
-        fields.put("outcome", name(report.outcome()));
+        fields.put("outcome", outcome_name(report.outcome()));
         fields.put("timed_out", cut_off || plan.timed_out);
         fields.duration("took", took);
         let settled = admitted.settle(attempt, report, call.now());
@@ -159,7 +145,7 @@ fn whole_call(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Faul
     let end = call.now();
     let out = call.out();
     admit(out);
-    out.put("result", last.map(name));
+    out.put("result", last.map(outcome_name));
     out.put("attempts_made", made.len() as u64);
     out.put("attempts", made);
     out.moment("ended_at", end);

@@ -377,7 +377,7 @@ impl Script {
             // A ramp from nothing or from the whole leaves no draw open to begin with.
             ramp: (more_flags & 32 != 0)
                 .then(|| (steps(ramp), [Ratio::ZERO, Ratio::ONE, percent(from)][usize::from(from) % 3])),
-            shadow: more_flags & 192 == 0,
+            shadow: more_flags >> 6 == 0,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use seawall_core::circuit_breaker::{Cause, Config, Permit, Reason, Settlement, State, Ticket};
+use seawall_core::circuit_breaker::{Cause, Config, Permit, Reason, Settlement, State, Tally, Ticket};
 use seawall_core::window::Span;
 use seawall_core::{CircuitBreaker, Instant, Outcome, Ratio};
 use seawall_loom::{leak, race, race3};
@@ -441,5 +441,30 @@ fn who_sees_the_breaker_closed_sees_its_window_cleared() {
             }
         };
         race(move || breaker.reset(at(0)), look);
+    });
+}
+
+// Mutant: tally_loses_a_result
+#[test]
+fn a_tally_counts_every_result() {
+    loom::model(|| {
+        let tally = leak(Tally::new());
+        let note = || tally.note(Outcome::Success, Settlement::Counted);
+        race(note, note);
+        assert_eq!((tally.counts().successes, tally.counts().consecutive_successes), (2, 2));
+    });
+}
+
+// Mutant: tally_goes_back_to_an_older_baseline
+#[test]
+fn of_two_changes_the_later_one_begins_the_tally_anew() {
+    loom::model(|| {
+        let tally = leak(Tally::new());
+        let later = || {
+            tally.note(Outcome::Success, Settlement::Counted);
+            tally.clear();
+        };
+        race(|| tally.clear(), later);
+        assert_eq!(tally.counts().successes, 0);
     });
 }

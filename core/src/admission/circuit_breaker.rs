@@ -117,6 +117,7 @@ mod config;
 mod permit;
 mod ramp;
 mod state;
+mod tally;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod transition;
@@ -128,6 +129,7 @@ pub(crate) use cell::{Cell, Ending, Rules};
 pub use config::Config;
 pub use permit::{Permit, Ticket};
 use state::{Mode, Phase};
+pub use tally::{Counts, Tally};
 pub use transition::{Cause, Reason, Rejected, Settlement, State, Transition};
 
 use crate::config::ConfigError;
@@ -146,6 +148,8 @@ pub struct CircuitBreaker<const SLOTS: usize = 0> {
 }
 
 /// How a breaker is doing.
+///
+/// It counts what decides; a [`Tally`] counts every call of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {

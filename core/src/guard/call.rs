@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::{Guard, Rejected};
+use super::{Guard, Pattern, Rejected};
 use crate::admission::bulkhead;
 use crate::admission::circuit_breaker::{Permit, Transition};
 use crate::admission::rate_limiter::Grant;
@@ -276,6 +276,9 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         };
         if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
             self.guard.counters.transition(transition);
+        }
+        if permit.as_ref().and_then(Permit::would_reject).is_some() {
+            self.guard.counters.would_reject(Pattern::CircuitBreaker);
         }
         if self.attempts > 0 {
             self.guard.counters.retry();

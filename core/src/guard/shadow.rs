@@ -80,6 +80,9 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
             counters.transition(transition);
         }
+        if permit.as_ref().and_then(Permit::would_reject).is_some() {
+            counters.would_reject(Pattern::CircuitBreaker);
+        }
         self.attempts = self.attempts.saturating_add(1);
         Attempt { permit, number: self.attempts, started: now, deadline: self.deadline }
     }

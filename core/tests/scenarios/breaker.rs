@@ -4,11 +4,11 @@
 
 use core::time::Duration;
 
-use seawall_core::circuit_breaker::{Cause, CircuitBreaker, Config, Settlement, State};
+use seawall_core::circuit_breaker::{Cause, CircuitBreaker, Config, Settlement, State, Tally};
 use seawall_core::window::Span;
 use seawall_core::{Backoff, Instant, Outcome, Ratio};
 
-use super::support::{MINUTE, SECOND, call, calls, consecutive, ms, s, state};
+use super::support::{MINUTE, SECOND, call, calls, consecutive, ms, outcome_of, s, state};
 
 fn rate(percent: u32, span: Span, minimum: u32) -> Config {
     Config::failure_rate(Ratio::percent(percent), span, minimum).open_for(MINUTE)
@@ -49,6 +49,48 @@ pub(crate) fn t01_six_failures_in_a_row() {
     assert_eq!((closed.from, closed.to), (State::HalfOpen, State::Closed));
     assert_eq!(closed.cause, Cause::ProbesSucceeded { successes: 1 });
     assert_eq!(row(s(120)), (State::Closed, 0));
+}
+
+/// Calls of a breaker with a tally; the successes, failures, excluded ones and both rows since the state changed.
+fn counted(breaker: &CircuitBreaker, tally: &Tally, letters: &str, now: Instant) -> [u64; 5] {
+    for letter in letters.chars() {
+        let outcome = outcome_of(letter);
+        tally.note(outcome, call(breaker, outcome, now).unwrap());
+    }
+    let counts = tally.counts();
+    assert_eq!(counts.requests(), counts.successes + counts.failures + counts.excluded);
+    let rows = [counts.consecutive_successes, counts.consecutive_failures];
+    [counts.successes, counts.failures, counts.excluded, rows[0], rows[1]]
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn t01_the_counts_of_each_phase() {
+    let (breaker, tally) = (CircuitBreaker::new(consecutive(6)), Tally::new());
+    let counts = |letters, now| counted(&breaker, &tally, letters, now);
+    assert_eq!(counts("FFFFF", s(0)), [0, 5, 0, 0, 5]);
+    assert_eq!(counts("S", s(0)), [1, 5, 0, 1, 0]);
+    assert_eq!(counts("F", s(0)), [1, 6, 0, 0, 1]);
+    assert_eq!(counts("FFFFF", s(0)), [0; 5]);
+    assert!(call(&breaker, Outcome::Success, s(0)).is_err());
+    assert_eq!(counts("", s(59)), [0; 5]);
+    assert_eq!(counts("F", s(60)), [0; 5]);
+    assert_eq!(counts("S", s(120)), [0; 5]);
+    assert_eq!(state(&breaker, s(120)), State::Closed);
+}
+
+/// The panic itself is the adapter's, which reports it as a failure.
+#[cfg_attr(test, test)]
+pub(crate) fn t04_a_panic_is_one_failure() {
+    let (breaker, tally) = (CircuitBreaker::new(consecutive(6)), Tally::new());
+    assert_eq!(counted(&breaker, &tally, "F", s(0)), [0, 1, 0, 0, 1]);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn t05_excluded_calls_are_requests() {
+    let (breaker, tally) = (CircuitBreaker::new(consecutive(6)), Tally::new());
+    assert_eq!(counted(&breaker, &tally, "XXX", s(0)), [0, 0, 3, 0, 0]);
+    assert_eq!(counted(&breaker, &tally, "SSS", s(0)), [3, 0, 3, 3, 0]);
+    assert_eq!(counted(&breaker, &tally, "FF", s(0)), [3, 2, 3, 0, 2]);
 }
 
 #[cfg_attr(test, test)]

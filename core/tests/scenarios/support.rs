@@ -46,16 +46,20 @@ pub(crate) fn call<const N: usize>(
     breaker.try_acquire(now).map(|permit| permit.record(outcome, now))
 }
 
-/// Calls that end as the letters say: S success, F failure, L slow, X ignored. All must be admitted.
+/// S success, F failure, L slow, X ignored.
+pub(crate) fn outcome_of(letter: char) -> Outcome {
+    match letter {
+        'S' => Outcome::Success,
+        'F' => Outcome::Failure,
+        'L' => Outcome::Slow,
+        _ => Outcome::Ignored,
+    }
+}
+
+/// Calls that end as the letters say. All must be admitted.
 pub(crate) fn calls<const N: usize>(breaker: &CircuitBreaker<N>, letters: &str, now: Instant) {
     for letter in letters.chars() {
-        let outcome = match letter {
-            'S' => Outcome::Success,
-            'F' => Outcome::Failure,
-            'L' => Outcome::Slow,
-            _ => Outcome::Ignored,
-        };
-        assert!(call(breaker, outcome, now).is_ok(), "{letter} of {letters} is refused");
+        assert!(call(breaker, outcome_of(letter), now).is_ok(), "{letter} of {letters} is refused");
     }
 }
 

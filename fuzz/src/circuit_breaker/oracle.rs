@@ -422,7 +422,7 @@ impl Oracle {
 
     fn open(&mut self, cause: Cause, ending: Ending) -> Change {
         self.events.clear();
-        let asked = ending.retry_after.map(|asked| nanos(asked)).filter(|&asked| asked > 0);
+        let asked = ending.retry_after.map(nanos).filter(|&asked| asked > 0);
         let asked = asked.and_then(|asked| Some(asked.min(self.setup.honored?)));
         let until = ending.at.saturating_add(asked.unwrap_or(self.setup.open_for));
         self.begin(Phase::Open { until }, cause)
@@ -455,7 +455,7 @@ impl Oracle {
         self.recorded += 1;
         self.events.push(Event { bucket, failed, slow });
         let Totals { calls, failures, slow, .. } = self.totals(now);
-        if calls < rule.minimum || !(failed || !self.setup.on_failure_only) {
+        if calls < rule.minimum || (!failed && self.setup.on_failure_only) {
             return None;
         }
         let reaches = |part: u32, share: Ratio| {

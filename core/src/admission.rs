@@ -1,5 +1,6 @@
 //! May a call start?
 
+pub mod adaptive_concurrency;
 pub mod bulkhead;
 pub mod circuit_breaker;
 pub mod keyed;

@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod ratio;
 pub mod time;
 
+pub use admission::adaptive_concurrency::{self, AdaptiveConcurrency};
 pub use admission::bulkhead::{self, Bulkhead};
 pub use admission::circuit_breaker::{self, CircuitBreaker};
 pub use admission::keyed::{self, KeyedRateLimiter};

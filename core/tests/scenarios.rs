@@ -3,6 +3,8 @@
 //! They use core's public API alone, without `std`.
 //! `on-target/build.rs` finds them by their `cfg_attr` line, so a scenario is written once and listed nowhere.
 
+#[path = "scenarios/adaptive.rs"]
+mod adaptive;
 #[path = "scenarios/backoff.rs"]
 mod backoff;
 #[path = "scenarios/breaker.rs"]

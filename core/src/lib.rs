@@ -25,7 +25,7 @@ pub use admission::bulkhead::{self, Bulkhead};
 pub use admission::circuit_breaker::{self, CircuitBreaker};
 pub use admission::keyed::{self, KeyedRateLimiter};
 pub use admission::load_shedder::{self, LoadShedder};
-pub use admission::rate_limiter::{self, RateLimiter};
+pub use admission::rate_limiter::{self, RateLimiter, adjustable::AdjustableRateLimiter};
 pub use atomic::rng::{self, Rng};
 pub use attempt::adaptive_timeout::{self, AdaptiveTimeout, PercentileTimeout};
 pub use attempt::backoff::{self, Backoff};

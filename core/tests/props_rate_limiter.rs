@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use seawall_core::rate_limiter::{Grant, Quota, Rejected};
+use seawall_core::rate_limiter::{Grant, Quota, Rejected, Reservation};
 use seawall_core::{Instant, RateLimiter};
 
 /// Whether words have 32 bits: in firmware, and under `--cfg seawall_word32`.
@@ -17,6 +17,18 @@ const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
 enum Operation {
     Take {
         cost: u32,
+    },
+    Reserve {
+        cost: u32,
+        /// In thousandths of the time in which an empty bucket fills.
+        max_wait: u32,
+    },
+    Cancel {
+        reservation: u8,
+    },
+    /// A call whose time has come starts.
+    Start {
+        reservation: u8,
     },
     Refund {
         grant: u8,
@@ -45,6 +57,10 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let operation = prop_oneof![
         6 => Just(Operation::Take { cost: 1 }),
         4 => any::<u32>().prop_map(|cost| Operation::Take { cost }),
+        4 => (any::<u32>(), 0_u32..2500)
+            .prop_map(|(cost, max_wait)| Operation::Reserve { cost: cost >> (cost % 32), max_wait }),
+        3 => any::<u8>().prop_map(|reservation| Operation::Cancel { reservation }),
+        1 => any::<u8>().prop_map(|reservation| Operation::Start { reservation }),
         3 => any::<u8>().prop_map(|grant| Operation::Refund { grant }),
         2 => any::<u8>().prop_map(|grant| Operation::Undo { grant }),
         3 => (0_u32..1500).prop_map(|thousandths| Operation::Advance { thousandths }),
@@ -114,9 +130,12 @@ struct Exact {
     burst: u32,
     /// When the bucket is full again.
     full_at: u128,
+    /// Whether tokens came back from before reservations.
+    gap: bool,
 }
 
 /// Tokens that were taken, and when the bucket would have been full again.
+#[derive(Default)]
 struct Taken {
     units: u128,
     until: u128,
@@ -125,7 +144,7 @@ struct Taken {
 impl Exact {
     fn new(quota: &Quota) -> Self {
         let (per_nano, interval) = (u128::from(quota.tokens()), quota.period().as_nanos());
-        Self { per_nano, interval, burst: quota.burst_size(), full_at: 0 }
+        Self { per_nano, interval, burst: quota.burst_size(), full_at: 0, gap: false }
     }
 
     fn debt(&self, now: u64) -> u128 {
@@ -153,19 +172,41 @@ impl Exact {
         self.check(cost, now)?;
         let units = self.interval * u128::from(cost);
         if units > 0 {
-            self.full_at = u128::from(now) * self.per_nano + self.debt(now) + units;
+            self.put(units, now);
         }
         Ok(Taken { units, until: self.full_at })
     }
 
+    fn put(&mut self, units: u128, now: u64) {
+        self.gap &= self.debt(now) > 0;
+        self.full_at = u128::from(now) * self.per_nano + self.debt(now) + units;
+    }
+
+    /// What is taken, and the wait in nanoseconds.
+    fn reserve(&mut self, cost: u32, max_wait: Duration, now: u64) -> Result<(Taken, u64), Rejected> {
+        let wait = match self.check(cost, now) {
+            Ok(()) => Duration::ZERO,
+            Err(Rejected::Limited { retry_after: Some(wait) }) if wait <= max_wait => wait,
+            Err(rejected) => return Err(rejected),
+        };
+        let units = self.interval * u128::from(cost);
+        self.put(units, now);
+        Ok((Taken { units, until: self.full_at }, u64::try_from(wait.as_nanos()).unwrap()))
+    }
+
     fn refund(&mut self, taken: &Taken, now: u64) {
-        if taken.until > u128::from(now) * self.per_nano && self.debt(now) > 0 {
-            self.full_at -= taken.units;
+        let still_owed = taken.until.saturating_sub(u128::from(now) * self.per_nano);
+        let debt = self.debt(now);
+        let later = if debt > self.whole() { debt.saturating_sub(still_owed) } else { 0 };
+        let back = taken.units.min(still_owed).min(debt).saturating_sub(later);
+        if !self.gap && back > 0 {
+            self.full_at -= back;
+            self.gap = later > 0;
         }
     }
 
     fn undo(&mut self, taken: &Taken) -> bool {
-        let undone = self.full_at <= taken.until && taken.until - self.full_at <= self.whole();
+        let undone = !self.gap && self.full_at <= taken.until && taken.until - self.full_at <= self.whole();
         if undone {
             self.full_at -= taken.units;
         }
@@ -222,6 +263,7 @@ proptest! {
         let (limiter, mut exact) = (RateLimiter::new(quota), Exact::new(&quota));
         let mut time = Time::new(start, &quota);
         let mut taken: Vec<(Grant, Taken)> = Vec::new();
+        let mut reserved: Vec<(Reservation, Taken)> = Vec::new();
         for operation in operations {
             let now = time.instant();
             match operation {
@@ -230,6 +272,30 @@ proptest! {
                     match (limiter.try_acquire_many(cost, now), exact.take(cost, time.now)) {
                         (Ok(grant), Ok(units)) if cost > 0 => taken.push((grant, units)),
                         (real, exact) => prop_assert_eq!(real.map(|_| ()), exact.map(|_| ())),
+                    }
+                }
+                Operation::Reserve { cost, max_wait } => {
+                    let cost = 1 + cost % quota.burst_size();
+                    let max_wait = Duration::from_nanos(time.share(max_wait).min(1 << 40));
+                    match (limiter.reserve(cost, max_wait, now), exact.reserve(cost, max_wait, time.now)) {
+                        (Ok(reservation), Ok((units, wait))) => {
+                            prop_assert_eq!(reservation.wait(now), Duration::from_nanos(wait));
+                            reserved.push((reservation, units));
+                        }
+                        (real, exact) => prop_assert_eq!(real.map(|_| ()), exact.map(|_| ())),
+                    }
+                }
+                Operation::Cancel { reservation } => {
+                    if let Some((reservation, units)) = take_out(&mut reserved, reservation) {
+                        if now <= reservation.ready_at() {
+                            exact.refund(&units, time.now);
+                        }
+                        limiter.cancel(reservation, now);
+                    }
+                }
+                Operation::Start { reservation } => {
+                    if let Some((reservation, units)) = take_out(&mut reserved, reservation) {
+                        taken.push((reservation.into_grant(), units));
                     }
                 }
                 Operation::Refund { grant } => {
@@ -286,6 +352,8 @@ proptest! {
                     }
                     prop_assert!(granted * period - given - least <= most);
                 }
+                // They have a property of their own, with a clock that goes forward only.
+                Operation::Reserve { .. } | Operation::Cancel { .. } | Operation::Start { .. } => {}
                 Operation::Refund { grant } => {
                     if let Some((grant, cost)) = take_out(&mut grants, grant) {
                         limiter.refund(&grant, time.instant());
@@ -324,6 +392,78 @@ proptest! {
             prop_assert!(limiter.try_acquire_many(cost, now.saturating_add(wait)).is_ok());
         } else {
             prop_assert!(limiter.check(cost, now).is_ok(), "a refusal says when to come back");
+        }
+    }
+    /// A call counts when it may start; one that gave its reservation back does not, and tokens that came back from a call
+    /// whose time had come count less from then on.
+    #[test]
+    fn reserved_starts_keep_the_bound_whatever_is_given_back(
+        quota in exact_quota(),
+        start in start(),
+        operations in operations(),
+    ) {
+        let limiter = RateLimiter::new(quota);
+        let units = |cost| i128::from(cost) * i128::try_from(quota.period().as_nanos()).unwrap();
+        let mut time = Time::new(start, &quota);
+        let mut starts: Vec<(u64, i128)> = Vec::new();
+        let mut held: Vec<(Reservation, Taken, u32)> = Vec::new();
+        let mut exact = Exact::new(&quota);
+        for operation in operations {
+            let now = time.instant();
+            match operation {
+                Operation::Take { cost } | Operation::Reserve { cost, .. } => {
+                    let cost = 1 + cost % quota.burst_size();
+                    let max_wait = match operation {
+                        Operation::Reserve { max_wait, .. } => Duration::from_nanos(time.share(max_wait)),
+                        _ => Duration::ZERO,
+                    };
+                    if let Ok(reservation) = limiter.reserve(cost, max_wait, now) {
+                        prop_assert!(reservation.wait(now) <= max_wait);
+                        starts.push((reservation.ready_at().as_nanos(), units(cost)));
+                        let (taken, _) = exact.reserve(cost, max_wait, time.now).unwrap_or_default();
+                        held.push((reservation, taken, cost));
+                    }
+                }
+                Operation::Cancel { reservation } => {
+                    if let Some((reservation, taken, cost)) = take_out(&mut held, reservation) {
+                        let start = (reservation.ready_at().as_nanos(), units(cost));
+                        if now <= reservation.ready_at() {
+                            let place = starts.iter().rposition(|&it| it == start).unwrap();
+                            starts.remove(place);
+                            exact.refund(&taken, time.now);
+                        }
+                        limiter.cancel(reservation, now);
+                    }
+                }
+                Operation::Refund { grant } => {
+                    if let Some((reservation, taken, _)) = take_out(&mut held, grant)
+                        && !NARROW
+                        && reservation.ready_at() <= now
+                    {
+                        let before = exact.full_at;
+                        exact.refund(&taken, time.now);
+                        limiter.refund(&reservation.into_grant(), now);
+                        starts.push((time.now, -i128::try_from(before - exact.full_at).unwrap()));
+                    }
+                }
+                Operation::Advance { thousandths } => time.pass(time.share(thousandths)),
+                Operation::AdvanceBy { nanos } => time.pass(nanos),
+                Operation::ComeBack { .. }
+                | Operation::Start { .. }
+                | Operation::Undo { .. }
+                | Operation::StepBack { .. } => {}
+            }
+        }
+        starts.sort_by_key(|&(at, _)| at);
+        let most = units(quota.burst_size() + u32::from(NARROW));
+        for first in 0..starts.len() {
+            let mut sum = 0;
+            for &(at, taken) in &starts[first..] {
+                sum += taken;
+                // A start is rounded up to a nanosecond.
+                let given = i128::from(at - starts[first].0 + 1) * i128::from(quota.tokens());
+                prop_assert!(sum <= most + given, "{:?}", starts);
+            }
         }
     }
 }

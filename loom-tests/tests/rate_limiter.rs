@@ -1,8 +1,11 @@
 //! The limiter under every interleaving: one exchange grants, and what is given back was taken before.
 #![cfg(loom)]
 
-use seawall_core::rate_limiter::Quota;
-use seawall_core::{Instant, RateLimiter};
+use core::time::Duration;
+
+use seawall_core::rate_limiter::adjustable::QuotaError;
+use seawall_core::rate_limiter::{Quota, Rejected};
+use seawall_core::{AdjustableRateLimiter, Instant, RateLimiter};
 use seawall_loom::{leak, race, race3};
 
 type Limiter = &'static RateLimiter;
@@ -74,5 +77,142 @@ fn an_undo_gives_back_only_what_nobody_built_on() {
         let (_, taken) = race(move || limiter.undo(&grant), || limiter.try_acquire(at(6)));
         assert!(taken.is_ok(), "the bucket was full");
         assert_eq!(limiter.available(at(6)), 0);
+    });
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+// Mutant: limiter_cancels_from_before_others
+#[test]
+fn a_cancelled_reservation_gives_back_only_what_nobody_reserved_behind() {
+    loom::model(|| {
+        let limiter = limiter(2);
+        assert!(limiter.try_acquire_many(2, at(5)).is_ok());
+        let first = limiter.reserve(2, MINUTE, at(5)).unwrap();
+        let (all, behind) =
+            race(move || limiter.cancel(first, at(5)), || limiter.reserve(1, MINUTE, at(5)).unwrap());
+        let next = limiter.reserve(2, MINUTE, at(5)).unwrap();
+        // Three tokens take a second more than a burst of two.
+        assert!(next.wait(behind.ready_at()) >= Duration::from_secs(1));
+        assert_eq!(behind.ready_at(), at(if all { 6 } else { 8 }));
+    });
+}
+
+// Mutant: limiter_leaves_no_gap
+#[test]
+fn what_lies_beside_a_gap_stays_spent() {
+    loom::model(|| {
+        let limiter = limiter(4);
+        let grant = limiter.try_acquire_many(4, at(5)).unwrap();
+        let first = limiter.reserve(4, MINUTE, at(5)).unwrap();
+        let behind = limiter.reserve(1, MINUTE, at(5)).unwrap();
+        race(move || limiter.cancel(first, at(5)), move || limiter.refund(&grant, at(5)));
+        // Of the first four came back three, in either order.
+        let next = limiter.reserve(4, MINUTE, at(5)).unwrap();
+        assert_eq!((behind.ready_at(), next.ready_at()), (at(10), at(11)));
+    });
+}
+
+// Mutant: word_stores_instead_of_exchanging, word_takes_a_lost_exchange_for_won
+#[test]
+fn racing_reservations_start_one_after_the_other() {
+    loom::model(|| {
+        let limiter = limiter(1);
+        assert!(limiter.try_acquire(at(5)).is_ok());
+        let reserve = move || limiter.reserve(1, Duration::from_secs(2), at(5)).map(|it| it.ready_at());
+        let mut starts = race3(reserve);
+        starts.sort_by_key(|start| start.unwrap_or(Instant::NEVER));
+        assert_eq!(starts[..2], [Ok(at(6)), Ok(at(7))]);
+        assert_eq!(starts[2].unwrap_err().retry_after(), Some(Duration::from_secs(3)));
+    });
+}
+
+type Adjustable = &'static AdjustableRateLimiter;
+
+fn adjustable(quota: Quota) -> Adjustable {
+    leak(AdjustableRateLimiter::new(quota))
+}
+
+/// A token each `seconds`.
+fn each(seconds: u64, burst: u32) -> Quota {
+    Quota::new(1, Duration::from_secs(seconds)).burst(burst)
+}
+
+/// The burst that a refusal tells, which is the bucket's units divided by those of a token.
+fn told_burst(limiter: Adjustable) -> u32 {
+    match limiter.try_acquire_many(100, at(5)) {
+        Err(Rejected::ExceedsBurst { burst, .. }) => burst,
+        other => panic!("nobody has a hundred tokens: {other:?}"),
+    }
+}
+
+// Mutant: quota_overwrites_the_slot_in_use
+#[test]
+fn a_refusal_is_of_one_quota() {
+    loom::model(|| {
+        let limiter = adjustable(each(1, 4));
+        let (changed, burst) = race(move || limiter.set_quota(each(3, 3), at(5)), || told_burst(limiter));
+        assert_eq!(changed, Ok(()));
+        assert!([4, 3].contains(&burst), "half of either: {burst}");
+    });
+}
+
+// Mutant: quota_refuses_by_half_a_quota, quota_slot_relaxed
+#[test]
+fn a_refusal_is_of_one_quota_while_two_changes_pass() {
+    loom::model(|| {
+        let limiter = adjustable(each(1, 4));
+        let change = move || {
+            limiter.set_quota(each(2, 5), at(5)).unwrap();
+            limiter.set_quota(each(3, 3), at(5)).unwrap();
+        };
+        let ((), burst) = race(change, || told_burst(limiter));
+        assert!([4, 5, 3].contains(&burst), "half of either: {burst}");
+    });
+}
+
+// Mutant: quota_keeps_its_generation, word_stores_instead_of_exchanging, word_takes_a_lost_exchange_for_won
+#[test]
+fn a_change_races_with_a_grant_and_keeps_the_tokens() {
+    loom::model(|| {
+        let limiter = adjustable(each(1, 2));
+        let (changed, granted) =
+            race(move || limiter.set_quota(each(10, 2), at(5)), || limiter.try_acquire(at(5)).is_ok());
+        assert!(changed.is_ok() && granted);
+        assert_eq!(limiter.available(at(5)), 1);
+        assert_eq!(limiter.check(2, at(5)).unwrap_err().retry_after(), Some(Duration::from_secs(10)));
+    });
+}
+
+// Mutant: quota_refunds_an_earlier_grant
+#[test]
+fn a_grant_of_an_earlier_quota_lapses() {
+    loom::model(|| {
+        let limiter = adjustable(each(1, 2));
+        let grant = limiter.try_acquire(at(5)).unwrap();
+        race(move || limiter.set_quota(each(10, 2), at(5)).unwrap(), move || limiter.refund(&grant, at(5)));
+        if let Err(rejected) = limiter.check(2, at(5)) {
+            assert_eq!(rejected.retry_after(), Some(Duration::from_secs(10)), "the whole token or none");
+        }
+    });
+}
+
+// Mutant: quota_ignores_other_changes
+#[test]
+fn of_two_changes_at_once_one_is_told_to_come_again() {
+    loom::model(|| {
+        let limiter = adjustable(each(1, 4));
+        let (one, other) = (each(2, 7), each(3, 3));
+        let results = race(move || limiter.set_quota(one, at(5)), move || limiter.set_quota(other, at(5)));
+        let quota = limiter.quota();
+        assert!(quota == one || quota == other, "a mixture: {quota:?}");
+        assert_eq!(told_burst(limiter), quota.burst_size());
+        match results {
+            (Ok(()), Ok(())) => {}
+            (Ok(()), Err(QuotaError::Busy)) => assert_eq!(quota, one),
+            (Err(QuotaError::Busy), Ok(())) => assert_eq!(quota, other),
+            neither => panic!("somebody must get through: {neither:?}"),
+        }
+        assert_eq!(limiter.set_quota(each(1, 1), at(5)), Ok(()), "nobody is busy any more");
     });
 }

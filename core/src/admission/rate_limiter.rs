@@ -75,95 +75,60 @@
 //! | admitted | 1 | 1 |
 //! | rejected | 1 | 0 |
 
+pub mod adjustable;
+mod bucket;
+mod grant;
 mod quota;
+pub(super) mod scale;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 use core::fmt;
 use core::time::Duration;
 
-use quota::FULL;
+use bucket::Bucket;
+pub use grant::{Grant, Rejected, Reservation};
 pub use quota::Quota;
-pub(super) use quota::Scale;
 
-use crate::atomic::sync::Wide;
-use crate::atomic::word::{Packed, WideWord};
+use crate::atomic::sync::{AtomicU32, Ordering, Wide};
+use crate::atomic::word::WideWord;
 use crate::config::ConfigError;
 use crate::time::Instant;
 
-/// The word: an arrival time in the scale's units, or `FULL`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Arrival(Wide);
-
-impl Packed for Arrival {
-    type Raw = Wide;
-
-    #[inline]
-    fn unpack(raw: Wide) -> Self {
-        Self(raw)
-    }
-
-    #[inline]
-    fn pack(self) -> Wide {
-        self.0
-    }
-}
+/// The bits below the arrival time: whether there is a gap.
+const TAG: u32 = 1;
+type Scale = scale::Scale<TAG>;
+type State = Bucket<TAG>;
 
 /// A rate limiter. The [module](self) has an example.
 pub struct RateLimiter {
     quota: Quota,
     scale: Scale,
-    arrival: WideWord,
+    bucket: WideWord,
+    shadow: Shadow,
 }
 
-/// What a call took from the bucket, so that it can be given back. Dropping it keeps the tokens spent.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Grant {
-    units: Wide,
-    /// When the bucket would be full again had nobody else taken anything.
-    until: Wide,
-}
+/// Whether the limiter refuses nothing. Only a call that is to be refused looks.
+struct Shadow(AtomicU32);
 
-/// The limiter refused the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Rejected {
-    /// There are not enough tokens now.
-    Limited {
-        /// When there will be, if nobody else takes them; `None` is never.
-        retry_after: Option<Duration>,
-    },
-    /// There never will be: the call costs more than a full bucket holds.
-    ExceedsBurst {
-        /// The tokens that were asked for.
-        cost: u32,
-        /// The tokens of a full bucket.
-        burst: u32,
-    },
-}
-
-impl Rejected {
-    /// When another try makes sense; `None` is never.
-    pub const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Limited { retry_after } => *retry_after,
-            Self::ExceedsBurst { .. } => None,
+impl Shadow {
+    const_fn! {
+        const fn new() -> Self {
+            Self(AtomicU32::new(0))
         }
     }
-}
 
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Limited { .. } => f.pad("rate limit exceeded"),
-            Self::ExceedsBurst { cost, burst } => {
-                write!(f, "cost of {cost} tokens exceeds the burst of {burst}")
-            }
-        }
+    #[cold]
+    fn is_on(&self) -> bool {
+        // ORDERING: none is needed, the switch leads to no other data.
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    fn switch(&self, on: bool) {
+        // ORDERING: as above.
+        self.0.store(on.into(), Ordering::Relaxed);
     }
 }
-
-impl core::error::Error for Rejected {}
 
 impl RateLimiter {
     const_fn! {
@@ -185,7 +150,7 @@ impl RateLimiter {
         /// If the burst or the period is zero, or the burst is more than a 32-bit word can count in tokens that come back.
         pub const fn try_new(quota: Quota) -> Result<Self, ConfigError> {
             match quota.scale() {
-                Ok(scale) => Ok(Self { quota, scale, arrival: WideWord::new(FULL) }),
+                Ok(scale) => Ok(Self { quota, scale, bucket: WideWord::new(State::NEW), shadow: Shadow::new() }),
                 Err(error) => Err(error),
             }
         }
@@ -208,10 +173,78 @@ impl RateLimiter {
     /// [`Rejected`], with the time after which there are so many tokens.
     #[inline]
     pub fn try_acquire_many(&self, cost: u32, now: Instant) -> Result<Grant, Rejected> {
-        self.take(self.units_of(cost)?, now)
+        match self.units_of(cost) {
+            Ok(units) => self.take(units, now),
+            Err(rejected) => self.refuse(rejected, self.scale.present(now)),
+        }
     }
 
-    /// Whether `cost` tokens could be taken now. It changes nothing.
+    /// Takes `cost` tokens that may not be there yet, for a call that waits for them.
+    ///
+    /// The call may start at [`Reservation::ready_at`], with no other look at the limiter; who comes later waits longer.
+    /// A wait is at most eight full buckets' time on the narrow layout and 36 minutes on the wide one, whatever `max_wait` is.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], with the wait that would be needed, if that is longer than `max_wait`; then nothing is taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use seawall_core::{rate_limiter::Quota, Instant, RateLimiter};
+    ///
+    /// let limiter = RateLimiter::new(Quota::per_second(10).burst(1));
+    /// let now = Instant::from_secs(5);
+    /// let at_most = Duration::from_millis(150);
+    /// assert_eq!(limiter.reserve(1, at_most, now)?.wait(now), Duration::ZERO);
+    /// let second = limiter.reserve(1, at_most, now)?;
+    /// assert_eq!(second.wait(now), Duration::from_millis(100));
+    /// let third = limiter.reserve(1, at_most, now).unwrap_err();
+    /// assert_eq!(third.retry_after(), Some(Duration::from_millis(200)));
+    /// assert!(limiter.cancel(second, now));
+    /// # Ok::<_, seawall_core::rate_limiter::Rejected>(())
+    /// ```
+    pub fn reserve(&self, cost: u32, max_wait: Duration, now: Instant) -> Result<Reservation, Rejected> {
+        let present = self.scale.present(now);
+        let units = match self.units_of(cost) {
+            Ok(0) => return Ok(Reservation { grant: Grant::nothing(present), ready_at: now }),
+            Ok(units) => units,
+            Err(rejected) => {
+                let grant = self.refuse(rejected, present)?;
+                return Ok(Reservation { grant, ready_at: now });
+            }
+        };
+        let reserved =
+            self.bucket.transition(|bucket: State| match bucket.reserve(&self.scale, units, max_wait, now) {
+                Ok((taken, wait)) => (Some(taken), Ok((taken.arrival(), wait))),
+                Err(excess) => (None, Err(excess)),
+            });
+        match reserved {
+            Ok((until, wait)) => {
+                Ok(Reservation { grant: Grant { units, until }, ready_at: now.saturating_add(wait) })
+            }
+            Err(excess) => {
+                let grant = self.refuse(self.limited(excess, now), present)?;
+                Ok(Reservation { grant, ready_at: now })
+            }
+        }
+    }
+
+    /// Gives a reservation back, and says whether all its tokens came back.
+    ///
+    /// They come back exactly if nobody reserved behind it. Otherwise as many lapse as others reserved behind, since their
+    /// starts stand; and once tokens came back in this way, no others do until the bucket is full.
+    /// Nothing comes back when the reservation's time is past: it may have been used.
+    /// For a call that did not start although it could, there is [`Reservation::into_grant`] and [`RateLimiter::refund`].
+    pub fn cancel(&self, reservation: Reservation, now: Instant) -> bool {
+        self.bucket.transition(|bucket: State| match bucket.cancel(&self.scale, &reservation, now) {
+            Some((cancelled, all)) => (Some(cancelled), all),
+            None => (None, false),
+        })
+    }
+
+    /// Whether `cost` tokens could be taken now. It changes nothing, and shadow mode does not change it.
     ///
     /// # Errors
     ///
@@ -219,23 +252,24 @@ impl RateLimiter {
     #[inline]
     pub fn check(&self, cost: u32, now: Instant) -> Result<(), Rejected> {
         let units = self.units_of(cost)?;
-        let present = self.scale.present(now);
-        self.after(self.arrival.load(), units, present).map(|_| ()).map_err(|short| self.limited(short, now))
+        if units == 0 {
+            return Ok(());
+        }
+        let bucket: State = self.bucket.load();
+        bucket
+            .take(&self.scale, units, self.scale.present(now))
+            .map(|_| ())
+            .map_err(|excess| self.limited(excess, now))
     }
 
     /// Gives the tokens of a grant back, for a call that did not start.
     ///
-    /// They come back exactly, unless the bucket may have been full in the meantime: then they would make it overflow, and
-    /// they lapse.
+    /// They come back exactly, except those that would make the bucket overflow, since it may have been full in the meantime,
+    /// and those that others reserved behind: they lapse.
     pub fn refund(&self, grant: &Grant, now: Instant) {
         let present = self.scale.present(now);
-        self.arrival.transition(|arrival: Arrival| {
-            let never_full =
-                mutant!("limiter_refunds_what_lapsed") || self.scale.ahead(grant.until, present) > 0;
-            let still_spent = self.scale.ahead(arrival.0, present) > 0;
-            let refunds = never_full && still_spent && arrival.0 != FULL;
-            let from = if mutant!("limiter_refund_forgets_later_grants") { grant.until } else { arrival.0 };
-            (refunds.then(|| Arrival(self.scale.stored(from.wrapping_sub(grant.units)))), ())
+        self.bucket.transition(|bucket: State| {
+            (bucket.refund(&self.scale, grant, present).map(|(refunded, _)| refunded), ())
         });
     }
 
@@ -243,21 +277,23 @@ impl RateLimiter {
     ///
     /// They come back exactly, unless somebody took tokens since and kept them: then they lapse.
     pub fn undo(&self, grant: &Grant) -> bool {
-        self.arrival.transition(|arrival: Arrival| {
-            // Had the bucket been full since, whoever took the next token would have moved the arrival time beyond the
-            // grant's; so where it is not beyond, the bucket was never full.
-            let beyond = arrival.0 == FULL || grant.until.wrapping_sub(arrival.0) > self.scale.tolerance;
-            let undone = (!beyond || mutant!("limiter_undoes_regardless")) && grant.units > 0;
-            (undone.then(|| Arrival(self.scale.stored(arrival.0.wrapping_sub(grant.units)))), undone)
+        self.bucket.transition(|bucket: State| {
+            let undone = bucket.undo(&self.scale, grant);
+            (undone, undone.is_some())
         })
+    }
+
+    /// Switches shadow mode: then nothing is refused, and what would have been takes no tokens.
+    ///
+    /// [`Grant::would_reject`] tells. Calls on which the limiter is deciding may see either mode.
+    pub fn set_shadow(&self, on: bool) {
+        self.shadow.switch(on);
     }
 
     /// How many tokens there are now.
     pub fn available(&self, now: Instant) -> u32 {
-        let arrival: Arrival = self.arrival.load();
-        let used = self.debt(arrival, self.scale.present(now));
-        let left = self.scale.tolerance.saturating_sub(used);
-        self.scale.tokens_in(left)
+        let bucket: State = self.bucket.load();
+        bucket.available(&self.scale, self.scale.present(now))
     }
 
     /// The rate and the burst.
@@ -275,46 +311,27 @@ impl RateLimiter {
     fn take(&self, units: Wide, now: Instant) -> Result<Grant, Rejected> {
         let present = self.scale.present(now);
         if units == 0 {
-            return Ok(Grant { units, until: present });
+            return Ok(Grant::nothing(present));
         }
-        let taken = self.arrival.transition(|arrival: Arrival| match self.after(arrival, units, present) {
-            Ok(until) => (Some(Arrival(until)), Ok(until)),
-            Err(short) => (None, Err(short)),
+        let taken = self.bucket.transition(|bucket: State| match bucket.take(&self.scale, units, present) {
+            Ok(taken) => (Some(taken), Ok(taken.arrival())),
+            Err(excess) => (None, Err(excess)),
         });
         match taken {
             Ok(until) => Ok(Grant { units, until }),
-            Err(short) => Err(self.limited(short, now)),
+            Err(excess) => self.refuse(self.limited(excess, now), present),
         }
     }
 
-    /// The arrival time after `units` more, or by how many units they exceed the tolerance.
     #[inline]
-    fn after(&self, arrival: Arrival, units: Wide, present: Wide) -> Result<Wide, Wide> {
-        let debt = self.debt(arrival, present);
-        let left = self.scale.tolerance.saturating_sub(debt);
-        let fits = if mutant!("limiter_ignores_tolerance") { true } else { units <= left };
-        if fits {
-            Ok(self.scale.stored(present.wrapping_add(debt).wrapping_add(units)))
-        } else {
-            Err(self.short(debt, units))
-        }
+    fn limited(&self, excess: Wide, now: Instant) -> Rejected {
+        Rejected::Limited { retry_after: self.scale.wait_for(excess, now) }
     }
 
-    #[cold]
-    fn short(&self, debt: Wide, units: Wide) -> Wide {
-        // Both differences are exact: the debt may exceed the tolerance after a clock stepped back.
-        debt.saturating_sub(self.scale.tolerance)
-            .saturating_add(units - self.scale.tolerance.saturating_sub(debt).min(units))
-    }
-
+    /// The refusal, or a grant of nothing in shadow mode.
     #[inline]
-    fn debt(&self, arrival: Arrival, present: Wide) -> Wide {
-        if arrival.0 == FULL { 0 } else { self.scale.ahead(arrival.0, present) }
-    }
-
-    #[inline]
-    fn limited(&self, short: Wide, now: Instant) -> Rejected {
-        Rejected::Limited { retry_after: self.scale.wait_for(short, now) }
+    fn refuse(&self, rejected: Rejected, present: Wide) -> Result<Grant, Rejected> {
+        if self.shadow.is_on() { Ok(Grant::refused(present)) } else { Err(rejected) }
     }
 }
 

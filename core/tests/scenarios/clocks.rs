@@ -125,7 +125,7 @@ pub(crate) fn b22_a_pause_of_a_multiple_of_the_wrap_costs_at_most_some_bursts_of
         let limiter = RateLimiter::new(Quota::per_second(tokens).burst(size));
         assert_eq!(burst(&limiter, size + 1, s(7)), size);
         let later = s(7).saturating_add(Duration::from_millis(1 << 32));
-        let most = if WIDE { 0 } else { 33 };
+        let most = if WIDE { 0 } else { 17 };
         let waits = (0..=most).find(|&n| burst(&limiter, 1, later.saturating_add(full * n)) == 1);
         assert!(waits.is_some(), "{tokens} a second: more than {most} times {full:?}");
     }

@@ -9,10 +9,14 @@ use super::Config;
 use super::config::WhenFull;
 use super::hash::hash_of;
 use super::table::{Entry, Key, Sight, Table, Tally, VALUE_BITS, VALUE_MAX, Visit};
-use crate::admission::rate_limiter::{Quota, Scale};
+use crate::admission::rate_limiter::Quota;
+use crate::admission::rate_limiter::scale::{Room, Scale as TaggedScale};
 use crate::atomic::sync::Wide;
 use crate::config::ConfigError;
 use crate::time::Instant;
+
+/// The table keeps its tags apart from the arrival times.
+type Scale = TaggedScale<0>;
 
 /// A rate limiter that keeps a bucket for each key, all with one quota.
 ///
@@ -196,7 +200,7 @@ const fn validate(quota: &Quota, entries: usize) -> Result<Scale, ConfigError> {
         "keyed.burst",
         "at most 16383 where words have 32 bits"
     );
-    quota.scale_in(VALUE_BITS)
+    quota.scale_in(Room::of_bits(VALUE_BITS))
 }
 
 impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedRateLimiter<ENTRIES, S> {

@@ -1,0 +1,497 @@
+//! A rate limiter whose quota can change while calls ask.
+//!
+//! It decides as a [`RateLimiter`](super::RateLimiter) does, and [`set_quota`](AdjustableRateLimiter::set_quota) keeps what
+//! is in the bucket.
+//! Where the quota never changes the fixed limiter is smaller and faster; where it is to follow the latency of the calls
+//! there is the [`adaptive_rate`](crate::admission::adaptive_rate).
+//!
+//! # Examples
+//!
+//! ```
+//! use core::time::Duration;
+//! use seawall_core::{rate_limiter::Quota, AdjustableRateLimiter, Instant};
+//!
+//! static INBOUND: AdjustableRateLimiter = AdjustableRateLimiter::new(Quota::per_second(2));
+//!
+//! let now = Instant::from_secs(5);
+//! assert!(INBOUND.try_acquire_many(2, now).is_ok());
+//! INBOUND.set_quota(Quota::per_second(10), now)?;
+//! let rejected = INBOUND.try_acquire(now).unwrap_err();
+//! assert_eq!(rejected.retry_after(), Some(Duration::from_millis(100)), "no token was added, and none was lost");
+//! # Ok::<_, seawall_core::rate_limiter::adjustable::QuotaError>(())
+//! ```
+//!
+//! # States
+//!
+//! A change keeps the tokens that are there, and those that are owed to reservations:
+//!
+//! ```text
+//! tokens there before    tokens there after
+//! more than new burst ─► new burst           a full bucket stays as full as the new burst allows
+//! others              ─► as many             a larger bucket fills at the new rate
+//! fewer than none     ─► as many             reservations keep their times
+//! ```
+//!
+//! Parts of a token are rounded down, to a unit or two. The same quota again changes nothing.
+//! What is owed to reservations beyond the reach of the new quota (see the limiter's `reserve`) is forgiven.
+//! A grant or reservation of an earlier quota gives nothing back: its tokens lapse.
+//!
+//! # Memory layout
+//!
+//! ```text
+//! 63 (31) ……… 5 ARRIVAL TIME │ 4 … 1 GENERATION │ 0 GAP
+//! ```
+//!
+//! One word as wide as the target exchanges, two slots for quotas, a word for who changes them, and the switch of shadow
+//! mode: 144 bytes on a 64-bit host.
+//! The generation's lowest bit says in which slot the quota lies; the other slot is where the next change writes.
+//!
+//! The arrival time has four bits fewer than that of the fixed limiter.
+//! Wide words wrap after 2⁵⁹ units: 18 years for a nanosecond, 6 days for 1/1024 ns. A value that seems to be further ahead
+//! than a full burst and 18 minutes is in the past; idling for a multiple of the wrap is taken for a clock that stepped back
+//! with a chance of 1 in 400 at the finest units, and then refuses calls for 18 minutes at most.
+//! Narrow words count 2¹⁶ units a burst, so the rate is low by one part in 2¹⁵ / `burst` at most, and wrap after some 2000
+//! bursts; the chance is 1 in 100 and the lock-out 17 bursts' time.
+//!
+//! # Ordering
+//!
+//! (a) One exchange on the bucket's word decides, and one publishes a quota with the bucket converted to it.
+//! (b) A change claims the word of changes, writes the slot that is not in use, and exchanges the bucket's word for one of
+//! the next generation. A decider reads the slot of the generation that it saw; its exchange fails if the generation moved,
+//! and a refusal looks at the generation again.
+//! (c) `quota` is of the moment of its second look. (d) A decider that sleeps during exactly sixteen changes, between which no
+//! call was admitted and no time passed, could exchange a word of another quota. (e) Models:
+//! `loom-tests/tests/rate_limiter.rs`.
+//!
+//! # Progress
+//!
+//! Deciding is lock-free: a thread that is stopped inside `set_quota` holds up no call. It holds up other changes, which are
+//! told that the limiter is [`Busy`](QuotaError::Busy).
+//!
+//! # Trade-offs
+//!
+//! Under one quota the bounds are those of the fixed limiter.
+//! Over a change no more is granted than what was there and what each rate gave while it held.
+//!
+//! # Cost
+//!
+//! | call | loads | writes |
+//! |---|---:|---:|
+//! | admitted | 7 | 1 |
+//! | rejected | 8 | 0 |
+//! | `set_quota` | 13 | 13 |
+
+mod slot;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use core::fmt;
+use core::time::Duration;
+
+use slot::Slot;
+
+use super::bucket::Bucket;
+use super::{Grant as Taken, Quota, Rejected, Reservation as Reserved, Shadow};
+use crate::atomic::sync::Wide;
+use crate::atomic::word::{Packed, WideWord, Word};
+use crate::config::ConfigError;
+use crate::time::Instant;
+
+/// The bits below the arrival time: four for the generation, one for the gap.
+const TAG: u32 = 5;
+type Scale = super::scale::Scale<TAG>;
+type State = Bucket<TAG>;
+
+/// A rate limiter whose quota can change. The [module](self) has an example.
+pub struct AdjustableRateLimiter {
+    bucket: WideWord,
+    slots: [Slot; 2],
+    changes: Word,
+    shadow: Shadow,
+}
+
+/// What a call took from the bucket under one quota. Dropping it keeps the tokens spent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Grant {
+    taken: Taken,
+    stamp: u32,
+}
+
+impl Grant {
+    /// Whether the limiter would have refused the call, were it not in shadow mode. Then no tokens were taken.
+    pub const fn would_reject(&self) -> bool {
+        self.taken.would_reject()
+    }
+}
+
+/// Tokens that are taken already, for a call that may start when they are there.
+///
+/// Whoever does not start gives it to [`AdjustableRateLimiter::cancel`]. Dropping it keeps the tokens spent.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the call may start at `ready_at`, and not before"]
+pub struct Reservation {
+    reserved: Reserved,
+    stamp: u32,
+}
+
+impl Reservation {
+    /// When the call may start. A change of the quota does not move it.
+    pub const fn ready_at(&self) -> Instant {
+        self.reserved.ready_at()
+    }
+
+    /// How long it has to wait from now on: nothing once its time has come.
+    pub const fn wait(&self, now: Instant) -> Duration {
+        self.reserved.wait(now)
+    }
+
+    /// Whether the limiter would have refused, were it not in shadow mode. Then no tokens were taken.
+    pub const fn would_reject(&self) -> bool {
+        self.reserved.would_reject()
+    }
+
+    /// The tokens as those of a call that starts.
+    pub fn into_grant(self) -> Grant {
+        Grant { taken: self.reserved.into_grant(), stamp: self.stamp }
+    }
+}
+
+/// The quota did not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QuotaError {
+    /// A value of the new quota lies outside its bound.
+    Invalid(ConfigError),
+    /// Another caller is changing the quota.
+    Busy,
+}
+
+impl fmt::Display for QuotaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => error.fmt(f),
+            Self::Busy => f.pad("another caller is changing the quota"),
+        }
+    }
+}
+
+impl core::error::Error for QuotaError {}
+
+/// The word of changes: how many there were, and whether one is under way.
+#[derive(Clone, Copy)]
+struct Changes(u32);
+
+impl Changes {
+    const BUSY: u32 = 1;
+
+    const fn is_busy(self) -> bool {
+        self.0 & Self::BUSY != 0
+    }
+
+    const fn stamp(self) -> u32 {
+        self.0 >> 1
+    }
+
+    const fn claim(self) -> Self {
+        Self(self.0 | Self::BUSY)
+    }
+
+    const fn settle(stamp: u32) -> Self {
+        Self(stamp << 1)
+    }
+}
+
+impl Packed for Changes {
+    type Raw = u32;
+
+    fn unpack(raw: u32) -> Self {
+        Self(raw)
+    }
+
+    fn pack(self) -> u32 {
+        self.0
+    }
+}
+
+impl AdjustableRateLimiter {
+    const_fn! {
+        /// A limiter with a full bucket.
+        ///
+        /// # Panics
+        ///
+        /// If [`AdjustableRateLimiter::try_new`] would return an error; in a `static` this is a compile error.
+        pub const fn new(quota: Quota) -> Self {
+            expect_valid!(Self::try_new(quota), "rate limiter")
+        }
+    }
+
+    const_fn! {
+        /// A limiter with a full bucket.
+        ///
+        /// # Errors
+        ///
+        /// If the burst or the period is zero, or the burst is more than a 32-bit word can count in tokens that come back.
+        pub const fn try_new(quota: Quota) -> Result<Self, ConfigError> {
+            match quota.scale() {
+                Ok(scale) => Ok(Self {
+                    bucket: WideWord::new(State::NEW),
+                    slots: [Slot::new(quota, scale), Slot::new(quota, scale)],
+                    changes: Word::new(0),
+                    shadow: Shadow::new(),
+                }),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
+    /// Takes one token.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], with the time after which there is a token.
+    #[inline]
+    pub fn try_acquire(&self, now: Instant) -> Result<Grant, Rejected> {
+        self.try_acquire_many(1, now)
+    }
+
+    /// Takes `cost` tokens at once, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], with the time after which there are so many tokens.
+    #[inline]
+    pub fn try_acquire_many(&self, cost: u32, now: Instant) -> Result<Grant, Rejected> {
+        let decided = self.decide(|slot, bucket| {
+            let scale = slot.scale();
+            let present = scale.present(now);
+            let units = match units_of(&scale, cost) {
+                Ok(0) => return (None, Ok(Grant { taken: Taken::nothing(present), stamp: 0 })),
+                Ok(units) => units,
+                Err(rejected) => return (None, Err((rejected, present))),
+            };
+            match bucket.take(&scale, units, present) {
+                Ok(next) => {
+                    let taken = Taken { units, until: next.arrival() };
+                    (Some(next), Ok(Grant { taken, stamp: slot.stamp() }))
+                }
+                Err(excess) => (None, Err((limited(&scale, excess, now), present))),
+            }
+        });
+        decided.or_else(|(rejected, present)| self.refuse(rejected, present))
+    }
+
+    /// Takes `cost` tokens that may not be there yet, for a call that waits for them; as
+    /// [`RateLimiter::reserve`](super::RateLimiter::reserve) does.
+    ///
+    /// A wait is at most eight full buckets' time on the narrow layout and 9 minutes on the wide one.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], with the wait that would be needed, if that is longer than `max_wait`; then nothing is taken.
+    pub fn reserve(&self, cost: u32, max_wait: Duration, now: Instant) -> Result<Reservation, Rejected> {
+        let at =
+            |taken, ready_at, stamp| Reservation { reserved: Reserved { grant: taken, ready_at }, stamp };
+        let decided = self.decide(|slot, bucket| {
+            let scale = slot.scale();
+            let present = scale.present(now);
+            let units = match units_of(&scale, cost) {
+                Ok(0) => return (None, Ok(at(Taken::nothing(present), now, 0))),
+                Ok(units) => units,
+                Err(rejected) => return (None, Err((rejected, present))),
+            };
+            match bucket.reserve(&scale, units, max_wait, now) {
+                Ok((next, wait)) => {
+                    let taken = Taken { units, until: next.arrival() };
+                    (Some(next), Ok(at(taken, now.saturating_add(wait), slot.stamp())))
+                }
+                Err(excess) => (None, Err((limited(&scale, excess, now), present))),
+            }
+        });
+        decided.or_else(|(rejected, present)| {
+            let Grant { taken, stamp } = self.refuse(rejected, present)?;
+            Ok(at(taken, now, stamp))
+        })
+    }
+
+    /// Gives a reservation back, and says whether all its tokens came back; as
+    /// [`RateLimiter::cancel`](super::RateLimiter::cancel) does.
+    ///
+    /// One of an earlier quota lapses.
+    pub fn cancel(&self, reservation: Reservation, now: Instant) -> bool {
+        self.bucket.transition(|bucket: State| {
+            let slot = self.slot(bucket);
+            let back = bucket.cancel(&slot.scale(), &reservation.reserved, now);
+            match back.filter(|_| slot.stamp() == reservation.stamp) {
+                Some((cancelled, all)) => (Some(cancelled), all),
+                None => (None, false),
+            }
+        })
+    }
+
+    /// Whether `cost` tokens could be taken now. It changes nothing, and shadow mode does not change it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], as [`AdjustableRateLimiter::try_acquire_many`] would.
+    pub fn check(&self, cost: u32, now: Instant) -> Result<(), Rejected> {
+        self.decide(|slot, bucket| {
+            let scale = slot.scale();
+            let checked = units_of(&scale, cost).and_then(|units| match units {
+                0 => Ok(()),
+                _ => bucket
+                    .take(&scale, units, scale.present(now))
+                    .map(|_| ())
+                    .map_err(|excess| limited(&scale, excess, now)),
+            });
+            (None, checked)
+        })
+    }
+
+    /// Gives the tokens of a grant back, for a call that did not start; as
+    /// [`RateLimiter::refund`](super::RateLimiter::refund) does.
+    ///
+    /// Those of an earlier quota lapse.
+    pub fn refund(&self, grant: &Grant, now: Instant) {
+        self.bucket.transition(|bucket: State| {
+            let slot = self.slot(bucket);
+            let scale = slot.scale();
+            let back = bucket.refund(&scale, &grant.taken, scale.present(now));
+            let same = slot.stamp() == grant.stamp || mutant!("quota_refunds_an_earlier_grant");
+            (back.filter(|_| same).map(|(refunded, _)| refunded), ())
+        });
+    }
+
+    /// Changes the quota, and keeps what is in the bucket; see the [module](self).
+    ///
+    /// Every call is decided under the old quota or the new one. The same quota again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`QuotaError`], and the old quota stays: the new one is invalid, or another caller is changing it.
+    ///
+    /// # Complexity
+    ///
+    /// Some 128-bit divisions, and on the narrow layout up to 4096 short ones where a token's interval is a whole number of
+    /// nanoseconds that no round unit divides.
+    pub fn set_quota(&self, quota: Quota, now: Instant) -> Result<(), QuotaError> {
+        let scale = quota.scale().map_err(QuotaError::Invalid)?;
+        let claimed = self.changes.transition(|changes: Changes| {
+            let free = !changes.is_busy() || mutant!("quota_ignores_other_changes");
+            (free.then_some(changes.claim()), free.then_some(changes.stamp()))
+        });
+        let stamp = claimed.ok_or(QuotaError::Busy)?;
+        let published = self.publish(stamp, &quota, &scale, now);
+        self.changes.transition(|_: Changes| (Some(Changes::settle(published)), ()));
+        Ok(())
+    }
+
+    /// What a claimed change does; the stamp that holds afterwards.
+    fn publish(&self, stamp: u32, quota: &Quota, scale: &Scale, now: Instant) -> u32 {
+        let bucket: State = self.bucket.load();
+        let present = self.slot(bucket);
+        if present.quota() == *quota {
+            return stamp;
+        }
+        let old = present.scale();
+        let next = stamp.wrapping_add(1) & (u32::MAX >> 1);
+        let slot = if mutant!("quota_overwrites_the_slot_in_use") { present } else { self.slot_of(next) };
+        slot.write(next, quota, scale);
+        self.bucket.transition(|bucket: State| {
+            let (arrival, gap) = convert(bucket, &old, scale, now);
+            let generation = if mutant!("quota_keeps_its_generation") { bucket.generation() } else { next };
+            (Some(State::of_generation(generation, arrival, gap)), ())
+        });
+        next
+    }
+
+    /// Switches shadow mode: then nothing is refused, and what would have been takes no tokens.
+    ///
+    /// [`Grant::would_reject`] tells. Calls on which the limiter is deciding may see either mode.
+    pub fn set_shadow(&self, on: bool) {
+        self.shadow.switch(on);
+    }
+
+    /// How many tokens there are now.
+    pub fn available(&self, now: Instant) -> u32 {
+        self.decide(|slot, bucket| {
+            let scale = slot.scale();
+            (None, bucket.available(&scale, scale.present(now)))
+        })
+    }
+
+    /// The present rate and burst.
+    pub fn quota(&self) -> Quota {
+        self.decide(|slot, _| (None, slot.quota()))
+    }
+
+    /// A transition under the quota of the bucket's generation; one that leaves the bucket alone is of one quota too.
+    #[inline]
+    fn decide<T>(&self, mut step: impl FnMut(&Slot, State) -> (Option<State>, T)) -> T {
+        loop {
+            let (seen, out) = self.bucket.transition(|bucket: State| {
+                let (next, out) = step(self.slot(bucket), bucket);
+                (next, (next.is_none().then_some(bucket.generation()), out))
+            });
+            let Some(generation) = seen else { return out };
+            let now: State = self.bucket.load();
+            if now.generation() == generation || mutant!("quota_refuses_by_half_a_quota") {
+                return out;
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&self, bucket: State) -> &Slot {
+        self.slot_of(bucket.generation())
+    }
+
+    #[inline]
+    fn slot_of(&self, stamp: u32) -> &Slot {
+        &self.slots[stamp as usize & 1]
+    }
+
+    #[inline]
+    fn refuse(&self, rejected: Rejected, present: Wide) -> Result<Grant, Rejected> {
+        if self.shadow.is_on() {
+            Ok(Grant { taken: Taken::refused(present), stamp: 0 })
+        } else {
+            Err(rejected)
+        }
+    }
+}
+
+/// The units of `cost` tokens. Of a slot that is being written no product overflows either.
+#[inline]
+fn units_of(scale: &Scale, cost: u32) -> Result<Wide, Rejected> {
+    match scale.interval.checked_mul(Wide::from(cost)) {
+        Some(units) if units <= scale.tolerance => Ok(units),
+        _ => Err(Rejected::ExceedsBurst { cost, burst: scale.tokens_in(scale.tolerance) }),
+    }
+}
+
+#[cold]
+fn limited(scale: &Scale, excess: Wide, now: Instant) -> Rejected {
+    Rejected::Limited { retry_after: scale.wait_for(excess, now) }
+}
+
+/// The arrival time under the new scale, and whether the order of reservations is lost.
+fn convert(bucket: State, old: &Scale, new: &Scale, now: Instant) -> (Wide, bool) {
+    const UNIT: i128 = 1 << TAG;
+    let debt = bucket.debt(old, old.present(now));
+    let whole = i128::from(new.tolerance);
+    // In units of the old scale, then of the new one, rounded down. What is being divided has less than 125 bits.
+    let left = i128::from(old.tolerance) - i128::from(debt);
+    let exact = (left * i128::from(new.interval)).div_euclid(i128::from(old.interval));
+    let begun = if new.is_between_units(now) { UNIT } else { 0 };
+    let left = if exact >= whole { whole } else { exact.div_euclid(UNIT) * UNIT - begun };
+    let debt = (whole - left).min(i128::from(new.tolerance) + i128::from(new.reach()));
+    // No more than the reach beyond a full bucket, which fits.
+    let arrival = new.stored(new.present(now).wrapping_add(debt as Wide));
+    (arrival, (bucket.has_gap() && debt > 0) || debt > whole)
+}
+
+impl fmt::Debug for AdjustableRateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdjustableRateLimiter").field("quota", &self.quota()).finish_non_exhaustive()
+    }
+}

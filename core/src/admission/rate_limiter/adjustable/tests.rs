@@ -1,0 +1,303 @@
+use core::time::Duration;
+
+use super::{AdjustableRateLimiter, QuotaError};
+use crate::admission::rate_limiter::{Quota, RateLimiter, Rejected};
+use crate::atomic::sync::Wide;
+use crate::atomic::sync::probe::{Accesses, count, with_spurious_failures};
+use crate::time::Instant;
+
+const WIDE: bool = Wide::BITS == 64;
+const SECOND: Duration = Duration::from_secs(1);
+const NANO: Duration = Duration::from_nanos(1);
+
+fn s(seconds: u64) -> Instant {
+    Instant::from_secs(seconds)
+}
+
+fn ms(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+fn burst(limiter: &AdjustableRateLimiter, n: u32, now: Instant) -> u32 {
+    (0..n).map(|_| u32::from(limiter.try_acquire(now).is_ok())).sum()
+}
+
+#[test]
+fn b34_a_change_keeps_what_is_in_the_bucket() {
+    for (from, to, there_after) in [
+        (Quota::per_second(10), Quota::per_second(100), 0),
+        (Quota::per_second(10), Quota::per_second(1), 0),
+        (Quota::per_second(10), Quota::per_second(10).burst(1000), 0),
+        (Quota::per_second(10).burst(1000), Quota::per_second(10).burst(2), 0),
+    ] {
+        let limiter = AdjustableRateLimiter::new(from);
+        assert_eq!(burst(&limiter, 2000, s(7)), from.burst_size());
+        limiter.set_quota(to, s(7)).unwrap();
+        assert_eq!(limiter.available(s(7)), there_after, "{from:?} to {to:?}");
+        let interval = to.period() / to.tokens();
+        assert_eq!(
+            burst(&limiter, 1, s(7).saturating_add(interval)),
+            1,
+            "a raise works within a new interval"
+        );
+        assert_eq!(limiter.quota(), to);
+    }
+    // A full bucket stays as full as the new one allows, and a larger one fills.
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(10));
+    limiter.set_quota(Quota::per_second(10).burst(4), s(7)).unwrap();
+    assert_eq!(limiter.available(s(7)), 4);
+    limiter.set_quota(Quota::per_second(10).burst(100), s(7)).unwrap();
+    assert_eq!((limiter.available(s(7)), limiter.available(s(8))), (4, 14));
+    assert_eq!(limiter.available(s(1000)), 100);
+}
+
+#[test]
+fn b34_changes_to_and_fro_and_to_the_same_add_nothing() {
+    let (slow, fast) = (Quota::per_second(7).burst(5), Quota::per_second(700).burst(50));
+    let limiter = AdjustableRateLimiter::new(slow);
+    assert_eq!(burst(&limiter, 9, ms(7003)), 5);
+    let debt = limiter.check(1, ms(7003)).unwrap_err();
+    for _ in 0..1000 {
+        limiter.set_quota(slow, ms(7003)).unwrap();
+    }
+    assert_eq!(limiter.check(1, ms(7003)), Err(debt), "the same quota is no change");
+    for _ in 0..1000 {
+        limiter.set_quota(fast, ms(7003)).unwrap();
+        limiter.set_quota(slow, ms(7003)).unwrap();
+        assert_eq!(limiter.available(ms(7003)), 0);
+    }
+    let after = limiter.check(1, ms(7003)).unwrap_err().retry_after().unwrap();
+    let before = debt.retry_after().unwrap();
+    // Two units of the coarser scale each time, of which 65536 hold its fifty tokens where words are narrow.
+    let rounded = if WIDE { before / 1000 } else { Duration::from_millis(2 * 2000 * 50 * 1000 / 65536 / 7) };
+    assert!((before..=before + rounded).contains(&after), "{before:?}, {after:?}");
+}
+
+/// Each quota with its own bound, over many changes.
+#[test]
+fn over_changes_no_more_is_granted_than_each_rate_gave() {
+    let quotas = [
+        Quota::per_second(10),
+        Quota::per_second(999).burst(3),
+        Quota::new(7, Duration::from_secs(60)).burst(20),
+        Quota::per_second(1_000_003).burst(50),
+        Quota::per_second(0).burst(9),
+        Quota::per_second(3).burst(10),
+    ];
+    let limiter = AdjustableRateLimiter::new(quotas[0]);
+    // In billionths of a token: what there may be at most.
+    let whole = |quota: &Quota| u128::from(quota.burst_size()) * 1_000_000_000;
+    let mut most = whole(&quotas[0]);
+    let mut quota = quotas[0];
+    let mut now = s(50);
+    for step in 0..20_000_u64 {
+        let passed = Duration::from_nanos(step * 7_919_113 % 40_000_003);
+        now = now.saturating_add(passed);
+        // Rounded up.
+        let given =
+            passed.as_nanos() * u128::from(quota.tokens()) * 1_000_000_000 / quota.period().as_nanos();
+        most = (most + given + 1).min(whole(&quota));
+        if step % 3 == 0 {
+            quota = quotas[usize::try_from(step / 3).unwrap() * 5 % quotas.len()];
+            limiter.set_quota(quota, now).unwrap();
+            most = most.min(whole(&quota));
+        }
+        while limiter.try_acquire(now).is_ok() {
+            let slack = if WIDE { 0 } else { 1_000_000_000 };
+            assert!(most + slack >= 1_000_000_000, "step {step}, {quota:?}");
+            most = most.saturating_sub(1_000_000_000);
+        }
+    }
+}
+
+#[test]
+fn it_decides_as_the_fixed_limiter_does() {
+    if !WIDE {
+        return; // There its units are coarser.
+    }
+    for quota in [
+        Quota::per_second(10),
+        Quota::per_second(1).burst(4),
+        Quota::per_second(1000).burst(10),
+        Quota::new(1, Duration::from_millis(250)),
+    ] {
+        let (fixed, adjustable) = (RateLimiter::new(quota), AdjustableRateLimiter::new(quota));
+        let mut now = s(3);
+        for step in 0..5000_u64 {
+            now = now.saturating_add(Duration::from_micros(step * 7919 % 150_000));
+            let cost = u32::try_from(step % 5).unwrap();
+            assert_eq!(
+                fixed.try_acquire_many(cost, now).map(|_| ()),
+                adjustable.try_acquire_many(cost, now).map(|_| ()),
+                "{quota:?}, step {step}"
+            );
+            assert_eq!(fixed.available(now), adjustable.available(now));
+            assert_eq!(fixed.check(1, now), adjustable.check(1, now));
+        }
+    }
+}
+
+#[test]
+fn grants_of_an_earlier_quota_lapse_and_those_of_this_one_come_back() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(10));
+    let early = limiter.try_acquire_many(4, s(5)).unwrap();
+    let reserved = limiter.reserve(8, SECOND, s(5)).unwrap();
+    assert_eq!(reserved.wait(s(5)), Duration::from_millis(200));
+    limiter.set_quota(Quota::per_second(20).burst(10), s(5)).unwrap();
+    assert_eq!(
+        limiter.check(1, s(5)).unwrap_err().retry_after(),
+        Some(Duration::from_millis(150)),
+        "two are owed"
+    );
+    limiter.refund(&early, s(5));
+    assert!(!limiter.cancel(reserved, s(5)));
+    assert_eq!(limiter.check(1, s(5)).unwrap_err().retry_after(), Some(Duration::from_millis(150)));
+
+    let grant = limiter.try_acquire_many(3, s(6)).unwrap();
+    assert_eq!(limiter.available(s(6)), 7);
+    limiter.refund(&grant, s(6));
+    assert_eq!(limiter.available(s(6)), 10);
+    let reserved = limiter.reserve(10, SECOND, s(6)).unwrap();
+    let behind = limiter.reserve(2, SECOND, s(6)).unwrap();
+    assert_eq!(behind.wait(s(6)), Duration::from_millis(100));
+    assert!(limiter.cancel(behind, s(6)));
+    limiter.refund(&reserved.into_grant(), s(6));
+    assert_eq!(limiter.available(s(6)), 10);
+}
+
+/// Seventeen changes bring the generation in the word back to where it was; the stamp tells the grants apart.
+#[test]
+fn a_grant_of_sixteen_changes_ago_lapses_too() {
+    let (one, other) = (Quota::per_second(10), Quota::per_second(20).burst(10));
+    let limiter = AdjustableRateLimiter::new(one);
+    let grant = limiter.try_acquire_many(5, s(5)).unwrap();
+    for change in 1..=16 {
+        limiter.set_quota(if change % 2 == 0 { one } else { other }, s(5)).unwrap();
+    }
+    assert_eq!(limiter.available(s(5)), 5);
+    limiter.refund(&grant, s(5));
+    assert_eq!(limiter.available(s(5)), 5);
+}
+
+#[test]
+fn what_reservations_are_owed_beyond_the_reach_of_a_new_quota_is_forgiven() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(1000));
+    let day = Duration::from_secs(86_400);
+    while limiter.reserve(1000, day, s(5)).is_ok() {}
+    limiter.set_quota(Quota::new(1, SECOND * 60), s(5)).unwrap();
+    let wait = limiter.check(1, s(5)).unwrap_err().retry_after().unwrap();
+    assert!(
+        wait > Duration::from_secs(60) && wait <= Duration::from_secs(if WIDE { 11 * 60 } else { 9 * 60 }),
+        "{wait:?}"
+    );
+}
+
+#[test]
+fn t38_a_deficit_shrinks_by_the_new_rate() {
+    let cycle = Duration::from_millis(250);
+    let limiter = AdjustableRateLimiter::new(Quota::new(1, cycle));
+    assert_eq!(burst(&limiter, 1, ms(250)), 1);
+    let owed = limiter.reserve(1, cycle, ms(250)).unwrap();
+    assert_eq!(owed.wait(ms(250)), cycle);
+    limiter.set_quota(Quota::new(2, cycle), ms(250)).unwrap();
+    assert_eq!(limiter.available(ms(500)), 1, "two came in a cycle, one was owed");
+}
+
+#[test]
+fn shadow_mode_refuses_nothing_and_takes_no_tokens_for_it() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(1).burst(2));
+    limiter.set_shadow(true);
+    let answers: [bool; 3] = core::array::from_fn(|_| limiter.try_acquire(s(5)).unwrap().would_reject());
+    assert_eq!(answers, [false, false, true]);
+    assert!(limiter.try_acquire_many(7, s(5)).unwrap().would_reject());
+    let reserved = limiter.reserve(2, SECOND, s(5)).unwrap();
+    assert!(reserved.would_reject() && reserved.wait(s(5)) == Duration::ZERO);
+    limiter.refund(&reserved.into_grant(), s(5));
+    assert_eq!(limiter.available(s(6)), 1);
+    limiter.set_shadow(false);
+    assert_eq!(limiter.try_acquire_many(7, s(5)), Err(Rejected::ExceedsBurst { cost: 7, burst: 2 }));
+    assert!(limiter.try_acquire(s(5)).is_err());
+}
+
+#[test]
+fn bad_quotas_are_errors_that_name_the_field_and_change_nothing() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(5));
+    for (quota, field) in [
+        (Quota::per_second(1).burst(0), "rate_limiter.burst"),
+        (Quota::new(1, Duration::ZERO), "rate_limiter.period"),
+    ] {
+        let Err(QuotaError::Invalid(error)) = limiter.set_quota(quota, s(5)) else {
+            panic!("must be refused")
+        };
+        assert_eq!(error.field, field);
+    }
+    assert_eq!(limiter.quota(), Quota::per_second(5));
+    let largest = limiter.set_quota(Quota::per_second(1).burst(u32::MAX), s(5));
+    assert_eq!(largest.is_ok(), WIDE);
+    let some = AdjustableRateLimiter::new(Quota::new(1, Duration::MAX).burst(1));
+    for now in [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+        let now = Instant::from_nanos(now);
+        for quota in [Quota::new(1, Duration::MAX), Quota::per_second(0), Quota::new(u32::MAX, NANO).burst(1)]
+        {
+            some.set_quota(quota, now).unwrap();
+            let _ = some.try_acquire(now);
+            let _ = some.reserve(1, Duration::MAX, now);
+            assert!(some.available(now) <= 1);
+        }
+    }
+}
+
+#[test]
+fn b30_b31_p4_any_moment_and_the_end_of_time() {
+    for tokens in [1, 3, 7, 1000, 1_000_003, 700_000_000] {
+        for now in [0, 1, 999_999_999, u64::MAX / 2, u64::MAX - 10, u64::MAX] {
+            let limiter = AdjustableRateLimiter::new(Quota::per_second(tokens).burst(4));
+            assert_eq!(burst(&limiter, 9, Instant::from_nanos(now)), 4, "{tokens}/s at {now}");
+        }
+    }
+}
+
+/// What the wrap of the units costs at most.
+#[test]
+fn idling_across_the_wrap_of_the_units_costs_at_most_the_step_back_that_it_is_taken_for() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(3).burst(7));
+    assert_eq!(burst(&limiter, 8, s(0)), 7);
+    let wrap = if WIDE { (1 << 59) / 3 } else { 7_000_000_000 / 3 * (1 << 11) };
+    let longest = if WIDE { Duration::from_secs(19 * 60) } else { Duration::from_secs(7 * 17 / 3 + 1) };
+    let mut now = Instant::from_nanos(wrap);
+    let mut waited = Duration::ZERO;
+    while limiter.try_acquire(now).is_err() {
+        waited += Duration::from_millis(100);
+        now = now.saturating_add(Duration::from_millis(100));
+        assert!(waited <= longest, "{waited:?}");
+    }
+}
+
+#[test]
+fn threads_that_ask_while_quotas_change_get_what_each_gave() {
+    extern crate std;
+    let (small, large) = (Quota::per_second(1).burst(5), Quota::per_second(1).burst(8));
+    let limiter = AdjustableRateLimiter::new(small);
+    let admitted: u32 = std::thread::scope(|scope| {
+        let askers: [_; 2] = core::array::from_fn(|_| scope.spawn(|| burst(&limiter, 5000, s(9))));
+        for change in 0..1000 {
+            limiter.set_quota(if change % 2 == 0 { large } else { small }, s(9)).unwrap();
+        }
+        askers.into_iter().map(|asker| asker.join().unwrap()).sum()
+    });
+    assert_eq!(admitted, 5, "no change adds a token");
+}
+
+#[test]
+fn the_cost_is_as_documented_also_with_spurious_failures() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(1).burst(1));
+    assert_eq!(count(|| limiter.try_acquire(s(0)).is_ok()), (Accesses { loads: 7, writes: 1 }, true));
+    assert_eq!(count(|| limiter.try_acquire(s(0)).is_ok()), (Accesses { loads: 8, writes: 0 }, false));
+    let change = count(|| limiter.set_quota(Quota::per_second(2), s(0)));
+    assert_eq!(change, (Accesses { loads: 13, writes: 13 }, Ok(())));
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(1).burst(50));
+    assert_eq!(with_spurious_failures(2, || burst(&limiter, 99, s(0))), 50);
+    if WIDE {
+        assert_eq!(size_of::<AdjustableRateLimiter>(), 144);
+    }
+}

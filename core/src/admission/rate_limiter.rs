@@ -32,28 +32,61 @@
 //!             │◄──── tokens used ──►│◄────── tokens left ─────►│
 //! ```
 //!
+//! [`reserve`](RateLimiter::reserve) lets the arrival time go further ahead, and the call start when it is no more than a full
+//! bucket ahead.
+//! What a reservation gives back leaves a *gap* if others reserved behind it; until the bucket is full nothing else comes
+//! back then.
+//!
 //! # Memory layout
 //!
-//! One word, 64 bits wide where the target has such atomics: the arrival time in units of a fraction of a nanosecond, zero
-//! while the bucket is as new.
-//! For `n` tokens a period, shortened, the unit is 1/n ns up to n = 1024, so that the interval is a whole number of units and
-//! the long-run rate is exact; beyond that the unit is 1/1024 ns and the interval is rounded up, which makes the rate low by
-//! one part in 10⁶ at 10⁶ tokens a second and by 0.1 % at 10⁹.
-//! In the narrow layout a full bucket is about 2¹⁸ units, if possible such that the interval is a whole number of them; else
-//! the rate is low by one part in 2¹⁷ / `burst` at most.
+//! ```text
+//! 63 (31) ……… 1 ARRIVAL TIME │ 0 GAP
+//! ```
 //!
-//! Where a unit is one nanosecond or longer the wide layout never wraps.
-//! Otherwise it wraps after 2⁶⁴ units (208 days for 1/1024 ns), and a value that seems to be further ahead than a full
-//! burst and 73 minutes is in the past; idling for a multiple of that time can be taken for a clock that stepped back, with a
-//! chance of 1 in 4096, and then refuses calls for 73 minutes at most.
-//! On the narrow layout a value further ahead than 17 bursts is in the past; the chance is 1 in 1000 after idling for more than 16000
-//! bursts, the lock-out at most 16 bursts' time.
+//! One word, 64 bits wide where the target has such atomics: the arrival time in units of a fraction of a nanosecond, zero
+//! while the bucket is as new; and the switch of shadow mode.
+//! For `n` tokens a period, shortened, the unit is 1/n ns up to n = 1024, so that the interval is a whole number of units and
+//! the long-run rate is exact; beyond that the unit is 1/1024 ns and the interval is rounded up.
+//! In the narrow layout a full bucket is about 2¹⁸ units, if possible such that the interval is a whole number of them.
+//!
+//! Where a unit is one nanosecond or longer the wide layout never wraps; time stands still after 2⁶³ units, which are 292 years
+//! or more.
+//! Otherwise it wraps after 2⁶³ units (104 days for 1/1024 ns), and a value that seems to be further ahead than a full
+//! burst and 73 minutes is in the past.
+//! On the narrow layout a value further ahead than 17 bursts is in the past, and the word wraps after 8000 bursts or more.
+//!
+//! # Accuracy
+//!
+//! Each sentence names the test that checks it, in `core/src/admission/rate_limiter/tests.rs` (t), in
+//! `core/tests/props_rate_limiter.rs` (p) or in `loom-tests/tests/rate_limiter.rs` (m).
+//!
+//! - *Over-admission: none.* Over any interval `t` no more than `burst + rate · t` tokens are granted, whatever is given back
+//!   (p `over_no_interval_more_than_the_burst_and_what_the_rate_gives`), to any number of threads
+//!   (m `limiter_never_grants_more_than_the_burst_to_racing_threads`); narrow layout: one token more.
+//!   Reserved calls keep the same bound by when they may start, which is rounded up to a nanosecond
+//!   (p `reserved_starts_keep_the_bound_whatever_is_given_back`).
+//! - *Decisions and waits* are those of exact arithmetic, to the nanosecond, for up to 1024 tokens a shortened period on the wide
+//!   layout (p `decisions_and_waits_are_those_of_exact_arithmetic`).
+//! - *Long-run rate.* Exact there (t `b24_the_long_run_rate_does_not_drift`); beyond, low by one part in 10⁶ at 10⁶ tokens
+//!   a second and by 0.1 % at 10⁹ (t `the_rate_is_low_by_no_more_than_documented`).
+//!   Narrow layout: exact where the interval is a whole number of units, else low by one part in 2¹⁷ / `burst` at most
+//!   (t `the_narrow_rate_is_low_by_no_more_than_documented`).
+//! - *A clock that steps back* mints nothing: `t` is what it goes forward by, and a step back takes nothing from that. The
+//!   limiter refuses for no longer than the step
+//!   (t `b26_a_clock_that_steps_back_mints_nothing_and_locks_out_for_the_step_at_most`). A step of more than 73 minutes where wide units
+//!   wrap, or of more than 16 bursts' time on the narrow layout, gives one full burst
+//!   (t `a_step_back_beyond_the_bound_gives_one_burst`); reservations under way take up to half of that.
+//! - *Idling* gives exactly one burst (t `b22_any_idle_time_gives_exactly_one_burst`). Where the word wraps, idling for a
+//!   multiple of its time can be taken for a clock that stepped back, with a chance of 1 in 2048 (narrow: 1 in 480), and then
+//!   refuses calls for 73 minutes (narrow: 17 bursts' time) at most
+//!   (t `idling_across_the_wrap_of_the_units_costs_at_most_the_step_back_that_it_is_taken_for`).
+//! - *The end of time:* the last burst's time before time stands still refills nothing (t `p4_the_end_of_time_mints_nothing`).
 //!
 //! # Ordering
 //!
-//! (a) One exchange on the one word decides. (b) It publishes nothing else. (c) Nothing is stale. (d) The word only grows,
-//! except by a refund, so an exchange cannot mistake an old value for a new one. (e) Models:
-//! `loom-tests/tests/rate_limiter.rs`.
+//! (a) One exchange on the one word decides. (b) It publishes nothing else. (c) Nothing is stale but the switch of shadow
+//! mode. (d) The word only grows, except by what is given back, so an exchange cannot mistake an old value for a new one.
+//! (e) Models: `loom-tests/tests/rate_limiter.rs`.
 //!
 //! # Progress
 //!
@@ -61,19 +94,18 @@
 //!
 //! # Trade-offs
 //!
-//! Never more than `burst + rate · t` tokens are granted in any interval `t`, at any number of threads (narrow layout: one
-//! token more).
-//! A clock that steps back mints nothing: `t` is what it goes forward by, and a step back takes nothing from that.
-//! The limiter refuses for no longer than the step; on the narrow layout a step of more than 16 bursts' time gives one full
-//! burst.
-//! The last burst's time of the 584 years refills nothing.
+//! A reservation that is cancelled loses what others reserved behind it, as in the limiter of golang: their starts stand, and
+//! a token from before them would be gone by then if the bucket had been full in between.
+//!
+//! There is no cycle at whose end all permits come back: such a limiter lets twice its limit pass at the boundary of two
+//! cycles.
 //!
 //! # Cost
 //!
 //! | call | loads | writes |
 //! |---|---:|---:|
-//! | admitted | 1 | 1 |
-//! | rejected | 1 | 0 |
+//! | admitted, reserved | 1 | 1 |
+//! | rejected | 2 | 0 |
 
 pub mod adjustable;
 mod bucket;

@@ -239,6 +239,29 @@ fn the_rate_is_low_by_no_more_than_documented() {
 }
 
 #[test]
+fn the_narrow_rate_is_low_by_no_more_than_documented() {
+    if WIDE {
+        return;
+    }
+    for (tokens, period, size) in [
+        (3, 1_000_000_000_u64, 7),
+        (7, 1_000_000_000, 1),
+        (13, 60_000_000_000, 100),
+        (999, 1_000_000_000, 999),
+        (1, 997, 3),
+    ] {
+        let scale = RateLimiter::new(Quota::new(tokens, Duration::from_nanos(period)).burst(size)).scale;
+        // What a token takes and what it should take, in parts of a nanosecond divided by the tokens and the units.
+        let units = u128::from(scale.interval >> super::TAG) * u128::from(scale.unit) * u128::from(tokens);
+        let exact = u128::from(period) * u128::from(scale.per_nano.max(1));
+        assert!(
+            (units - exact) * (1 << 17) <= exact * u128::from(size),
+            "{tokens} per {period} ns, burst {size}"
+        );
+    }
+}
+
+#[test]
 fn b25_fast_polling_loses_no_fraction() {
     let limiter = RateLimiter::new(Quota::per_second(1000).burst(1));
     let admitted: u32 =
@@ -260,6 +283,16 @@ fn b26_a_clock_that_steps_back_mints_nothing_and_locks_out_for_the_step_at_most(
             (0..1000).map(|i| burst(&limiter, 3, if i % 2 == 0 { late } else { early })).sum();
         assert_eq!(admitted, 2);
     }
+}
+
+#[test]
+fn a_step_back_beyond_the_bound_gives_one_burst() {
+    let limiter = RateLimiter::new(Quota::per_second(3).burst(3));
+    let late = Instant::from_secs(100_000);
+    assert_eq!(burst(&limiter, 9, late), 3);
+    let bound = if WIDE { 74 * 60 } else { 18 };
+    assert_eq!(burst(&limiter, 9, Instant::from_secs(100_000 - bound / 2)), 0);
+    assert_eq!(burst(&limiter, 9, Instant::from_secs(100_000 - bound)), 3);
 }
 
 #[test]
@@ -350,6 +383,24 @@ fn b29_many_threads_get_one_burst() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(admitted, 5);
+    for n in [2, 5, 100] {
+        let limiter = RateLimiter::new(Quota::per_second(1));
+        let admitted: u32 = std::thread::scope(|scope| {
+            let threads: std::vec::Vec<_> =
+                (0..n).map(|_| scope.spawn(|| burst(&limiter, 1, Instant::from_secs(9)))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(admitted, 1, "T40, {n} threads");
+    }
+}
+
+#[test]
+fn b37_a_limiter_is_its_words_and_nothing_else() {
+    assert!(!core::mem::needs_drop::<RateLimiter>());
+    let admitted: u32 = (0..100_000)
+        .map(|_| burst(&RateLimiter::new(Quota::per_second(1).burst(1)), 2, Instant::from_secs(9)))
+        .sum();
+    assert_eq!(admitted, 100_000);
 }
 
 #[test]
@@ -363,4 +414,124 @@ fn the_cost_is_as_documented_also_with_spurious_failures() {
     assert_eq!(rejected, Accesses { loads: 2, writes: 0 });
     let limiter = RateLimiter::new(Quota::per_second(1).burst(50));
     assert_eq!(with_spurious_failures(2, || burst(&limiter, 99, at(0))), 50);
+}
+
+#[test]
+fn a_reservation_says_when_and_the_next_waits_longer() {
+    let limiter = RateLimiter::new(Quota::per_second(10).burst(2));
+    let waits: [_; 5] = core::array::from_fn(|_| {
+        let reserved = limiter.reserve(1, Duration::from_millis(250), millis(1000));
+        reserved
+            .map(|reserved| reserved.wait(millis(1000)).as_millis())
+            .map_err(|rejected| rejected.retry_after())
+    });
+    let refused = Err(Some(Duration::from_millis(300)));
+    assert_eq!(waits, [Ok(0), Ok(0), Ok(100), Ok(200), refused]);
+    assert_eq!(
+        wait(&limiter, 1, millis(1000)),
+        Some(Duration::from_millis(300)),
+        "who asks without waiting comes last"
+    );
+    assert_eq!(limiter.available(millis(1200)), 0);
+    assert_eq!(limiter.available(millis(1300)), 1);
+    let far = limiter.reserve(3, Duration::MAX, millis(1300));
+    assert_eq!(far, Err(Rejected::ExceedsBurst { cost: 3, burst: 2 }));
+}
+
+#[test]
+fn b27_b28_whoever_waits_for_a_reservation_is_one_a_second() {
+    let limiter = RateLimiter::new(Quota::per_second(1).burst(1));
+    let most = if WIDE { 50 } else { 9 };
+    for second in 0..50 {
+        match limiter.reserve(1, Duration::from_secs(60), Instant::from_secs(7)) {
+            Ok(reserved) => assert_eq!(reserved.ready_at(), Instant::from_secs(7 + second)),
+            Err(rejected) => {
+                assert!(second >= most, "{second}");
+                assert_eq!(rejected.retry_after(), Some(Duration::from_secs(most)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_reservation_is_as_if_it_had_never_been() {
+    let limiter = RateLimiter::new(Quota::per_second(10).burst(3));
+    assert_eq!(burst(&limiter, 9, millis(1000)), 3);
+    let before = wait(&limiter, 2, millis(1000));
+    let reserved = limiter.reserve(3, Duration::from_secs(1), millis(1000)).unwrap();
+    assert!(limiter.cancel(reserved, millis(1000)));
+    assert_eq!(wait(&limiter, 2, millis(1000)), before);
+    let late = limiter.reserve(1, Duration::from_secs(1), millis(1000)).unwrap();
+    assert_eq!(late.ready_at(), millis(1100));
+    assert!(!limiter.cancel(late, millis(1101)), "it may have been used");
+}
+
+/// Several reservations of many tokens: what others reserved behind lapses, as in golang's tests.
+#[test]
+fn what_was_reserved_behind_a_cancelled_reservation_lapses() {
+    let second = Duration::from_secs(1);
+    let at = |limiter: &RateLimiter, cost, tenths: u64| {
+        limiter.reserve(cost, 9 * second, millis(1000 + 100 * tenths)).unwrap()
+    };
+    let tenth = |tenths: u64| millis(1000 + 100 * tenths);
+    let limiter = RateLimiter::new(Quota::per_second(10).burst(2));
+    let _ = at(&limiter, 2, 0);
+    let first = at(&limiter, 2, 0);
+    let _ = at(&limiter, 1, 0);
+    assert!(!limiter.cancel(first, tenth(2)), "one of two came back");
+    assert_eq!(at(&limiter, 2, 2).ready_at(), tenth(4));
+
+    let limiter = RateLimiter::new(Quota::per_second(10).burst(4));
+    let _ = at(&limiter, 4, 0);
+    let first = at(&limiter, 3, 0);
+    let _ = at(&limiter, 1, 0);
+    let last = at(&limiter, 1, 0);
+    assert!(limiter.cancel(last, tenth(1)));
+    assert!(!limiter.cancel(first, tenth(1)), "two of three came back");
+    assert_eq!(at(&limiter, 3, 1).ready_at(), tenth(5));
+}
+
+#[test]
+fn reservations_at_the_bounds_of_everything_neither_panic_nor_mint() {
+    for quota in [
+        Quota::per_second(1).burst(1),
+        Quota::per_second(0).burst(3),
+        Quota::per_second(1_000_003).burst(LARGEST),
+        Quota::new(1, Duration::MAX),
+        Quota::new(u32::MAX, Duration::from_nanos(1)).burst(1000),
+    ] {
+        for now in [0, 1, u64::MAX / 2, u64::MAX - 10, u64::MAX] {
+            let limiter = RateLimiter::new(quota);
+            let size = quota.burst_size();
+            assert!(limiter.try_acquire_many(size, at(now)).is_ok());
+            let mut granted = 0;
+            while let Ok(reserved) = limiter.reserve(size, Duration::MAX, at(now)) {
+                granted += 1;
+                assert!(granted < 1 << 16 && reserved.wait(at(now)) < Duration::MAX);
+                if granted % 2 == 0 {
+                    assert!(limiter.cancel(reserved, at(now)));
+                    break;
+                }
+            }
+            let _ = limiter.reserve(size, Duration::MAX, at(0));
+        }
+    }
+}
+
+#[test]
+fn shadow_mode_refuses_nothing_and_takes_no_tokens_for_it() {
+    let limiter = RateLimiter::new(Quota::per_second(1).burst(2));
+    limiter.set_shadow(true);
+    let answers: [bool; 4] =
+        core::array::from_fn(|_| limiter.try_acquire(millis(5000)).unwrap().would_reject());
+    assert_eq!(answers, [false, false, true, true]);
+    let far = limiter.try_acquire_many(9, millis(5000)).unwrap();
+    assert!(far.would_reject() && !limiter.undo(&far));
+    let reserved = limiter.reserve(2, Duration::from_secs(1), millis(5000)).unwrap();
+    assert!(reserved.would_reject() && reserved.ready_at() == millis(5000));
+    limiter.refund(&reserved.into_grant(), millis(5000));
+    assert_eq!(limiter.available(millis(6000)), 1, "what was let through besides took nothing");
+    assert!(limiter.check(1, millis(5000)).is_err(), "what it would do can be asked");
+    limiter.set_shadow(false);
+    assert!(limiter.try_acquire(millis(5000)).is_err());
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::job::{Context, Job};
 use crate::results::Tally;
-use crate::rungs::{bench, cross, deny, e2e, features, fuzz, lint, loom, target, tidy, unit};
+use crate::rungs::{bench, cross, deny, e2e, features, fuzz, lint, loom, target, tidy, tsan, unit};
 use crate::setup::Missing;
 use crate::table::{Row, Verdict};
 
@@ -42,6 +42,7 @@ pub(crate) const LADDER: &[Rung] = &[
         about: "core's scenarios on an emulated Cortex-M3 and Cortex-M0",
         run: target::run,
     },
+    Rung { name: "tsan", about: "threads hammer each pattern, under the thread sanitizer", run: tsan::run },
     Rung { name: "e2e", about: "the release build as processes on real sockets", run: e2e::run },
     Rung { name: "fuzz", about: "each fuzz target, from its corpus, for ten seconds", run: fuzz::run },
     Rung { name: "bench", about: "each benchmark once", run: bench::run },

@@ -19,6 +19,8 @@ const HELP: &str = "\
 cargo xtask test [RUNG…]   runs every rung of the ladder, or the rungs named
 cargo xtask preflight      runs the rungs that a change should pass before it is shown to anyone
 cargo xtask list           lists the rungs
+cargo xtask coverage       prints which share of core's lines its tests run; it must be 95 %
+cargo xtask mutants [FILE…] plants small mistakes in core, for hours, and prints those that no test notices
 cargo xtask instructions   prints how many instructions each pattern takes on a Cortex-M3 and a Cortex-M0
 
 With CI=true a rung that is skipped counts as failed.
@@ -46,6 +48,24 @@ fn main() -> ExitCode {
                 print!("{table}");
                 ExitCode::SUCCESS
             }
+            Err(error) => {
+                eprintln!("xtask: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        ["coverage"] => match rungs::coverage::coverage() {
+            Ok((table, enough)) => {
+                print!("{table}");
+                if enough { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(error) => {
+                eprintln!("xtask: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        ["mutants", files @ ..] => match rungs::mutants::mutants(files) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
             Err(error) => {
                 eprintln!("xtask: {error:#}");
                 ExitCode::FAILURE

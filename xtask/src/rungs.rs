@@ -1,6 +1,7 @@
 //! The rungs, a file for each subject.
 
 pub(crate) mod bench;
+pub(crate) mod coverage;
 pub(crate) mod cross;
 pub(crate) mod deny;
 pub(crate) mod e2e;
@@ -8,8 +9,10 @@ pub(crate) mod features;
 pub(crate) mod fuzz;
 pub(crate) mod lint;
 pub(crate) mod loom;
+pub(crate) mod mutants;
 pub(crate) mod target;
 pub(crate) mod tidy;
+pub(crate) mod tsan;
 pub(crate) mod unit;
 
 use std::fs;

@@ -47,8 +47,11 @@ pub(crate) fn cargo_tool(job: &mut Job<'_>, name: &str, version: &str) -> Result
     let tools = job.context.target.join("tools");
     let own = tools.join("bin").join(name).with_extension(std::env::consts::EXE_EXTENSION);
     let wanted = format!("{name} {version}");
+    // As a subcommand of cargo, which some of them only know themselves as, a tool is told its name again.
+    let word = name.strip_prefix("cargo-").unwrap_or(name);
     for candidate in [own.clone(), PathBuf::from(name)] {
-        if ask(&candidate, &["--version"]).is_some_and(|answer| answer == wanted) {
+        let answers = [ask(&candidate, &["--version"]), ask(&candidate, &[word, "--version"])];
+        if answers.into_iter().flatten().any(|answer| answer == wanted) {
             return Ok(candidate);
         }
     }
@@ -76,6 +79,53 @@ pub(crate) fn need_cxx(job: &mut Job<'_>) -> Result<()> {
         return Ok(());
     }
     bail!(Missing("no C++ compiler: `apt-get install g++`, or set CXX".to_owned()));
+}
+
+/// The machine that the compiler in use builds for.
+pub(crate) fn host() -> Option<String> {
+    let version = ask("rustc", &["--version", "--verbose"])?;
+    version.lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
+}
+
+/// `llvm-cov` and `llvm-profdata` of the compiler's own LLVM: other versions do not read its profiles.
+pub(crate) fn llvm_tools(job: &mut Job<'_>) -> Result<(PathBuf, PathBuf)> {
+    let version = ask("rustc", &["--version", "--verbose"]).unwrap_or_default();
+    let major = version
+        .lines()
+        .find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next().map(str::to_owned))
+        .unwrap_or_default();
+    let component = ask("rustc", &["--print", "target-libdir"]).map(|lib| Path::new(&lib).join("../bin"));
+    let named = ["LLVM_COV", "LLVM_PROFDATA"].map(|name| std::env::var_os(name).map(PathBuf::from));
+    if let [Some(cov), Some(profdata)] = named {
+        return Ok((cov, profdata));
+    }
+    let find = || {
+        let beside = component.iter().map(|bin| (bin.join("llvm-cov"), bin.join("llvm-profdata")));
+        let packaged = [("", ""), ("-", major.as_str())].map(|(dash, number)| {
+            (
+                PathBuf::from(format!("llvm-cov{dash}{number}")),
+                PathBuf::from(format!("llvm-profdata{dash}{number}")),
+            )
+        });
+        beside.chain(packaged).find(|(cov, profdata)| {
+            let fits = |tool: &Path| {
+                ask(tool, &["--version"]).is_some_and(|text| text.contains(&format!("LLVM version {major}.")))
+            };
+            fits(cov) && fits(profdata)
+        })
+    };
+    if let Some(tools) = find() {
+        return Ok(tools);
+    }
+    if apt_install(job, &[&format!("llvm-{major}")])?
+        && let Some(tools) = find()
+    {
+        return Ok(tools);
+    }
+    bail!(Missing(format!(
+        "no llvm-cov and llvm-profdata of LLVM {major}: `rustup component add llvm-tools`, or on Debian `apt-get install \
+         llvm-{major}`, or set LLVM_COV and LLVM_PROFDATA"
+    )));
 }
 
 /// A compiler for targets without an operating system.

@@ -34,9 +34,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
     }
     setup::need_component(job, "clippy", "clippy")?;
     setup::need_cxx(job)?;
-    let host = setup::ask("rustc", &["--version", "--verbose"])
-        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned)))
-        .context("rustc names no host")?;
+    let host = setup::host().context("rustc names no host")?;
     let target_dir = job.context.target.join("fuzz");
     let cargo = |words: &[&str]| {
         let mut cargo = job.context.cargo();

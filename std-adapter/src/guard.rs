@@ -43,6 +43,8 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod blocking;
+#[cfg(feature = "chaos")]
+pub mod chaos;
 mod running;
 mod tallies;
 #[cfg(feature = "tokio")]
@@ -99,6 +101,8 @@ struct Shared<C> {
     tallies: Tallies,
     events: EventRing<64>,
     degradation: OnceLock<(Arc<Degradation>, Component)>,
+    #[cfg(feature = "chaos")]
+    chaos: chaos::Injector,
 }
 
 impl Guard {
@@ -132,6 +136,8 @@ impl<C: Clock> Guard<C> {
             tallies: Tallies::default(),
             events: EventRing::new(),
             degradation: OnceLock::new(),
+            #[cfg(feature = "chaos")]
+            chaos: chaos::Injector::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -15,6 +15,8 @@ pub mod registry;
 pub mod stats;
 
 pub use clock::SystemClock;
+#[cfg(feature = "chaos")]
+pub use guard::chaos;
 pub use guard::{Attempt, Guard, Options};
 pub use registry::Registry;
 /// The decisions themselves, for loops of one's own.

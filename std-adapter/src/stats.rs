@@ -93,6 +93,9 @@ pub struct GuardStats {
     pub retry: RetryStats,
     /// The error budget, if there is one.
     pub error_budget: Option<ErrorBudgetStats>,
+    /// Injected faults, if chaos was ever armed on the guard.
+    #[cfg(feature = "chaos")]
+    pub chaos: Option<ChaosStats>,
     /// The level of degradation, if the guard drives one.
     pub degradation: Option<DegradationStats>,
     /// What happened last, the oldest first; at most 64 entries.
@@ -282,6 +285,21 @@ pub struct ErrorBudgetStats {
     pub exhausted: bool,
     /// How often it came to be.
     pub exhausted_total: u64,
+}
+
+/// What chaos did to a guard.
+#[cfg(feature = "chaos")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ChaosStats {
+    /// Whether faults are injected.
+    pub armed: bool,
+    /// Attempts that were decided on while it was armed.
+    pub checks: u64,
+    /// Attempts that were struck.
+    pub strikes: u64,
+    /// Injected faults, by kind.
+    pub injections: BTreeMap<String, u64>,
 }
 
 /// The level of degradation that a guard takes part in.

@@ -253,6 +253,16 @@ impl Config {
         Self { rules: [None; MAX_RULES], count: 0, wake: Duration::ZERO, seed: 0 }
     }
 
+    /// The faults of DWCP (S1): a delay of 50 to 200 ms and no answer for 5 s in one attempt of a hundred each, an error in
+    /// one of a thousand.
+    pub const fn dwcp() -> Self {
+        let delay = Fault::Latency { min: Duration::from_millis(50), max: Duration::from_millis(200) };
+        Self::new()
+            .rule(Rule::new(delay, Ratio::percent(1)))
+            .rule(Rule::new(Fault::Error, Ratio::per_million(1000)))
+            .rule(Rule::new(Fault::Timeout { after: Duration::from_secs(5) }, Ratio::percent(1)))
+    }
+
     /// One more rule; [`MAX_RULES`] at most.
     #[must_use = "the configuration is returned"]
     pub const fn rule(mut self, rule: Rule) -> Self {

@@ -33,6 +33,16 @@ pub enum Error<E> {
         /// Why there was no other one; `None` if the error was none that counts.
         gave_up: Option<GiveUp>,
     },
+    /// Chaos ended the last attempt in place of the operation.
+    #[cfg(feature = "chaos")]
+    Injected {
+        /// What struck.
+        fault: crate::chaos::Kind,
+        /// The attempts of the call, this one included.
+        attempts: u32,
+        /// Why there was no other one.
+        gave_up: Option<GiveUp>,
+    },
 }
 
 impl<E> Error<E> {
@@ -70,6 +80,11 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
                 error.fmt(f)?;
                 (attempts, gave_up)
             }
+            #[cfg(feature = "chaos")]
+            Self::Injected { fault, attempts, gave_up } => {
+                write!(f, "injected fault: {}", fault.name())?;
+                (attempts, gave_up)
+            }
         };
         match gave_up {
             Some(reason) => write!(f, " (attempt {attempts}; {reason})"),
@@ -84,6 +99,8 @@ impl<E: CoreError + 'static> CoreError for Error<E> {
             Self::Rejected(rejected) => Some(rejected),
             Self::TimedOut { .. } => None,
             Self::Failed { error, .. } => Some(error),
+            #[cfg(feature = "chaos")]
+            Self::Injected { .. } => None,
         }
     }
 }

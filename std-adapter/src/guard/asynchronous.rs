@@ -4,10 +4,16 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Poll, ready};
 
+#[cfg(feature = "chaos")]
+use seawall_core::guard as decision;
 use seawall_core::guard::{Begin, Call, Error, Waiting};
 use seawall_core::{Clock, Instant};
 use tokio::time::{Sleep, sleep};
 
+#[cfg(feature = "chaos")]
+use super::chaos;
+#[cfg(feature = "chaos")]
+use super::running::Ended;
 use super::running::{Next, Running};
 use super::timed::timed;
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
@@ -65,7 +71,14 @@ impl<C: Clock> Guard<C> {
                 Ok(started) => started,
                 Err(result) => return result,
             };
-            let ended = timed(&mut operation, about, &shared.clock, options.classifier()).await;
+            let classify = options.classifier();
+            #[cfg(feature = "chaos")]
+            let ended = match struck(shared, &attempt, classify).await {
+                Some(ended) => ended,
+                None => timed(&mut operation, about, &shared.clock, classify).await,
+            };
+            #[cfg(not(feature = "chaos"))]
+            let ended = timed(&mut operation, about, &shared.clock, classify).await;
             match running.settle(attempt, ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {
@@ -77,6 +90,21 @@ impl<C: Clock> Guard<C> {
             }
         }
     }
+}
+
+/// What chaos makes of an attempt; `None` if its operation runs.
+#[cfg(feature = "chaos")]
+async fn struck<T, E>(
+    shared: &Shared<impl Clock>,
+    attempt: &decision::Attempt<'_, SLOTS>,
+    classify: &impl Classify<T, E>,
+) -> Option<Ended<T, E>> {
+    let strike = shared.strike(attempt.started())?;
+    let (delay, over) = chaos::hold_up(&strike, attempt);
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
+    chaos::ended(&strike, &attempt.about(), over, classify)
 }
 
 /// Gives a place in the queue up with the time at which it is given up.

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+#[cfg(feature = "chaos")]
+use seawall_core::guard as decision;
 use seawall_core::guard::{Begin, Call, Error, Waiting};
 use seawall_core::{Clock, Instant};
 
+#[cfg(feature = "chaos")]
+use super::chaos;
 use super::running::{Ended, Next, Running};
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
 
@@ -53,7 +57,12 @@ impl<C: Clock> Guard<C> {
                 Ok(started) => started,
                 Err(result) => return result,
             };
-            let ended = Ended::of(|| operation(about), options.classifier());
+            let classify = options.classifier();
+            #[cfg(feature = "chaos")]
+            let ended = struck(shared, &attempt, classify)
+                .unwrap_or_else(|| Ended::of(|| operation(about), classify));
+            #[cfg(not(feature = "chaos"))]
+            let ended = Ended::of(|| operation(about), classify);
             match running.settle(attempt, ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {
@@ -63,6 +72,19 @@ impl<C: Clock> Guard<C> {
             }
         }
     }
+}
+
+/// What chaos makes of an attempt; `None` if its operation runs.
+#[cfg(feature = "chaos")]
+fn struck<T, E>(
+    shared: &Shared<impl Clock>,
+    attempt: &decision::Attempt<'_, SLOTS>,
+    classify: &impl Classify<T, E>,
+) -> Option<Ended<T, E>> {
+    let strike = shared.strike(attempt.started())?;
+    let (delay, over) = chaos::hold_up(&strike, attempt);
+    thread::sleep(delay);
+    chaos::ended(&strike, &attempt.about(), over, classify)
 }
 
 /// Admits the call, and waits for its slot if it has to.

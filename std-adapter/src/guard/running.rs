@@ -13,9 +13,12 @@ use super::{Attempt, Classify, SLOTS, Shared, WAITERS};
 pub(super) enum Ended<T, E> {
     /// It returned, and this is what its result means.
     Returned(Result<T, E>, Report),
-    /// Its time was over, and this is what that means. Only the async form ends an operation.
-    #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
+    /// Its time was over, and this is what that means. Only the async form ends an operation, and chaos.
+    #[cfg_attr(not(any(feature = "tokio", feature = "chaos")), allow(dead_code))]
     TimedOut(Duration, Report),
+    /// Chaos ended it in place of the operation.
+    #[cfg(feature = "chaos")]
+    Injected(seawall_core::chaos::Kind),
     /// It panicked, or the classifier did.
     Panicked(Box<dyn Any + Send>),
 }
@@ -35,7 +38,7 @@ impl<T, E> Ended<T, E> {
     }
 
     /// What an operation whose time was over means.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "tokio", feature = "chaos"))]
     pub(super) fn timed_out(limit: Duration, classify: &impl Classify<T, E>) -> Self {
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| classify.timed_out())) {
             Ok(report) => Self::TimedOut(limit, report),
@@ -46,6 +49,8 @@ impl<T, E> Ended<T, E> {
     fn report(&self) -> Report {
         match self {
             Self::Returned(_, report) | Self::TimedOut(_, report) => *report,
+            #[cfg(feature = "chaos")]
+            Self::Injected(_) => Report::new(Outcome::Failure),
             Self::Panicked(_) => Report::new(Outcome::Failure).not_retryable(),
         }
     }
@@ -55,6 +60,8 @@ impl<T, E> Ended<T, E> {
             Self::Returned(Ok(value), _) => Ok(value),
             Self::Returned(Err(error), _) => Err(Error::Failed { error, attempts, gave_up }),
             Self::TimedOut(limit, _) => Err(Error::TimedOut { limit, attempts, gave_up }),
+            #[cfg(feature = "chaos")]
+            Self::Injected(fault) => Err(Error::Injected { fault, attempts, gave_up }),
             Self::Panicked(payload) => std::panic::resume_unwind(payload),
         }
     }

@@ -34,6 +34,8 @@ pub(super) fn write_all<C: Clock>(encoder: DescriptorEncoder, guards: &[Reading<
     bulkhead(&mut writer, guards)?;
     error_budget(&mut writer, guards)?;
     shadow(&mut writer, guards)?;
+    #[cfg(feature = "chaos")]
+    chaos(&mut writer, guards)?;
     whole(&mut writer, guards)
 }
 
@@ -238,6 +240,35 @@ fn shadow<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
                 ("deadline", would.reject_by_deadline),
             ];
             counts.map(|(pattern, count)| (guard.labels_and("name", "pattern", pattern), count))
+        }),
+    )
+}
+
+/// What is told of guards that chaos was armed on.
+#[cfg(feature = "chaos")]
+fn chaos<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    use crate::chaos::{ChaosStats, Kind};
+
+    let having: Vec<(&Reading<C>, ChaosStats)> = guards
+        .iter()
+        .map(|guard| (guard, guard.guard.chaos()))
+        .filter(|(_, chaos)| chaos.armed || chaos.checks > 0)
+        .collect();
+    writer.gauge(
+        "chaos_armed",
+        "Whether faults are injected (1) or not (0)",
+        having.iter().map(|(guard, chaos)| (guard.labels("name"), u64::from(chaos.armed))),
+    )?;
+    writer.counter(
+        "chaos_checks",
+        "Total number of attempts that chaos decided on",
+        having.iter().map(|(guard, chaos)| (guard.labels("name"), chaos.checks)),
+    )?;
+    writer.counter(
+        "chaos_injections",
+        "Total number of injected faults by kind",
+        having.iter().flat_map(|(guard, chaos)| {
+            Kind::ALL.map(|kind| (guard.labels_and("name", "fault", kind.name()), chaos.injections(kind)))
         }),
     )
 }

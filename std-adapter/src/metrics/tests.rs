@@ -290,6 +290,25 @@ fn what_a_guard_in_shadow_mode_would_have_rejected_is_counted_by_pattern() {
     Page::of(&metrics).expect("dwcp_guard_shadow{name=\"storage\"}", 0.0);
 }
 
+#[cfg(feature = "chaos")]
+#[test]
+fn injected_faults_are_counted_by_kind() {
+    use crate::chaos::{Config, Fault, Rule};
+
+    let guard = Guard::with_clock("storage", Policy::new(), clock()).unwrap();
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    assert!(!Page::of(&metrics).families.keys().any(|name| name.contains("chaos")));
+    guard.arm_chaos(&Config::new().rule(Rule::new(Fault::Error, Ratio::ONE))).unwrap();
+    assert!(guard.call_blocking(|_| Ok::<_, &str>(())).is_err());
+    let page = Page::of(&metrics);
+    page.expect("dwcp_chaos_armed{name=\"storage\"}", 1.0);
+    page.expect("dwcp_chaos_checks_total{name=\"storage\"}", 1.0);
+    page.expect("dwcp_chaos_injections_total{name=\"storage\",fault=\"error\"}", 1.0);
+    page.expect("dwcp_chaos_injections_total{name=\"storage\",fault=\"latency\"}", 0.0);
+    guard.disarm_chaos();
+    Page::of(&metrics).expect("dwcp_chaos_armed{name=\"storage\"}", 0.0);
+}
+
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn waits_and_pauses_are_told_apart() {

@@ -27,6 +27,8 @@ impl GuardStats {
             bulkhead: BulkheadStats::of(guard),
             retry: RetryStats::of(guard),
             error_budget: ErrorBudgetStats::of(guard, now),
+            #[cfg(feature = "chaos")]
+            chaos: super::ChaosStats::of(guard),
             degradation: DegradationStats::of(guard),
             events,
         }
@@ -147,6 +149,21 @@ impl ErrorBudgetStats {
             spent: f64::from(account.spent_millionths) / 1e6,
             exhausted: account.exhausted,
             exhausted_total: guard.retry_tallies().budget_exhausted,
+        })
+    }
+}
+
+#[cfg(feature = "chaos")]
+impl super::ChaosStats {
+    fn of<C: Clock>(guard: &Guard<C>) -> Option<Self> {
+        use crate::chaos::Kind;
+
+        let chaos = guard.chaos();
+        (chaos.armed || chaos.checks > 0).then(|| Self {
+            armed: chaos.armed,
+            checks: chaos.checks,
+            strikes: chaos.strikes,
+            injections: Kind::ALL.map(|kind| (kind.name().to_owned(), chaos.injections(kind))).into(),
         })
     }
 }

@@ -110,3 +110,20 @@ fn short(kind: &Kind) -> String {
         Kind::Either(kinds) => kinds.iter().map(short).collect::<Vec<_>>().join(" or "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::reference;
+
+    #[test]
+    fn the_document_ends_with_the_reference() {
+        let document = include_str!("../../SCRIPTS.md");
+        let place = document.find("# Reference\n").expect("the document has a reference");
+        let (_, printed) = document[place..].split_once("\n\n").unwrap();
+        let (_, printed) = printed.split_once("\n\n").unwrap();
+        for (number, (written, generated)) in printed.lines().zip(reference().lines()).enumerate() {
+            assert_eq!(written, generated, "line {number} of the reference; `seawall replay --list` prints what it must be");
+        }
+        assert_eq!(printed.len(), reference().len());
+    }
+}

@@ -117,6 +117,8 @@ struct Reader {
     instances: Vec<Named>,
     /// Instances whose configuration is wrong: their operations are checked all the same.
     broken: Vec<(String, &'static dyn Pattern)>,
+    /// Some instance is of no known pattern: nothing can be said about what is asked of it.
+    has_strangers: bool,
     statements: Vec<Statement>,
     /// The names that were given, and by which pattern.
     names: BTreeMap<String, &'static dyn Pattern>,
@@ -153,6 +155,7 @@ impl Reader {
             (true, true) => {
                 self.problem(line, "there is one policy, and it is the first statement".to_owned())
             }
+            (true, false) if self.has_strangers => {}
             (true, false) => self.statement(line, &object),
         }
     }
@@ -198,6 +201,7 @@ impl Reader {
                     "{name}: its pattern is missing; {}, or say \"pattern\"",
                     unknown("pattern", name, known())
                 );
+                self.has_strangers = true;
                 return self.problem(line, text);
             }
             None => name.to_owned(),
@@ -208,6 +212,7 @@ impl Reader {
             }
         };
         let Some(pattern) = patterns::find(&word) else {
+            self.has_strangers = true;
             return self.problem(line, format!("{name}: {}", unknown("pattern", &word, known())));
         };
         let seeded = pattern.info().keys.iter().any(|key| key.name == "seed");
@@ -295,7 +300,8 @@ impl Reader {
             None => None,
             Some(Value::Object(expect)) => {
                 // What is dropped prints the state of whatever gave it.
-                let giver = args.text("what").and_then(|name| self.names.get(&name).copied());
+                let first = if common.integer("times").is_some() { "1" } else { "" };
+                let giver = args.text("what").and_then(|name| self.names.get(&(name + first)).copied());
                 let state = pattern.or(giver).map_or(&[][..], |pattern| pattern.info().prints);
                 let groups = [HEADER].into_iter().chain(signature.prints.iter().chain(state).copied());
                 let known: Vec<String> = groups.flat_map(expand).collect();

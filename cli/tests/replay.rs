@@ -1,0 +1,115 @@
+//! `seawall replay` as a user runs it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Runs the program with these arguments and this text on standard input.
+fn replay(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_seawall"))
+        .arg("replay")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // A program that does not read to the end closes the pipe.
+    _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));
+    child.wait_with_output().expect("the program ends")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("the output is text")
+}
+
+fn examples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut scripts: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|ext| ext == "jsonl")).collect();
+    scripts.sort();
+    scripts
+}
+
+#[test]
+fn every_example_is_as_it_expects_and_prints_one_json_object_a_line() {
+    let scripts = examples();
+    assert!(scripts.len() >= 8, "the examples are there");
+    for script in scripts {
+        let output = replay(&[script.to_str().unwrap()], "");
+        let complaints = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{complaints}");
+        assert!(complaints.contains(" 0 failed"), "{complaints}");
+        let lines = text(&output.stdout);
+        assert!(lines.lines().count() > 10);
+        for line in lines.lines() {
+            let decision: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(decision["line"].is_u64() && decision["at_ns"].is_u64(), "{line}");
+        }
+        let again = replay(&[script.to_str().unwrap()], "");
+        assert_eq!(again.stdout, output.stdout, "the same bytes each time");
+    }
+}
+
+const SCRIPT: &str = r#"{"policy": {"rate_limiter": {"rate": 1}}}
+{"op": "rate_limiter.try_acquire", "times": 2, "expect_admitted": 1}
+"#;
+
+#[test]
+fn the_exit_status_says_how_it_ended() {
+    let as_expected = replay(&["-"], SCRIPT);
+    assert_eq!(as_expected.status.code(), Some(0));
+    let unexpected = replay(&["-"], &SCRIPT.replace("admitted\": 1", "admitted\": 2"));
+    assert_eq!(unexpected.status.code(), Some(1));
+    assert_eq!(unexpected.stdout, as_expected.stdout);
+    let errors = text(&unexpected.stderr);
+    assert!(errors.starts_with("standard input:2: rate_limiter.try_acquire: expected 2 admitted, got 1\n"));
+    for wrong in
+        [SCRIPT.replace("\"op\"", "\"opp\""), "PK\u{3}\u{4}".to_owned(), String::new(), "{".to_owned()]
+    {
+        let wrong = replay(&["-"], &wrong);
+        assert_eq!(wrong.status.code(), Some(2));
+        assert!(wrong.stdout.is_empty(), "nothing runs");
+        assert!(text(&wrong.stderr).starts_with("standard input"));
+    }
+    assert_eq!(replay(&["no such file"], "").status.code(), Some(2));
+    assert_eq!(replay(&[], "").status.code(), Some(2));
+}
+
+#[test]
+fn a_table_for_people_has_a_row_for_each_decision() {
+    let output = replay(&["--pretty", "-"], SCRIPT);
+    let table = text(&output.stdout);
+    let rows: Vec<_> = table.lines().collect();
+    assert_eq!(rows.len(), 3);
+    assert!(rows[0].contains("operation") && rows[1].contains("2.1") && rows[2].contains("retry_after=1s"));
+}
+
+#[test]
+fn hostile_scripts_are_errors_and_no_panics() {
+    let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let policy = r#"{"policy": {"rate_limiter": {"rate": 1}, "guard": {}}}"#;
+    let name = "n".repeat(100_000);
+    for hostile in [
+        nested.clone(),
+        format!("{{\"policy\": {nested}}}"),
+        format!("{policy}\n{{\"op\": \"{name}\"}}"),
+        format!("{policy}\n{{\"op\": \"rate_limiter.{name}\"}}"),
+        format!("{policy}\n{{\"op\": \"rate_limiter.try_acquire\", \"as\": \"\"}}"),
+        format!("{policy}\n{{\"op\": \"rate_limiter.try_acquire\", \"at\": \"99999999999999999999999999y\"}}"),
+        format!("{policy}\n{{\"op\": \"rate_limiter.check\", \"cost\": 1e400}}"),
+        format!("{policy}\n{{\"op\": \"guard.call\", \"outcomes\": []}}"),
+        format!("{policy}\n{{\"op\": \"guard.call\", \"outcomes\": [\"success\"], \"outcome\": \"success\"}}"),
+        format!("{policy}\n{{\"op\": \"drop\", \"what\": \"\\u0000\"}}"),
+        "{\"policy\": {\"guard\": {\"retry\": {\"multiplier\": \"NaN\", \"backoff\": \"exponential\"}}}}".to_owned(),
+        "{\"policy\": {\"guard\": {\"retry\": {\"max_attempts\": 4294967295, \"budget\": {\"ratio\": 1, \"cap\": \
+         4294967295}}}}}\n{\"op\": \"guard.call\", \"outcome\": \"failure\"}"
+            .to_owned(),
+    ] {
+        let output = replay(&["-"], &hostile);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(!errors.contains("panicked"), "{errors}");
+    }
+}

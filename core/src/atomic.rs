@@ -3,7 +3,7 @@
 #[macro_use]
 pub(crate) mod sync;
 pub(crate) mod bits;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) mod mutant;
 pub mod rng;
 pub(crate) mod timer;

@@ -36,6 +36,11 @@ pub(crate) const LADDER: &[Rung] = &[
         about: "every interleaving of the models, and each planted mutant caught",
         run: loom::run,
     },
+    Rung {
+        name: "shuttle",
+        about: "thousands of orders of the larger models, and their mutants caught",
+        run: loom::shuttle,
+    },
     Rung { name: "cross", about: "core and the embassy adapter for Cortex-M and RISC-V", run: cross::run },
     Rung {
         name: "target",

@@ -1,4 +1,4 @@
-//! Which line of core is broken, under loom: the one that the environment variable `SEAWALL_MUTANT` names.
+//! Which line of core is broken, under loom and shuttle: the one that the environment variable `SEAWALL_MUTANT` names.
 
 extern crate std;
 
@@ -6,7 +6,7 @@ use std::env;
 use std::string::String;
 use std::sync::OnceLock;
 
-/// Read once for the process; loom does not model it, and a model does not change it.
+/// Read once for the process; neither models it, and a model does not change it.
 static PLANTED: OnceLock<Option<String>> = OnceLock::new();
 
 /// Whether the mutant of this name is planted.

@@ -1,21 +1,46 @@
 //! The one file that names an atomic type.
 //!
-//! Three backends have one face: the target's own atomics, `portable-atomic` where the hardware has no
-//! compare-and-swap, and loom's model of both.
+//! Four backends have one face: the target's own atomics, `portable-atomic` where the hardware has no
+//! compare-and-swap, and the models of loom and of shuttle.
 //! Under `cfg(test)` the face also counts every access and can let weak exchanges fail spuriously, which
 //! loom does not explore; see [`probe`].
 
-#[cfg(not(any(loom, feature = "portable-atomic")))]
+#[cfg(not(any(loom, shuttle, feature = "portable-atomic")))]
 use core::sync::atomic as backend;
 #[cfg(loom)]
 use loom::sync::atomic as backend;
-#[cfg(all(not(loom), feature = "portable-atomic"))]
+#[cfg(all(not(any(loom, shuttle)), feature = "portable-atomic"))]
 use portable_atomic as backend;
+#[cfg(shuttle)]
+use shuttle::sync::atomic as backend;
 
 pub(crate) use backend::Ordering;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use atomic_waker::AtomicWaker;
+
+/// The waker cell as a lock, which is one more place where shuttle may go on with another thread.
+#[cfg(shuttle)]
+pub(crate) struct AtomicWaker(shuttle::sync::Mutex<Option<core::task::Waker>>);
+
+#[cfg(shuttle)]
+impl AtomicWaker {
+    pub(crate) const fn new() -> Self {
+        Self(shuttle::sync::Mutex::new(None))
+    }
+
+    pub(crate) fn register(&self, waker: &core::task::Waker) {
+        *self.cell() = Some(waker.clone());
+    }
+
+    pub(crate) fn take(&self) -> Option<core::task::Waker> {
+        self.cell().take()
+    }
+
+    fn cell(&self) -> shuttle::sync::MutexGuard<'_, Option<core::task::Waker>> {
+        self.0.lock().unwrap_or_else(shuttle::sync::PoisonError::into_inner)
+    }
+}
 
 /// loom's waker cell with the face of `atomic-waker`.
 #[cfg(loom)]
@@ -48,16 +73,16 @@ macro_rules! const_fn {
     };
 }
 
-/// Whether this line is to be broken, so that the loom model that guards it can be seen to fail.
+/// Whether this line is to be broken, so that the model that guards it can be seen to fail.
 ///
-/// Outside loom it is `false` at compile time.
-#[cfg(not(loom))]
+/// Outside loom and shuttle it is `false` at compile time.
+#[cfg(not(any(loom, shuttle)))]
 macro_rules! mutant {
     ($name:literal) => {
         false
     };
 }
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 macro_rules! mutant {
     ($name:literal) => {
         $crate::atomic::mutant::is_planted($name)

@@ -261,7 +261,7 @@ const fn later(a: u32, b: u32) -> u32 {
 }
 
 /// How many wakers are kept until the turn is given up; one in models, where each takes many executions.
-const KEPT: usize = if cfg!(loom) { 1 } else { 8 };
+const KEPT: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 
 /// Wakers that are woken once nothing is held: at the latest when this is dropped, also while unwinding.
 pub(crate) struct Wakers {

@@ -1,9 +1,9 @@
-//! The loom models, and the mutants that prove that the models look.
+//! The models of loom and of shuttle, and the mutants that prove that the models look.
 //!
 //! First every model is run on the code as it is.
 //! Then, for each mutant that a model claims, the model alone is run with that one line of core broken: it has to fail.
-//! Under loom core holds all its mutants and an environment variable plants one, so nothing is compiled again.
-//! A mutant that no model claims, a model that claims none, and a claim to a mutant that core does not have each
+//! Under either tool core holds all its mutants and an environment variable plants one, so nothing is compiled again.
+//! A mutant that no model of loom claims, a model that claims none, and a claim to a mutant that core does not have each
 //! fail the rung.
 
 mod claims;
@@ -27,18 +27,44 @@ const MUTANT: &str = "SEAWALL_MUTANT";
 /// A broken protocol can make a model explore without end where the sound one ends in seconds.
 const MUTANT_LIMIT: Duration = Duration::from_secs(180);
 
+/// What runs the models.
+struct Explorer {
+    /// The `cfg` that puts the tool in core's atomics, and the name of its build folder.
+    cfg: &'static str,
+    package: &'static str,
+    /// The package's folder.
+    folder: &'static str,
+    /// Whether each mutant of core has to be claimed by one of these models.
+    claims_all: bool,
+}
+
+const LOOM: Explorer =
+    Explorer { cfg: "loom", package: "seawall-loom", folder: "loom-tests", claims_all: true };
+
+/// On shuttle's memory every thread sees the newest value, so it cannot catch a wrong ordering.
+const SHUTTLE: Explorer =
+    Explorer { cfg: "shuttle", package: "seawall-shuttle", folder: "shuttle-tests", claims_all: false };
+
 pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
+    explore(job, &LOOM)
+}
+
+pub(crate) fn shuttle(job: &mut Job<'_>) -> Result<Tally> {
+    explore(job, &SHUTTLE)
+}
+
+fn explore(job: &mut Job<'_>, by: &Explorer) -> Result<Tally> {
     let mut mutants = BTreeSet::new();
     for source in sources_under(&job.context.root.join("core/src"))? {
         mutants.extend(mutants_in(&read(&source)?));
     }
     let mut models = Vec::new();
-    for source in sources_in(&job.context.root.join("loom-tests/tests"))? {
+    for source in sources_in(&job.context.root.join(by.folder).join("tests"))? {
         models.extend(models_in(&stem(&source), &read(&source)?));
     }
-    let claims = claims_tally(job, &mutants, &models);
+    let claims = claims_tally(job, by, &mutants, &models);
 
-    let step = job.step(cargo(job).args(["--no-fail-fast", "--tests"]))?;
+    let step = job.step(cargo(job, by).args(["--no-fail-fast", "--tests"]))?;
     let sound = tests_of(job, &step);
     let mut passed = BTreeMap::new();
     for test in finished(&step.output).iter().filter(|test| test.passed) {
@@ -46,7 +72,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         passed.insert((stem(test.file.as_ref()), name.to_owned()), test.path.to_owned());
     }
 
-    let programs = job.step(cargo(job).args(["--no-run", "--tests"]))?.output;
+    let programs = job.step(cargo(job, by).args(["--no-run", "--tests"]))?.output;
     let mut caught = Tally::default();
     for model in &models {
         let Some(path) = passed.get(&(model.file.clone(), model.name.clone())) else {
@@ -56,7 +82,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         let program = executable(&programs, &model.file);
         let program = program.with_context(|| format!("cargo names no program for {}", model.file))?;
         for mutant in model.mutants.iter().filter(|mutant| mutants.contains(*mutant)) {
-            caught = [caught, hunt(job, mutant, model, program, path)?].into_iter().sum();
+            caught = [caught, hunt(job, by, mutant, model, program, path)?].into_iter().sum();
         }
     }
     Ok([claims, sound, caught].into_iter().sum())
@@ -67,10 +93,10 @@ fn read(source: &std::path::Path) -> Result<String> {
 }
 
 /// A failure for each mutant that is not claimed, and for each claim that is missing or empty.
-fn claims_tally(job: &mut Job<'_>, mutants: &BTreeSet<String>, models: &[Model]) -> Tally {
+fn claims_tally(job: &mut Job<'_>, by: &Explorer, mutants: &BTreeSet<String>, models: &[Model]) -> Tally {
     let mut broken = Vec::new();
-    for mutant in mutants.iter().filter(|mutant| !models.iter().any(|model| model.mutants.contains(*mutant)))
-    {
+    let unclaimed = |mutant: &&String| !models.iter().any(|model| model.mutants.contains(*mutant));
+    for mutant in mutants.iter().filter(|_| by.claims_all).filter(unclaimed) {
         broken.push(format!("no model claims the mutant {mutant} of core"));
     }
     for model in models {
@@ -88,8 +114,15 @@ fn claims_tally(job: &mut Job<'_>, mutants: &BTreeSet<String>, models: &[Model])
 }
 
 /// Runs a model on a mutant that it claims.
-fn hunt(job: &mut Job<'_>, mutant: &str, model: &Model, program: &str, path: &str) -> Result<Tally> {
-    let mut run = in_loom(job.context.tool(program), job);
+fn hunt(
+    job: &mut Job<'_>,
+    by: &Explorer,
+    mutant: &str,
+    model: &Model,
+    program: &str,
+    path: &str,
+) -> Result<Tally> {
+    let mut run = inside(job.context.tool(program), job, by);
     let ended = job.step_within(run.args(["--exact", path]).env(MUTANT, mutant), MUTANT_LIMIT)?.ended;
     match ended {
         Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
@@ -110,17 +143,17 @@ fn executable<'o>(output: &'o str, file: &str) -> Option<&'o str> {
 }
 
 /// `cargo test` of the models.
-fn cargo(job: &Job<'_>) -> Command {
-    let mut cargo = in_loom(job.context.cargo(), job);
-    cargo.args(["test", "--locked", "--package", "seawall-loom", "--profile", "loom"]);
+fn cargo(job: &Job<'_>, by: &Explorer) -> Command {
+    let mut cargo = inside(job.context.cargo(), job, by);
+    cargo.args(["test", "--locked", "--package", by.package, "--profile", "loom"]);
     cargo
 }
 
-/// The command with loom's settings, and a folder of its own: `--cfg loom` is for every crate and changes tokio too.
-fn in_loom(mut command: Command, job: &Job<'_>) -> Command {
+/// The command with the tool's settings, and a folder of its own: `--cfg loom` is for every crate and changes tokio too.
+fn inside(mut command: Command, job: &Job<'_>, by: &Explorer) -> Command {
     command
-        .env("CARGO_TARGET_DIR", job.context.target.join("loom"))
-        .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
+        .env("CARGO_TARGET_DIR", job.context.target.join(by.cfg))
+        .env("RUSTFLAGS", format!("--cfg {} -C debug-assertions", by.cfg))
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove(MUTANT);
     if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {

@@ -1,19 +1,51 @@
 //! What the fuzzer once found worth keeping holds in every ordinary test run.
+#![cfg(not(loom))]
 
 use std::fs;
 use std::path::Path;
 
-#[path = "../../fuzz/src/circuit_breaker.rs"]
-#[allow(dead_code, unreachable_pub)] // The file is a public module of the fuzz package.
-mod circuit_breaker;
+/// A target's file, and the test that replays its corpus.
+macro_rules! targets {
+    ($($name:ident $path:literal $test:ident;)*) => {$(
+        #[path = $path]
+        #[allow(dead_code, unreachable_pub)] // The file is a public module of the fuzz package.
+        mod $name;
 
-#[test]
-fn the_circuit_breaker_answers_as_the_oracle_does_on_the_corpus() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/circuit_breaker");
+        #[test]
+        fn $test() {
+            replay(stringify!($name), $name::check);
+        }
+    )*};
+}
+
+#[path = "../../fuzz/src/input.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod input;
+
+targets! {
+    bulkhead "../../fuzz/src/bulkhead.rs" the_bulkhead_answers_as_its_books_do;
+    change_detector "../../fuzz/src/change_detector.rs" the_change_detector_keeps_its_rule;
+    circuit_breaker "../../fuzz/src/circuit_breaker.rs" the_circuit_breaker_answers_as_the_oracle_does;
+    composite "../../fuzz/src/composite.rs" the_whole_is_healthy_by_a_count;
+    degradation "../../fuzz/src/degradation.rs" levels_are_those_of_plain_lists;
+    error_budget "../../fuzz/src/error_budget.rs" budgets_and_burn_rates_are_exact_fractions;
+    event_ring "../../fuzz/src/event_ring.rs" a_ring_is_the_end_of_a_list;
+    guard "../../fuzz/src/guard.rs" the_books_of_a_guard_balance;
+    health_check "../../fuzz/src/health_check.rs" a_health_check_says_what_the_list_says;
+    histogram "../../fuzz/src/histogram.rs" histograms_answer_as_a_sorted_list_does;
+    load_shedder "../../fuzz/src/load_shedder.rs" shares_of_what_is_shed_are_exact;
+    rate_limiter "../../fuzz/src/rate_limiter.rs" the_rate_limiter_answers_as_exact_arithmetic_does;
+    retry "../../fuzz/src/retry.rs" retries_are_paid_for_and_delays_are_within_bounds;
+    window "../../fuzz/src/window.rs" sums_are_those_of_a_list;
+}
+
+/// Runs `check` on every file of the target's corpus.
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut inputs = 0;
     for entry in fs::read_dir(&folder).expect("the corpus is committed") {
         let path = entry.expect("the corpus can be listed").path();
-        circuit_breaker::check(&fs::read(&path).expect("the corpus can be read"));
+        check(&fs::read(&path).expect("the corpus can be read"));
         inputs += 1;
     }
     assert!(inputs >= 30, "only {inputs} inputs in {}", folder.display());

@@ -3,5 +3,19 @@
 //! The targets in `fuzz_targets` feed them what the fuzzer invents; ordinary tests include the same files and feed
 //! them the committed corpus.
 
+pub mod bulkhead;
+pub mod change_detector;
 pub mod circuit_breaker;
+pub mod composite;
+pub mod degradation;
+pub mod error_budget;
+pub mod event_ring;
 pub mod frame_decoder;
+pub mod guard;
+pub mod health_check;
+pub mod histogram;
+pub mod input;
+pub mod load_shedder;
+pub mod rate_limiter;
+pub mod retry;
+pub mod window;

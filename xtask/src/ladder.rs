@@ -49,7 +49,7 @@ pub(crate) const LADDER: &[Rung] = &[
     },
     Rung { name: "tsan", about: "threads hammer each pattern, under the thread sanitizer", run: tsan::run },
     Rung { name: "e2e", about: "the release build as processes on real sockets", run: e2e::run },
-    Rung { name: "fuzz", about: "each fuzz target, from its corpus, for ten seconds", run: fuzz::run },
+    Rung { name: "fuzz", about: "each fuzz target, from its corpus, for some seconds", run: fuzz::run },
     Rung { name: "bench", about: "each benchmark once", run: bench::run },
 ];
 

@@ -21,7 +21,10 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-saniti
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
     -Ccodegen-units=1 -Cdebug-assertions=on -Coverflow-checks=on";
 
-const SECONDS: u64 = 10;
+/// For all targets together: each gets its share, and long runs are for other times.
+const SECONDS: u64 = 75;
+/// A target with less would hardly get through its corpus.
+const LEAST_SECONDS: u64 = 4;
 /// Beyond the fuzzing itself: reading the corpus, and shrinking nothing.
 const GRACE: u64 = 60;
 
@@ -59,16 +62,23 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
     if tally.failed > 0 {
         job.because("clippy warns about a fuzz target");
     }
+    let seconds = LEAST_SECONDS.max(SECONDS / targets.len() as u64);
     for target in &targets {
         let program = target_dir.join(&host).join("release").join(target);
-        let passed = fuzz_one(job, &program, &root.join("corpus").join(target), target)?;
+        let passed = fuzz_one(job, &program, &root.join("corpus").join(target), target, seconds)?;
         tally = [tally, Tally::one(passed)].into_iter().sum();
     }
     Ok(tally)
 }
 
 /// Runs one target from its corpus, which new finds are kept out of.
-fn fuzz_one(job: &mut Job<'_>, program: &Path, corpus: &Path, target: &str) -> Result<bool> {
+fn fuzz_one(
+    job: &mut Job<'_>,
+    program: &Path,
+    corpus: &Path,
+    target: &str,
+    seconds: u64,
+) -> Result<bool> {
     let seeds = fs::read_dir(corpus).map_or(0, Iterator::count);
     if seeds == 0 {
         job.because(format!("{target} has no corpus in fuzz/corpus/{target}"));
@@ -82,9 +92,9 @@ fn fuzz_one(job: &mut Job<'_>, program: &Path, corpus: &Path, target: &str) -> R
     let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
     prefix.push(artifacts.join(""));
     let mut command = Command::new(program);
-    command.arg(format!("-max_total_time={SECONDS}")).args(["-timeout=10", "-rss_limit_mb=2048"]).arg(prefix);
+    command.arg(format!("-max_total_time={seconds}")).args(["-timeout=10", "-rss_limit_mb=2048"]).arg(prefix);
     command.args([&finds, corpus]);
-    let step = job.step_within(&mut command, Duration::from_secs(SECONDS + GRACE))?;
+    let step = job.step_within(&mut command, Duration::from_secs(seconds + GRACE))?;
     if !step.passed() {
         job.because(format!("{target} found a failure: the input is in {}", artifacts.display()));
     }

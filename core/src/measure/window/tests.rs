@@ -61,13 +61,15 @@ fn costs_are_as_documented() {
         Totals::ZERO
     };
     let now = Instant::from_secs(100);
+    assert_eq!(cost(&|| add(&window, now)), (16, 61));
+    let now = Instant::from_secs(101);
     assert_eq!(cost(&|| add(&window, now)), (16, 7));
     assert_eq!(cost(&|| add(&window, now)), (1, 1));
     assert_eq!(cost(&|| window.totals(now)), (22, 0));
-    for second in 101..110 {
+    for second in 102..=110 {
         window.record_only(Sample::SUCCESS, Instant::from_secs(second));
     }
-    let now = Instant::from_secs(109);
+    let now = Instant::from_secs(110);
     assert_eq!(cost(&|| window.totals(now)), (12, 0));
     assert_eq!(cost(&|| window.record(Sample::SUCCESS, now)), (13, 1));
     window.clear(now);
@@ -78,7 +80,7 @@ fn costs_are_as_documented() {
     assert_eq!(cost(&|| add(&window, now)), (6, 1));
 }
 
-// PITFALLS 1.7.
+// How the windows of others went wrong.
 
 #[test]
 fn b71_after_a_pause_only_the_new_event_counts() {
@@ -128,6 +130,29 @@ fn b74_a_clock_that_was_set_far_back_starts_the_window_anew() {
     for second in 111..1_020 {
         assert_eq!(window.totals(Instant::from_secs(second)), Totals::ZERO, "at {second} s");
     }
+}
+
+#[test]
+fn b74_a_bucket_that_began_before_the_clock_was_set_back_begins_anew() {
+    // Found by the fuzz target `window`: the boundaries of few events are from long ago, and one was taken for a new one.
+    let window = ten_seconds();
+    window.record_only(Sample::FAILURE, Instant::from_secs(3));
+    window.record_only(Sample::FAILURE, Instant::from_secs(200));
+    assert_eq!(window.record(Sample::SUCCESS, Instant::from_secs(3)), totals(1, 0, 0));
+    assert_eq!(window.totals(Instant::from_secs(12)), totals(1, 0, 0));
+    // As for the first bucket of all, which every slot is stamped with at first.
+    let window = ten_seconds();
+    window.record_only(Sample::FAILURE, Instant::from_secs(203));
+    assert_eq!(window.record(Sample::SUCCESS, Instant::ZERO), totals(1, 0, 0));
+}
+
+#[test]
+fn b74_what_was_cleared_stays_so_when_the_clock_is_set_back() {
+    // Found by the fuzz target `window`: the next event gave up the clearing, as one of long ago.
+    let window = ten_seconds();
+    window.record_only(Sample::FAILURE, Instant::from_secs(100));
+    window.clear(Instant::from_secs(1_000));
+    assert_eq!(window.record(Sample::SUCCESS, Instant::from_secs(101)), totals(1, 0, 0));
 }
 
 #[test]

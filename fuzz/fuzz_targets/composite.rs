@@ -1,0 +1,4 @@
+//! Reports of members, against a list of them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| seawall_fuzz::composite::check(bytes));

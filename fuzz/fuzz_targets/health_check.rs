@@ -1,0 +1,4 @@
+//! Results of checks, against a list of them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| seawall_fuzz::health_check::check(bytes));

@@ -1,0 +1,260 @@
+//! What must hold for any sequence of calls and failures: retries are paid for, in time, and after a delay within bounds.
+
+use std::time::Duration;
+
+use seawall_core::backoff::Jitter;
+use seawall_core::retry::{Config, Decision, GiveUp};
+use seawall_core::{Backoff, Deadline, Instant, Ratio, Retry};
+
+use crate::input::Input;
+
+/// Whether words have 32 bits, where the free retries' interval is rounded.
+const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
+
+/// The clock goes so far.
+const LAST: u64 = 1 << 53;
+
+/// Runs the script of `bytes` on a retry decision.
+///
+/// # Panics
+///
+/// If a decision is not the one of plain arithmetic.
+pub fn check(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (backoff, plain) = backoff(&mut input);
+    let whole = input.pick(&[1, 5, 100, 1_000_000, 4_000_000_000]);
+    let ratio = Ratio::try_new(input.any_word() % (whole + 1), whole).expect("a part is not above the whole");
+    let cap = input.any_word();
+    let per_second = if input.flag() { input.between(0, 20) } else { input.between(0, 255) * 4 };
+    let max_attempts = input.between(0, 9);
+    let config = Config::attempts(max_attempts, backoff).budget(ratio, cap, per_second);
+    let is_valid = max_attempts > 0 && u64::from(cap) * u64::from(whole) <= u64::from(u32::MAX);
+    let retry = match Retry::try_new(config) {
+        Ok(retry) => retry,
+        Err(_) if !is_valid || backoff.validate().is_err() => return,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(is_valid, "bad values are refused");
+    let mut books = Books {
+        retry,
+        plain,
+        max_attempts,
+        cap,
+        ratio,
+        per_second: u64::from(per_second),
+        balance: u64::from(cap) * u64::from(whole),
+        free_at: 0,
+        start: 0,
+        now: input.long().min(LAST / 2),
+        calls: 0,
+        granted: 0,
+    };
+    books.start = books.now;
+    while let Some(operation) = input.operation() {
+        books.apply(operation, &mut input);
+    }
+}
+
+/// What the documentation says of the delays, by a schedule's own arithmetic.
+struct Plain {
+    kind: u8,
+    base: u64,
+    step: u64,
+    /// Thousandths.
+    factor: u64,
+    cap: u64,
+    jitter: Jitter,
+}
+
+impl Plain {
+    /// The delay before jitter and cap, as a range where it is rounded.
+    fn schedule(&self, retry: u32, previous: Duration) -> (u128, u128) {
+        let base = u128::from(self.base);
+        let exact = match self.kind {
+            0 => base,
+            1 => base + u128::from(self.step) * u128::from(retry),
+            2 => {
+                // Rounded down at each step, by less than a unit, or up by one where it would stand still.
+                let (mut low, mut high) = (base, base);
+                for _ in 0..retry {
+                    if high == 0 || low >= u128::from(u64::MAX) {
+                        break;
+                    }
+                    low = (low * u128::from(self.factor) / 1000).max(low + 1).saturating_sub(1);
+                    high = (high * u128::from(self.factor)).div_ceil(1000).max(high + 1).min(1 << 80);
+                }
+                return (if base == 0 { 0 } else { low.max(base) }, high);
+            }
+            3 => {
+                let (mut a, mut b) = (1_u128, 1_u128);
+                // The highest that fits 64 bits ends the row.
+                for _ in 0..retry.min(120) {
+                    if b <= u128::from(u64::MAX) {
+                        (a, b) = (b, a + b);
+                    }
+                }
+                base.saturating_mul(a)
+            }
+            _ => return (base, previous.as_nanos().max(base).saturating_mul(3)),
+        };
+        (exact, exact)
+    }
+
+    /// The least and the greatest delay.
+    fn bounds(&self, retry: u32, previous: Duration) -> (u128, u128) {
+        let (low, high) = self.schedule(retry, previous);
+        let top = |delay: u128| delay.min(u128::from(u64::MAX));
+        // The growing schedule stops where it reaches the cap, and is spread from there.
+        let low = if self.kind == 2 { low.min(u128::from(self.cap)) } else { low };
+        let (low, high) = (top(low), top(high));
+        let spread = match self.jitter {
+            _ if self.kind == 4 => (low, high),
+            Jitter::Full => (low.min(1), high),
+            Jitter::Equal => (low - low / 2, high),
+            Jitter::PlusMinus(percent) => {
+                let share = u128::from(percent);
+                ((low - low * share / 100).max(low.min(1)), top(high + high * share / 100))
+            }
+            _ => (low, high),
+        };
+        (spread.0.min(u128::from(self.cap)), spread.1.min(u128::from(self.cap)))
+    }
+}
+
+fn backoff(input: &mut Input<'_>) -> (Backoff, Plain) {
+    let kind = input.byte() % 5;
+    let (base, step) = (input.long(), input.long());
+    let factor = 1000 + u32::from(input.half());
+    let jitter = match input.byte() % 4 {
+        0 => Jitter::None,
+        1 => Jitter::Full,
+        2 => Jitter::Equal,
+        _ => Jitter::PlusMinus(input.byte() % 110),
+    };
+    let cap = if input.flag() { u64::MAX } else { input.long() };
+    let from = Duration::from_nanos(base);
+    let backoff = match kind {
+        0 => Backoff::constant(from),
+        1 => Backoff::linear(from, Duration::from_nanos(step)),
+        2 => Backoff::exponential(from).factor(factor),
+        3 => Backoff::fibonacci(from),
+        _ => Backoff::decorrelated(from),
+    };
+    let backoff = backoff.at_most(Duration::from_nanos(cap)).jitter(jitter);
+    (backoff, Plain { kind, base, step, factor: u64::from(factor), cap, jitter })
+}
+
+struct Books {
+    retry: Retry,
+    plain: Plain,
+    max_attempts: u32,
+    cap: u32,
+    ratio: Ratio,
+    per_second: u64,
+    /// In tokens times the ratio's denominator.
+    balance: u64,
+    /// When the next free retry is there, in nanoseconds times the free retries a second.
+    free_at: u128,
+    start: u64,
+    now: u64,
+    calls: u128,
+    granted: u128,
+}
+
+impl Books {
+    fn apply(&mut self, operation: u8, input: &mut Input<'_>) {
+        match operation % 8 {
+            0 | 1 => self.call_started(),
+            2 => self.now = self.now.saturating_add(input.long()).min(LAST),
+            3 => self.now = self.now.saturating_add(u64::from(input.half()) * 1_000_000).min(LAST),
+            4 | 5 => {
+                let (previous, draw) = (Duration::from_nanos(input.long()), input.word());
+                let attempts = if input.flag() { input.any_word() } else { 1 };
+                let deadline = self.deadline(input);
+                let now = Instant::from_nanos(self.now);
+                let retry = attempts.saturating_sub(1);
+                let delay = self.retry.config().backoff().delay(retry, previous, draw);
+                let (least, most) = self.plain.bounds(retry, previous);
+                let nanos = delay.as_nanos();
+                assert!(least <= nanos && nanos <= most, "{nanos} is not within {least} to {most}");
+                let decision = self.retry.decide(attempts, previous, deadline, draw, now);
+                self.same(decision, attempts, delay, deadline);
+            }
+            6 => {
+                let (delay, attempts) = (Duration::from_nanos(input.long()), input.between(1, 5));
+                let deadline = self.deadline(input);
+                let now = Instant::from_nanos(self.now);
+                let decision = self.retry.decide_with_delay(attempts, delay, deadline, now);
+                if attempts < self.max_attempts && delay > Duration::from_nanos(self.plain.cap) {
+                    assert_eq!(decision, Decision::GiveUp(GiveUp::Delay));
+                } else {
+                    self.same(decision, attempts, delay, deadline);
+                }
+            }
+            _ => (0..=input.byte()).for_each(|_| self.call_started()),
+        }
+        let full = u64::from(self.cap) * u64::from(self.ratio.denominator());
+        assert!(self.balance <= full);
+        assert_eq!(u64::from(self.retry.balance()), self.balance / u64::from(self.ratio.denominator()));
+        self.is_bounded();
+    }
+
+    fn deadline(&self, input: &mut Input<'_>) -> Deadline {
+        if input.flag() {
+            return Deadline::NONE;
+        }
+        Deadline::after(Instant::from_nanos(self.now), Duration::from_nanos(input.long()))
+    }
+
+    fn call_started(&mut self) {
+        self.retry.call_started();
+        self.calls += 1;
+        let full = u64::from(self.cap) * u64::from(self.ratio.denominator());
+        self.balance = full.min(self.balance + u64::from(self.ratio.numerator()));
+    }
+
+    /// The order of the reasons: attempts, deadline, budget.
+    fn same(&mut self, decision: Decision, attempts: u32, delay: Duration, deadline: Deadline) {
+        let start = u128::from(self.now) + delay.as_nanos();
+        let too_late = !deadline.is_none() && start >= u128::from(deadline.moment().as_nanos());
+        let expected = if attempts >= self.max_attempts {
+            Decision::GiveUp(GiveUp::Attempts)
+        } else if too_late {
+            Decision::GiveUp(GiveUp::Deadline)
+        } else if self.pays(decision) {
+            self.granted += 1;
+            Decision::RetryAfter(delay)
+        } else {
+            Decision::GiveUp(GiveUp::Budget)
+        };
+        assert_eq!(decision, expected, "with {attempts} attempts at {}", self.now);
+    }
+
+    /// Takes a retry from the balance, or a free one.
+    fn pays(&mut self, decision: Decision) -> bool {
+        let token = u64::from(self.ratio.denominator());
+        if self.balance >= token {
+            self.balance -= token;
+            return true;
+        }
+        let present = u128::from(self.now) * u128::from(self.per_second);
+        if NARROW {
+            // Free retries are rounded there; the bound on all of them still holds.
+            return self.per_second > 0 && matches!(decision, Decision::RetryAfter(_));
+        }
+        let is_free = self.per_second > 0 && self.free_at <= present;
+        if is_free {
+            self.free_at = present + 1_000_000_000;
+        }
+        is_free
+    }
+
+    /// At most `cap + ratio * calls + per_second * (time + 1 s)` retries.
+    fn is_bounded(&self) {
+        let whole = u128::from(self.ratio.denominator());
+        let paid = u128::from(self.cap) * whole + u128::from(self.ratio.numerator()) * self.calls;
+        let nanos = u128::from(self.now - self.start) + 1_000_000_000;
+        let free = nanos * u128::from(self.per_second) / 1_000_000_000;
+        assert!(self.granted <= paid / whole + free, "{} retries are too many", self.granted);
+    }
+}

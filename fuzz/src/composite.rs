@@ -23,12 +23,9 @@ pub fn check(bytes: &[u8]) {
         Rule::Any => 1,
         Rule::Quorum(n) => n,
     };
-    let composite = match Composite::try_new(members, rule) {
-        Ok(composite) => composite,
-        Err(_) => {
-            assert!(members == 0 || members > 32 || required == 0 || required > members);
-            return;
-        }
+    let Ok(composite) = Composite::try_new(members, rule) else {
+        assert!(members == 0 || members > 32 || required == 0 || required > members);
+        return;
     };
     let mut healthy = vec![false; usize::from(members)];
     let mut was = false;

@@ -23,12 +23,9 @@ pub fn check(bytes: &[u8]) {
     // Whole milliseconds: a tick of the narrow layout divides them for a time of this size.
     let calm = u64::from(input.byte() % 60);
     let config = Config::new(threshold).recovery(recovery).calm_for(Duration::from_millis(calm));
-    let auto = match AutoDegradation::try_new(config) {
-        Ok(auto) => auto,
-        Err(_) => {
-            assert_eq!(recovery.numerator(), 0);
-            return;
-        }
+    let Ok(auto) = AutoDegradation::try_new(config) else {
+        assert_eq!(recovery.numerator(), 0);
+        return;
     };
     let service = Degradation::new();
     let mut levels = [Level::Normal; MAX_COMPONENTS as usize];

@@ -52,7 +52,7 @@ pub fn check(bytes: &[u8]) {
                 let started = Instant::from_nanos((now - took) * MILLI);
                 (check.record(success, started, at), list.record(success, now - took, now))
             }
-            4 => (check.expire(at), list.go_stale(now)),
+            4 => (check.expire(at), Some(list.go_stale(now))),
             5 if operation > 128 => {
                 (list.status, list.row, list.newest) = (Status::Unknown, (true, 0), Some(now));
                 list.results.clear();
@@ -62,7 +62,7 @@ pub fn check(bytes: &[u8]) {
                 // Ticks wrap after 32 times the time to become stale at least.
                 now += u64::from(input.byte()) % (16 * stale);
                 let at = Instant::from_nanos(now * MILLI);
-                (check.expire(at), list.go_stale(now))
+                (check.expire(at), Some(list.go_stale(now)))
             }
         };
         let expected = (told != list.status).then_some((told, list.status, cause));
@@ -97,16 +97,16 @@ struct List {
 }
 
 impl List {
-    fn go_stale(&mut self, now: u64) -> Option<Cause> {
+    fn go_stale(&mut self, now: u64) -> Cause {
         if self.newest.is_some_and(|newest| now - newest >= self.stale) {
             (self.status, self.row) = (Status::Unknown, (true, 0));
         }
-        Some(Cause::Stale)
+        Cause::Stale
     }
 
     fn record(&mut self, success: bool, started: u64, now: u64) -> Option<Cause> {
         if now - started >= self.stale {
-            return self.go_stale(now);
+            return Some(self.go_stale(now));
         }
         self.results.push((now, success));
         if self.newest.is_some_and(|newest| started < newest) {

@@ -46,13 +46,12 @@ fn is_right(values: &[u64], share: Ratio, seen: Option<u64>) -> bool {
 }
 
 fn share(input: &mut Input<'_>) -> Ratio {
-    match input.byte() {
-        percent @ 0..=100 => Ratio::percent(u32::from(percent)),
-        _ => {
-            let whole = input.any_word().max(1);
-            Ratio::try_new(input.word() % whole, whole).expect("a part is less than the whole")
-        }
+    let percent = u32::from(input.byte());
+    if percent <= 100 {
+        return Ratio::percent(percent);
     }
+    let whole = input.any_word().max(1);
+    Ratio::try_new(input.word() % whole, whole).expect("a part is less than the whole")
 }
 
 /// Counts of many equal values are tested without a list of them.

@@ -14,6 +14,7 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// The whole of it.
+    #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, operations: 0 }
     }

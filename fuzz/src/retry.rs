@@ -28,7 +28,7 @@ pub fn check(bytes: &[u8]) {
     let per_second = if input.flag() { input.between(0, 20) } else { input.between(0, 255) * 4 };
     let max_attempts = input.between(0, 9);
     let config = Config::attempts(max_attempts, backoff).budget(ratio, cap, per_second);
-    let is_valid = max_attempts > 0 && u64::from(cap) * u64::from(whole) <= u64::from(u32::MAX);
+    let is_valid = max_attempts > 0 && cap.checked_mul(whole).is_some();
     let retry = match Retry::try_new(config) {
         Ok(retry) => retry,
         Err(_) if !is_valid || backoff.validate().is_err() => return,
@@ -67,23 +67,22 @@ struct Plain {
 }
 
 impl Plain {
-    /// The delay before jitter and cap, as a range where it is rounded.
+    /// The delay before jitter and cap; a range where it is drawn.
     fn schedule(&self, retry: u32, previous: Duration) -> (u128, u128) {
         let base = u128::from(self.base);
         let exact = match self.kind {
             0 => base,
             1 => base + u128::from(self.step) * u128::from(retry),
             2 => {
-                // Rounded down at each step, by less than a unit, or up by one where it would stand still.
-                let (mut low, mut high) = (base, base);
+                // Rounded down at each step, but never standing still.
+                let mut value = base;
                 for _ in 0..retry {
-                    if high == 0 || low >= u128::from(u64::MAX) {
+                    if value == 0 || value > u128::from(u64::MAX) {
                         break;
                     }
-                    low = (low * u128::from(self.factor) / 1000).max(low + 1).saturating_sub(1);
-                    high = (high * u128::from(self.factor)).div_ceil(1000).max(high + 1).min(1 << 80);
+                    value = (value * u128::from(self.factor) / 1000).max(value + 1);
                 }
-                return (if base == 0 { 0 } else { low.max(base) }, high);
+                value
             }
             3 => {
                 let (mut a, mut b) = (1_u128, 1_u128);

@@ -9,8 +9,8 @@ use crate::input::Input;
 
 const SLOTS: usize = 4;
 
-/// Up to so many buckets behind the newest one, an event counts to it, and behind twice as many the window starts anew;
-/// four and eight spans are documented.
+/// Up to so many buckets behind the newest one, an event counts to it, and from further behind the window starts anew;
+/// four spans are documented.
 const BUCKETS_BEHIND: u64 = 4 * SLOTS as u64;
 
 const SAMPLES: [Sample; 4] = [Sample::SUCCESS, Sample::FAILURE, Sample::SLOW_SUCCESS, Sample::SLOW_FAILURE];
@@ -47,6 +47,8 @@ struct Events {
     newest: u64,
     /// What was ever recorded.
     all: Totals,
+    /// Up to this bucket, boundaries from before the clock was set back may count once more.
+    doubtful: u64,
 }
 
 impl Events {
@@ -57,11 +59,13 @@ impl Events {
 
     /// Whether these are the sums at `bucket`: exactly, unless the clock stepped back.
     ///
-    /// From an earlier bucket than the newest one, what expired or was cleared since may be seen still.
+    /// From an earlier bucket than the newest one, what expired or was cleared since may be seen still; and until the clock
+    /// is beyond what it showed before, what was never replaced.
     fn are_counted(&self, seen: Totals, bucket: u64) {
         let Some(newest) = self.bucket(bucket) else { return };
-        let least = self.totals(newest);
-        let most = if newest == bucket { least } else { self.all };
+        let (exact, is_doubtful) = (self.totals(newest), bucket <= self.doubtful);
+        let least = if is_doubtful { Totals::ZERO } else { exact };
+        let most = if is_doubtful || newest > bucket { self.all } else { exact };
         let pairs = |totals: Totals| [totals.calls, totals.failures, totals.slow];
         for ((seen, least), most) in pairs(seen).into_iter().zip(pairs(least)).zip(pairs(most)) {
             assert!((least..=most).contains(&seen), "{seen} is not {least} to {most} in bucket {bucket}");
@@ -79,7 +83,7 @@ fn of_time(input: &mut Input<'_>) {
     let span = Duration::from_nanos(width * SLOTS as u64);
     let window = Window::<SLOTS>::new(Span::time(span));
     let mut now = input.start(width);
-    let mut events = Events { list: Vec::new(), newest: 0, all: Totals::ZERO };
+    let mut events = Events { list: Vec::new(), newest: 0, all: Totals::ZERO, doubtful: 0 };
     let mut cleared = None;
     while let Some(operation) = input.operation() {
         let at = Instant::from_nanos(now);
@@ -90,6 +94,7 @@ fn of_time(input: &mut Input<'_>) {
                 let bucket = events.bucket(now / width).unwrap_or_else(|| {
                     // The window starts anew.
                     events.list.clear();
+                    events.doubtful = events.doubtful.max(events.newest + SLOTS as u64);
                     now / width
                 });
                 events.newest = bucket;
@@ -115,11 +120,6 @@ fn of_time(input: &mut Input<'_>) {
         if cleared.is_some_and(|cleared| (now / width).saturating_add(BUCKETS_BEHIND) < cleared) {
             // A clear is not promised to survive a clock that is set far back.
             return;
-        }
-        // Between the two bounds either may be; so the clock stays at the first one, or goes beyond the second.
-        let behind = events.newest.saturating_sub(now / width);
-        if (BUCKETS_BEHIND..=2 * BUCKETS_BEHIND).contains(&behind) {
-            now = (events.newest - BUCKETS_BEHIND) * width;
         }
         if now / width > 1 << 30 {
             // Numbers of buckets start over far beyond this; the module's own tests go there.

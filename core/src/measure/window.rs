@@ -58,8 +58,9 @@
 //!   none was recorded in the whole span before it; if it stays away for a span, its bucket expires with the next.
 //! - *The clock steps back*, or a thread comes late: up to four spans behind the newest bucket an event counts to the
 //!   newest bucket, and nothing expires until the clock has caught up; what has expired, or was cleared spans ago, may
-//!   be seen again from before it did. More than eight spans behind, the window starts anew from the event's instant; in between either
-//!   may be (`b74_*`).
+//!   be seen again from before it did. Further behind, the window starts anew from the event's instant; only if a boundary of that
+//!   bucket, or of one up to four spans newer, was never replaced, because little was recorded meanwhile, can what was
+//!   counted since that boundary count once more, until the clock is beyond what it showed before (`b74_*`).
 //! - *Wrap.* Bucket numbers have 31 bits: after a pause of 2³¹ buckets, give or take four spans, what was counted
 //!   before may be taken for recent, for four spans at most (`idle_across_the_wrap_*`). Counters have 32 bits: sums of
 //!   one kind are right below 2³² in one span. Calls are counted through the wrap without a seam.
@@ -99,7 +100,6 @@
 //! |---|---|---|
 //! | `record_only`, bucket has begun | 1 | 1 |
 //! | `record_only`, first of its bucket | `SLOTS` + 6 | 7 |
-//! | `record_only`, first after more than four spans | `SLOTS` + 6 | 6 · `SLOTS` + 1 |
 //! | `totals` | 12 | 0 |
 //! | `totals`, up to six spans after a clear | 16 | 0 |
 //! | `totals`, no event in the oldest bucket | `SLOTS` more | 0 |
@@ -381,9 +381,8 @@ impl<const SLOTS: usize> Window<SLOTS> {
         }
         self.give_up_baseline(bucket);
         for (slot, seen) in stamps.into_iter().enumerate() {
-            // A boundary from before the clock was set back is replaced, and so is one from before a long pause: else it
-            // came to life again when the clock passes its bucket a second time.
-            if slot == bucket.slot || self.shape.is_far_off(seen >> 1, bucket.number) {
+            // Every boundary from before the clock was set back is replaced, so that none comes to life again.
+            if slot == bucket.slot || self.shape.is_far_ahead(seen >> 1, bucket.number) {
                 self.claim(slot, seen, bucket.number, values);
             }
         }

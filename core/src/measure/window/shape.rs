@@ -181,11 +181,10 @@ impl<const SLOTS: usize> Shape<SLOTS> {
         0 < ahead && ahead <= self.ahead
     }
 
-    /// Whether the bucket `number` is so far after `other` that the clock must have been set back, or as far before it.
-    pub(super) const fn is_far_off(&self, number: u32, other: u32) -> bool {
-        let (ahead, behind) = (self.since(number, other), self.since(other, number));
-        let distance = if ahead < behind { ahead } else { behind };
-        self.ahead < distance && distance < self.lap / 2
+    /// Whether the bucket `number` is so far after `other` that the clock must have been set back.
+    pub(super) const fn is_far_ahead(&self, number: u32, other: u32) -> bool {
+        let ahead = self.since(number, other);
+        self.ahead < ahead && ahead < self.lap / 2
     }
 
     /// Whether a baseline of the bucket `number` may be newer than a boundary that is live at `other`: the boundary is not so

@@ -53,7 +53,7 @@ fn neighbors_across_the_lap_are_neighbors() {
     assert!(!shape.is_newer(last, last));
     assert_eq!(shape.position(0, last), Some(1));
     assert_eq!(shape.position(last, 0), None);
-    assert!(shape.is_far_off(100, 50) && shape.is_far_off(50, 100));
+    assert!(shape.is_far_ahead(100, 50) && !shape.is_far_ahead(50, 100));
     assert_eq!(shape.first_live(Bucket { slot: 3, number: 3 }), Bucket { slot: 4, number: last - 5 });
 }
 

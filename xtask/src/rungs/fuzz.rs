@@ -72,13 +72,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
 }
 
 /// Runs one target from its corpus, which new finds are kept out of.
-fn fuzz_one(
-    job: &mut Job<'_>,
-    program: &Path,
-    corpus: &Path,
-    target: &str,
-    seconds: u64,
-) -> Result<bool> {
+fn fuzz_one(job: &mut Job<'_>, program: &Path, corpus: &Path, target: &str, seconds: u64) -> Result<bool> {
     let seeds = fs::read_dir(corpus).map_or(0, Iterator::count);
     if seeds == 0 {
         job.because(format!("{target} has no corpus in fuzz/corpus/{target}"));

@@ -32,7 +32,7 @@ pub struct Stats {
     pub retries: u64,
     /// Attempts that ended by their timeout.
     pub timeouts: u64,
-    /// What was only watched, of calls in shadow mode.
+    /// What was only watched: of calls in shadow mode, and of attempts past a breaker that is in shadow mode by itself.
     pub shadow: Would,
     /// Changes of the breaker's state, by state before and state after; see [`Stats::transitions`].
     transitions: [[u64; 3]; 3],

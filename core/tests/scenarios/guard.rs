@@ -167,3 +167,47 @@ pub(crate) fn when_everything_fails_the_budget_exhausts_and_recovers() {
     }
     assert_eq!(guard.error_budget().unwrap().check(s(180)), Some(Edge::Recovered));
 }
+
+/// A guard whose breaker opens at the first failure, with this configuration besides.
+fn fragile(config: circuit_breaker::Config) -> Guard<0, 10> {
+    let policy = Policy::new().circuit_breaker(config.open_for(MINUTE)).timeout(10 * SECOND);
+    Guard::new(policy.deadline(30 * SECOND))
+}
+
+const ONE_FAILURE: circuit_breaker::Config = circuit_breaker::Config::consecutive_failures(1);
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_probe_is_given_the_shorter_of_its_times() {
+    for (probe_timeout, given) in [(2 * SECOND, 2 * SECOND), (20 * SECOND, 10 * SECOND)] {
+        let guard = fragile(ONE_FAILURE.probe_timeout(probe_timeout));
+        let time_of_an_attempt = |now| {
+            let mut call = guard.try_begin(Deadline::NONE, now).unwrap();
+            let attempt = call.try_attempt(now).unwrap();
+            let about = attempt.about();
+            let _ = call.settle(attempt, Report::timed_out(), now);
+            (about.is_probe(), about.remaining())
+        };
+        assert_eq!(time_of_an_attempt(s(0)), (false, 10 * SECOND));
+        assert_eq!(time_of_an_attempt(s(60)), (true, given));
+    }
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn the_peers_retry_after_reaches_the_breaker() {
+    let guard = fragile(ONE_FAILURE.honor_retry_after(5 * MINUTE));
+    let mut call = guard.try_begin(Deadline::NONE, s(0)).unwrap();
+    let attempt = call.try_attempt(s(0)).unwrap();
+    let _ = call.settle(attempt, Report::new(Outcome::Failure).retry_after(3 * MINUTE), s(0));
+    assert_eq!(guard.breaker().unwrap().status(s(0)).retry_after, Some(3 * MINUTE));
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_breaker_in_shadow_refuses_no_call_and_is_counted() {
+    let guard = fragile(ONE_FAILURE.in_shadow());
+    for second in 0..5 {
+        assert!(run(&guard, Outcome::Failure, s(second)).is_ok());
+    }
+    let stats = guard.stats();
+    assert_eq!((stats.failures, stats.rejected(), stats.shadow.reject_by_circuit_breaker), (5, 0, 4));
+    assert_eq!(guard.breaker().unwrap().status(s(5)).state, State::Open);
+}

@@ -123,6 +123,23 @@ pub enum Input {
     ForceClosed,
     /// The error budget was asked whether time took it over the line.
     CheckBudget,
+    /// The guard was told to watch only, or to rule again.
+    SetShadow {
+        /// Whether it watches only.
+        on: bool,
+    },
+    /// The breaker was told to watch only, or to rule again.
+    ShadowBreaker {
+        /// Whether it watches only.
+        on: bool,
+    },
+    /// The bulkhead was given another number of permits.
+    Resize {
+        /// How many.
+        max_concurrent: u32,
+    },
+    /// The bulkhead was closed.
+    Close,
 }
 
 /// What a guard decided.
@@ -169,6 +186,8 @@ pub enum Decision {
     Transition(Option<Transition>),
     /// The error budget's edge, if it made one.
     Edge(Option<Edge>),
+    /// Whether it was so before, or whether it could be done.
+    Was(bool),
     /// The input names a call or an attempt that is not under way. No recorder writes it; a replay that has gone another way
     /// does.
     Astray,
@@ -190,6 +209,10 @@ wire_enum!(Input {
     12: ForceOpen,
     13: ForceClosed,
     14: CheckBudget,
+    15: SetShadow { on },
+    16: ShadowBreaker { on },
+    17: Resize { max_concurrent },
+    18: Close,
 });
 
 wire_enum!(Decision {
@@ -203,6 +226,7 @@ wire_enum!(Decision {
     7: Transition(transition),
     8: Edge(edge),
     9: Astray,
+    10: Was(so),
 });
 
 impl Decision {

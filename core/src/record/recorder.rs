@@ -139,6 +139,27 @@ impl<B: AsMut<[u8]>, const WAITERS: usize, const SLOTS: usize> Recorder<B, WAITE
         })
     }
 
+    /// As [`Guard::set_shadow`].
+    pub fn set_shadow(&self, on: bool) -> bool {
+        self.change(Input::SetShadow { on })
+    }
+
+    /// Lets the breaker watch only, or rule again; `None` without a breaker.
+    pub fn shadow_breaker(&self, on: bool) -> Option<Transition> {
+        self.by_hand(None, Input::ShadowBreaker { on })
+    }
+
+    /// Gives the bulkhead another number of permits, and says whether it did: there must be a bulkhead, and the number one
+    /// that it can have.
+    pub fn resize(&self, max_concurrent: u32) -> bool {
+        self.change(Input::Resize { max_concurrent })
+    }
+
+    /// Closes the bulkhead for good, and says whether there is one.
+    pub fn close(&self) -> bool {
+        self.change(Input::Close)
+    }
+
     /// What the guard counted.
     pub fn stats(&self) -> Stats {
         self.guard.stats()
@@ -179,6 +200,13 @@ impl<B: AsMut<[u8]>, const WAITERS: usize, const SLOTS: usize> Recorder<B, WAITE
         value
     }
 
+    fn change(&self, input: Input) -> bool {
+        self.step(None, input, |_| {
+            let was = change(&self.guard, input);
+            (was, Decision::Was(was))
+        })
+    }
+
     fn by_hand(&self, now: Option<Instant>, input: Input) -> Option<Transition> {
         self.step(now, input, |_| {
             let transition = steer(&self.guard, input, now.unwrap_or_default());
@@ -202,10 +230,27 @@ pub(super) fn steer<const WAITERS: usize, const SLOTS: usize>(
         Input::Trip => breaker.trip(now),
         Input::Reset => breaker.reset(now),
         Input::ForceOpen => breaker.force_open(),
+        Input::ShadowBreaker { on } => breaker.shadow(on),
         _ => breaker.force_closed(),
     };
     guard.note(transition);
     Some(transition)
+}
+
+/// Changes what `input` says; whether it was so before, or could be done.
+pub(super) fn change<const WAITERS: usize, const SLOTS: usize>(
+    guard: &Guard<WAITERS, SLOTS>,
+    input: Input,
+) -> bool {
+    match (input, guard.bulkhead()) {
+        (Input::SetShadow { on }, _) => guard.set_shadow(on),
+        (Input::Resize { max_concurrent }, Some(bulkhead)) => bulkhead.resize(max_concurrent).is_ok(),
+        (Input::Close, Some(bulkhead)) => {
+            bulkhead.close();
+            true
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn refused(rejected: Rejected) -> Decision {

@@ -5,7 +5,7 @@ use core::task::{Poll, Waker};
 
 use super::entry::{AttemptId, CallId, Decision, Entry, Input};
 use super::header::{Header, Layout};
-use super::recorder::{refused, started, steer};
+use super::recorder::{change, refused, started, steer};
 use crate::guard::{self, Attempt, Begin, Call, Guard, Waiting};
 use crate::time::Instant;
 
@@ -177,8 +177,13 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
             }),
             Input::Drop { call } => self.end(call, |place| matches!(place, Place::Call(..)).then_some(())),
 
-            Input::Trip | Input::Reset | Input::ForceOpen | Input::ForceClosed => {
-                Decision::Transition(steer(guard, entry.input, now))
+            Input::Trip
+            | Input::Reset
+            | Input::ForceOpen
+            | Input::ForceClosed
+            | Input::ShadowBreaker { .. } => Decision::Transition(steer(guard, entry.input, now)),
+            Input::SetShadow { .. } | Input::Resize { .. } | Input::Close => {
+                Decision::Was(change(guard, entry.input))
             }
             Input::CheckBudget => Decision::Edge(guard.error_budget().and_then(|budget| budget.check(now))),
         })

@@ -137,13 +137,20 @@ fn traffic<B: AsMut<[u8]>>(recorder: &Recorder<B>, seed: u32, steps: u32, mut ea
                     drop(calls.swap_remove(at));
                 }
             }
-            14 => match rng.below(10) {
+            14 => match rng.below(12) {
                 0 => drop(attempts.pop()),
                 1 if !calls.is_empty() => calls.swap_remove(0).cancel(now),
                 2 => drop(calls.pop()),
                 3 => drop(recorder.trip(now)),
                 4 => drop(recorder.force_open()),
                 5 => drop(recorder.force_closed()),
+                6 => drop(recorder.shadow_breaker(rng.below(2) == 0)),
+                7 => {
+                    recorder.set_shadow(rng.below(3) == 0);
+                }
+                8 => {
+                    recorder.resize(1 + rng.below(3));
+                }
                 _ => drop(recorder.reset(now)),
             },
             _ => drop(recorder.check_budget(now)),
@@ -154,9 +161,11 @@ fn traffic<B: AsMut<[u8]>>(recorder: &Recorder<B>, seed: u32, steps: u32, mut ea
 #[test]
 fn a_replay_decides_as_the_recording_did() {
     let mut kinds = Vec::new();
-    for seed in 0..40 {
+    for seed in 0..60 {
         let recorder: Recorder<Vec<u8>> = Recorder::try_new(full().seed(seed), vec![0; 1 << 16]).unwrap();
         traffic(&recorder, seed, 600, || {});
+        recorder.close();
+        traffic(&recorder, seed, 20, || {});
         assert_eq!(recorder.lost(), 0);
         let log = drained(&recorder, 1 << 16);
         for (entry, decision) in replayed(&log) {
@@ -166,7 +175,7 @@ fn a_replay_decides_as_the_recording_did() {
     }
     kinds.sort_by_key(|kind| std::format!("{kind:?}"));
     kinds.dedup();
-    assert_eq!(kinds.len(), 21, "every pair of input and decision comes up");
+    assert_eq!(kinds.len(), 25, "every pair of input and decision comes up");
 }
 
 #[test]
@@ -397,6 +406,7 @@ fn every_decision_comes_back_as_it_was_and_fits_its_room() {
         Decision::Transition(None),
         Decision::Edge(Some(Edge::Recovered)),
         Decision::Astray,
+        Decision::Was(true),
         Decision::Started { attempt: AttemptId(0), deadline: Deadline::NONE, probe: false, transition: None },
     ];
     for cause in causes {

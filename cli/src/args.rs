@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run a DWCP node.
     Node(NodeArgs),
-    /// Replay a script of operations on any pattern, and print every decision.
+    /// Replay a script of operations on any pattern, or a log that a recorder wrote, and print every decision.
     Replay(ReplayArgs),
 }
 
@@ -131,7 +131,7 @@ pub(crate) struct NodeArgs {
     pub(crate) end_with_stdin: bool,
 }
 
-/// Replay a script of operations on any pattern, and print every decision.
+/// Replay a script of operations on any pattern, or a log that a recorder wrote, and print every decision.
 ///
 /// A script is JSON lines. The first statement is the policy, and every other one says what happens when:
 ///
@@ -144,12 +144,15 @@ pub(crate) struct NodeArgs {
 /// Each operation prints one JSON object on one line. cli/SCRIPTS.md describes the format, and --list prints its
 /// reference.
 ///
-/// Exit status: 0 if everything was as the script expects, 1 if something was not, 2 if the script is wrong or cannot be
-/// read.
+/// A log is what the Recorder of the library wrote, on any target: its steps are taken again on a guard of the same policy
+/// and word size. A decision that is another one than the recorded one is marked "differs", beside what was recorded.
+///
+/// Exit status: 0 if everything was as the script expects or the log says, 1 if something was not, 2 if the script is wrong,
+/// the log damaged (what could be read of it is printed first), or the file cannot be read.
 #[derive(Clone, Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReplayArgs {
-    /// The script; - reads standard input.
+    /// The script or the log; - reads standard input.
     #[arg(value_name = "FILE", required_unless_present = "list")]
     pub(crate) file: Option<PathBuf>,
 

@@ -1,8 +1,9 @@
-//! `seawall replay`: decisions again, from a script that a person wrote.
+//! `seawall replay`: decisions again, from a script that a person wrote or from a log that a recorder wrote.
 
 mod call;
 mod expect;
 mod fields;
+mod log;
 mod names;
 mod patterns;
 mod pretty;
@@ -75,8 +76,11 @@ fn is_script(bytes: &[u8]) -> bool {
 
 fn replay(name: &str, bytes: &[u8], args: &ReplayArgs, out: &mut dyn Write) -> io::Result<ExitCode> {
     let mut err = io::stderr().lock();
+    if log::is_log(bytes) {
+        return log::replay(name, bytes, out, &mut err);
+    }
     if !is_script(bytes) {
-        writeln!(err, "{name}:1: this is no script: it must begin with {{, # or //")?;
+        writeln!(err, "{name}:1: this is no script, which begins with {{, # or //, and no log")?;
         return Ok(ExitCode::from(WRONG));
     }
     let text = match std::str::from_utf8(bytes) {

@@ -1,6 +1,6 @@
 //! The patterns that a script can name, one file each.
 
-mod answers;
+pub(super) mod answers;
 mod auto_degradation;
 mod backoff;
 mod bulkhead;
@@ -13,7 +13,7 @@ mod degradation;
 mod error_budget;
 mod event_ring;
 mod features;
-mod guard;
+pub(super) mod guard;
 mod health_check;
 mod histogram;
 mod latency_budget;

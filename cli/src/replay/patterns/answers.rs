@@ -11,7 +11,7 @@ use seawall::core::{ConfigError, Outcome};
 use std::time::Duration;
 
 /// The call may start.
-pub(super) fn admit(out: &mut Fields) {
+pub(in crate::replay) fn admit(out: &mut Fields) {
     out.put("admitted", true);
 }
 
@@ -46,7 +46,7 @@ pub(super) fn outcome_of(word: &str) -> Outcome {
 }
 
 /// What an outcome is called.
-pub(super) fn outcome_name(outcome: Outcome) -> &'static str {
+pub(in crate::replay) fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Success => "success",
         Outcome::Failure => "failure",
@@ -67,7 +67,7 @@ pub(super) fn state(state: State) -> &'static str {
 }
 
 /// A breaker's change of state.
-pub(super) fn transition(transition: Transition) -> Fields {
+pub(in crate::replay) fn transition(transition: Transition) -> Fields {
     let mut figures = Fields::default();
     let cause = match transition.cause {
         Cause::ConsecutiveFailures { failures } => {
@@ -117,7 +117,7 @@ pub(super) fn wrong(error: &ConfigError) -> String {
 }
 
 /// The edge of a budget.
-pub(super) fn edge(edge: Edge) -> &'static str {
+pub(in crate::replay) fn edge(edge: Edge) -> &'static str {
     match edge {
         Edge::Exhausted => "exhausted",
         Edge::Recovered => "recovered",

@@ -200,7 +200,8 @@ fn print_state(guard: &Decisions, now: Instant, out: &mut Fields) {
     }
 }
 
-fn refuse(out: &mut Fields, rejected: &Rejected) {
+/// Why a call or an attempt was refused.
+pub(in crate::replay) fn refuse(out: &mut Fields, rejected: &Rejected) {
     let reason = match rejected {
         Rejected::RateLimiter(rejected) => rate_limiter::reason(rejected),
         Rejected::Bulkhead(rejected) => bulkhead::reason(rejected),
@@ -312,7 +313,8 @@ fn report(args: &Args) -> Report {
     report
 }
 
-fn print_settled(out: &mut Fields, settled: &Settled) {
+/// What a settlement brought about.
+pub(in crate::replay) fn print_settled(out: &mut Fields, settled: &Settled) {
     match settled.verdict {
         Verdict::Done => out.put("verdict", "done"),
         Verdict::RetryAfter(delay) => {

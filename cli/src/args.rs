@@ -145,7 +145,8 @@ pub(crate) struct NodeArgs {
 /// reference.
 ///
 /// A log is what the Recorder of the library wrote, on any target: its steps are taken again on a guard of the same policy
-/// and word size. A decision that is another one than the recorded one is marked "differs", beside what was recorded.
+/// and word size. A decision that is another one than the recorded one is marked "differs", beside what was recorded; see
+/// cli/LOGS.md.
 ///
 /// Exit status: 0 if everything was as the script expects or the log says, 1 if something was not, 2 if the script is wrong,
 /// the log damaged (what could be read of it is printed first), or the file cannot be read.

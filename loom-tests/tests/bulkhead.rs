@@ -282,3 +282,22 @@ fn a_slot_that_changes_hands_while_its_waker_is_taken_loses_no_wake() {
         assert_idle(pool);
     });
 }
+
+// Mutant: bulkhead_longest_wait_in_two_steps, counter_loses_an_update
+#[test]
+fn the_waits_of_two_waiters_that_are_admitted_together_are_both_measured() {
+    loom::model(|| {
+        let pool = pool(2);
+        let running = pool.try_acquire_many(2, NOW).unwrap();
+        let (mut one, mut other) = (waiter(pool, 1), waiter(pool, 1));
+        drop(running);
+        let (short, long) = (Instant::from_millis(3), Instant::from_millis(5));
+        let admitted = race(
+            move || one.poll(Waker::noop(), short).is_ready(),
+            || other.poll(Waker::noop(), long).is_ready(),
+        );
+        assert_eq!(admitted, (true, true));
+        let waits = pool.snapshot().waits;
+        assert_eq!((waits.admitted, waits.total.as_millis(), waits.longest.as_millis()), (2, 8, 5));
+    });
+}

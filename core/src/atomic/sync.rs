@@ -210,13 +210,18 @@ impl Counter {
 
     #[inline]
     pub(crate) fn increment(&self) {
+        self.add(1);
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, n: Wide) {
         if mutant!("counter_loses_an_update") {
             // ORDERING: none, the line is wrong by intent.
-            self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
             return;
         }
         // ORDERING: none is needed, a statistic is not used to find other data.
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(n, Ordering::Relaxed);
     }
 
     #[inline]
@@ -231,6 +236,7 @@ impl Counter {
 pub(crate) mod probe {
     extern crate std;
     use core::cell::Cell;
+    use std::boxed::Box;
     use std::thread_local;
 
     thread_local! {
@@ -238,7 +244,11 @@ pub(crate) mod probe {
         static WRITES: Cell<u32> = const { Cell::new(0) };
         static FAIL_EVERY: Cell<u32> = const { Cell::new(0) };
         static EXCHANGES: Cell<u32> = const { Cell::new(0) };
+        static INTERRUPT: Cell<Option<(u32, Handler)>> = const { Cell::new(None) };
     }
+
+    /// What runs in the middle of a call, as an interrupt handler would.
+    type Handler = Box<dyn FnOnce()>;
 
     /// The atomic accesses of this thread while `call` ran.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,11 +272,35 @@ pub(crate) mod probe {
         out
     }
 
+    /// Runs `call` with `handler` in front of its `n`th access, from zero, or after it if it has fewer; returns whether it
+    /// had as many.
+    pub(crate) fn interrupted(n: u32, handler: impl FnOnce() + 'static, call: impl FnOnce()) -> bool {
+        INTERRUPT.set(Some((n, Box::new(handler))));
+        call();
+        match INTERRUPT.take() {
+            None => true,
+            Some((_, handler)) => {
+                handler();
+                false
+            }
+        }
+    }
+
+    fn tick() {
+        match INTERRUPT.take() {
+            Some((0, handler)) => handler(),
+            Some((n, handler)) => INTERRUPT.set(Some((n - 1, handler))),
+            None => {}
+        }
+    }
+
     pub(super) fn load() {
+        tick();
         LOADS.set(LOADS.get() + 1);
     }
 
     pub(super) fn write() {
+        tick();
         WRITES.set(WRITES.get() + 1);
     }
 

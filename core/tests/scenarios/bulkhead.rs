@@ -5,7 +5,7 @@ use core::task::{Poll, Waker};
 use seawall_core::Instant;
 use seawall_core::bulkhead::{Bulkhead, Config, Entry, Permit, Rejected, Waiter};
 
-use super::support::{SECOND, s};
+use super::support::{SECOND, ms, s};
 
 const NOW: Instant = Instant::ZERO;
 
@@ -164,4 +164,32 @@ pub(crate) fn a_closed_bulkhead_turns_everybody_away() {
     assert!(matches!(poll(&mut waiter), Some(Err(Rejected::Closed))));
     drop(held);
     assert_eq!(bulkhead.try_acquire(NOW).unwrap_err(), Rejected::Closed);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn waiting_times_are_measured_for_those_that_waited() {
+    let bulkhead = Bulkhead::<2>::new(Config::new(1));
+    for (arrives, granted) in [(10, 40), (100, 150)] {
+        let running = bulkhead.try_acquire(ms(arrives)).unwrap();
+        assert!(running.waited().is_zero());
+        let Ok(Entry::Waiting(mut waiter)) = bulkhead.enqueue(1, ms(arrives)) else { panic!("not free") };
+        drop(running);
+        let Poll::Ready(Ok(permit)) = waiter.poll(Waker::noop(), ms(granted)) else { panic!("not granted") };
+        assert_eq!(permit.waited().as_millis(), u128::from(granted - arrives));
+    }
+    let waits = bulkhead.snapshot().waits;
+    assert_eq!((waits.admitted, waits.total.as_millis(), waits.longest.as_millis()), (2, 80, 50));
+    assert_eq!(waits.mean().as_millis(), 40);
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn t42_waiters_are_served_in_the_order_of_their_arrival() {
+    let bulkhead = Bulkhead::<5>::new(Config::new(1));
+    let mut running = Some(bulkhead.try_acquire(NOW).unwrap());
+    let mut line = [(); 5].map(|()| wait(&bulkhead, 1));
+    for i in 0..5 {
+        drop(running.take());
+        assert!(line[i + 1..].iter_mut().all(|waiter| poll(waiter).is_none()), "a later one came first");
+        running = poll(&mut line[i]).unwrap().ok();
+    }
 }

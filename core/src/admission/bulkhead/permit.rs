@@ -2,19 +2,33 @@
 
 use core::fmt;
 use core::mem;
+use core::time::Duration;
 
 use super::Bulkhead;
+use crate::time::nanos;
 
 /// Permits of an admitted call, until it is dropped.
 #[must_use = "dropping it returns the permits"]
 pub struct Permit<'a, const WAITERS: usize> {
     bulkhead: &'a Bulkhead<WAITERS>,
     weight: u32,
+    /// Nanoseconds.
+    waited: u64,
 }
 
 impl<'a, const WAITERS: usize> Permit<'a, WAITERS> {
     pub(super) const fn new(bulkhead: &'a Bulkhead<WAITERS>, weight: u32) -> Self {
-        Self { bulkhead, weight }
+        Self { bulkhead, weight, waited: 0 }
+    }
+
+    /// The permits of a call that waited for them.
+    pub(super) const fn waiting(bulkhead: &'a Bulkhead<WAITERS>, weight: u32, waited: Duration) -> Self {
+        Self { bulkhead, weight, waited: nanos(waited) }
+    }
+
+    /// How long the call waited for its permits, until it was polled; zero if it was admitted at once.
+    pub const fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited)
     }
 
     /// How many permits it holds.

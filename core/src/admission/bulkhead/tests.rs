@@ -12,7 +12,7 @@ use std::{thread, vec, vec::Vec};
 
 use super::state::{Limits, State, Turn};
 use super::{Bulkhead, Config, Entry, Permit, Rejected, Waiter};
-use crate::atomic::sync::{AtomicU32, Ordering, probe};
+use crate::atomic::sync::{AtomicU32, Ordering, Wide, probe};
 use crate::atomic::word::Packed;
 use crate::time::Instant;
 
@@ -397,6 +397,8 @@ fn b49_no_number_overflows() {
     assert_eq!(bulkhead.snapshot().capacity, 4095);
     assert!(Config::try_new(4096).is_err());
     assert!(Bulkhead::<1>::try_new(Config::new(1).max_waiting(2)).is_err());
+    assert!(Bulkhead::<1>::try_new(Config::new(1).max_waiting(u32::MAX)).is_err());
+    assert!(Config::try_new(u32::MAX).is_err());
     assert!(Bulkhead::<1024>::try_new(Config::new(1)).is_err());
 }
 
@@ -520,6 +522,129 @@ fn close_sends_waiters_and_newcomers_away_and_lets_calls_run_on() {
 }
 
 #[test]
+fn waiting_times_are_measured_for_those_that_waited() {
+    let bulkhead = Bulkhead::<4>::new(Config::new(1).max_wait(Duration::from_secs(9)));
+    let at = Instant::from_millis;
+    let ms = Duration::from_millis;
+    for (arrives, granted) in [(100, 130), (100, 150), (200, 200)] {
+        let running = bulkhead.try_acquire(at(arrives)).unwrap();
+        assert_eq!(running.waited(), Duration::ZERO);
+        let Ok(Entry::Waiting(mut waiter)) = bulkhead.enqueue(1, at(arrives)) else { panic!("not free") };
+        drop(running);
+        let Poll::Ready(Ok(permit)) = waiter.poll(Waker::noop(), at(granted)) else { panic!("not granted") };
+        assert_eq!(permit.waited(), ms(granted - arrives));
+    }
+    let waits = bulkhead.snapshot().waits;
+    assert_eq!((waits.admitted, waits.total, waits.longest), (3, ms(80), ms(50)));
+    assert_eq!(waits.mean(), ms(80) / 3);
+
+    // Nor those that were not admitted: too late, gone, gone with a grant.
+    let running = bulkhead.try_acquire(NOW).unwrap();
+    let mut late = wait(&bulkhead, 1);
+    assert!(matches!(late.poll(Waker::noop(), at(9000)), Poll::Ready(Err(Rejected::WaitTimeout { .. }))));
+    let granted = wait(&bulkhead, 1);
+    drop(wait(&bulkhead, 1));
+    drop(running);
+    drop(granted);
+    assert_eq!(bulkhead.snapshot().waits, waits);
+    assert_eq!(super::Waits::default().mean(), Duration::ZERO);
+}
+
+#[test]
+fn waiting_times_beyond_every_range_do_no_harm() {
+    let bulkhead = Bulkhead::<1>::new(Config::new(1));
+    for granted in [Instant::NEVER, Instant::ZERO, Instant::from_secs(1)] {
+        let before = bulkhead.snapshot().waits;
+        let running = bulkhead.try_acquire(NOW).unwrap();
+        let mut waiter = wait(&bulkhead, 1);
+        drop(running);
+        assert!(matches!(waiter.poll(Waker::noop(), granted), Poll::Ready(Ok(_))));
+        let since = bulkhead.snapshot().waits.since(&before);
+        assert_eq!(since.admitted, 1);
+        assert_eq!(since.longest, Duration::from_micros(u32::MAX.into()), "the longest stays");
+        if granted == Instant::from_secs(1) {
+            assert_eq!(since.total, Duration::from_secs(1), "across the wrap of the total");
+        }
+    }
+}
+
+#[test]
+fn t42_five_waiters_are_served_in_the_order_of_their_arrival() {
+    let bulkhead = Bulkhead::<5>::new(Config::new(1));
+    let mut running = Some(bulkhead.try_acquire(NOW).unwrap());
+    let mut line: Vec<_> = (0..5).map(|_| wait(&bulkhead, 1)).collect();
+    for i in 0..5 {
+        drop(running.take());
+        for waiter in &mut line[i + 1..] {
+            assert!(poll(waiter).is_none(), "a later one came first");
+        }
+        running = poll(&mut line[i]).unwrap().ok();
+    }
+}
+
+/// What is held of a bulkhead with one permit; each act may take it out or put it in.
+struct Held {
+    bulkhead: &'static Bulkhead<3>,
+    running: Mutex<Option<Permit<'static, 3>>>,
+    waiters: [Mutex<Option<Waiter<'static, 3>>>; 2],
+}
+
+/// The lock is not held while a call runs, which another one interrupts.
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap().take()
+}
+
+const ACTS: [fn(&Held); 7] = [
+    |held| drop(take(&held.running)),
+    |held| drop(take(&held.waiters[0])),
+    |held| drop(held.bulkhead.try_acquire(NOW)),
+    |held| {
+        if let Ok(Entry::Waiting(waiter)) = held.bulkhead.enqueue(1, NOW) {
+            let before = held.waiters[1].lock().unwrap().replace(waiter);
+            drop(before);
+        }
+    },
+    |held| held.bulkhead.resize(2).unwrap(),
+    |held| held.bulkhead.resize(0).unwrap(),
+    |held| {
+        if let Some(mut waiter) = take(&held.waiters[0]) {
+            if waiter.poll(Waker::noop(), NOW).is_pending() {
+                *held.waiters[0].lock().unwrap() = Some(waiter);
+            }
+        }
+    },
+];
+
+/// One call holds the permit, another one waits; an act is interrupted by two others in front of its `n`th access.
+fn interrupt(n: u32, act: fn(&Held), handlers: [fn(&Held); 2]) -> bool {
+    let bulkhead: &Bulkhead<3> = std::boxed::Box::leak(std::boxed::Box::new(Bulkhead::new(Config::new(1))));
+    let running = Mutex::new(Some(bulkhead.try_acquire(NOW).unwrap()));
+    let waiters = [Mutex::new(Some(wait(bulkhead, 1))), Mutex::new(None)];
+    let held = Arc::new(Held { bulkhead, running, waiters });
+    let interrupted = held.clone();
+    let handler = move || handlers.into_iter().for_each(|handler| handler(&interrupted));
+    let reached = probe::interrupted(n, handler, || act(&held));
+
+    let now = bulkhead.snapshot();
+    assert!(now.waiting == 0 || now.in_use >= now.capacity, "access {n}: {now:?}");
+    assert_eq!(bulkhead.state.load::<State>().turn, Turn::Free);
+    drop((take(&held.running), held.waiters.each_ref().map(take)));
+    let after = bulkhead.snapshot();
+    assert_eq!((after.in_use, after.waiting), (0, 0), "access {n}");
+    reached
+}
+
+#[test]
+fn b52_interrupts_at_any_access_lose_no_permit_and_no_waiter() {
+    for act in ACTS {
+        for handlers in ACTS.into_iter().flat_map(|one| ACTS.map(|other| [one, other])) {
+            let accesses = (0..200).take_while(|&n| interrupt(n, act, handlers)).count();
+            assert!((1..200).contains(&accesses));
+        }
+    }
+}
+
+#[test]
 fn no_permits_are_always_free() {
     let bulkhead = Bulkhead::<1>::new(Config::new(0));
     let nothing = bulkhead.try_acquire_many(0, NOW).unwrap();
@@ -562,8 +687,8 @@ fn cost_of_a_call() {
     assert_eq!((queue_full.loads, queue_full.writes), (4, 0));
     let (handed_on, ()) = probe::count(|| drop(permit));
     assert_eq!((handed_on.loads, handed_on.writes), (13, 4));
-    let (collected, permit) = probe::count(|| poll(&mut waiter).unwrap().unwrap());
-    assert_eq!((collected.loads, collected.writes), (2, 1));
+    let (collected, permit) = probe::count(|| waiter.poll(Waker::noop(), Instant::from_secs(1)));
+    assert_eq!((collected.loads, collected.writes), (3, 4));
     drop(permit);
 }
 
@@ -581,9 +706,10 @@ fn exchanges_that_fail_spuriously_change_nothing() {
 
 #[test]
 fn sizes_are_as_documented() {
-    assert_eq!(size_of::<Bulkhead<0>>(), 16);
+    let waits = if Wide::BITS == 64 { 24 } else { 16 };
+    assert_eq!(size_of::<Bulkhead<0>>(), 16 + waits);
     if cfg!(target_pointer_width = "64") {
-        assert_eq!(size_of::<Bulkhead<10>>(), 16 + 10 * 32);
+        assert_eq!(size_of::<Bulkhead<10>>(), 16 + waits + 10 * 32);
     }
 }
 

@@ -72,13 +72,17 @@ impl<'a, const WAITERS: usize> Waiter<'a, WAITERS> {
 
     fn answer(&mut self, verdict: Place, now: Instant) -> Result<Permit<'a, WAITERS>, Rejected> {
         self.slot = None;
+        let waited = now.saturating_since(self.since);
         match verdict {
-            Place::Granted => Ok(Permit::new(self.bulkhead, self.need)),
+            Place::Granted => {
+                self.bulkhead.waits.record(waited);
+                Ok(Permit::waiting(self.bulkhead, self.need, waited))
+            }
             Place::TooMany { capacity } => Err(Rejected::TooMany { requested: self.need, capacity }),
             Place::Closed => Err(Rejected::Closed),
             _ => {
                 self.bulkhead.left();
-                Err(Rejected::WaitTimeout { waited: now.saturating_since(self.since) })
+                Err(Rejected::WaitTimeout { waited })
             }
         }
     }

@@ -122,7 +122,10 @@ mod tests {
         let (_, printed) = document[place..].split_once("\n\n").unwrap();
         let (_, printed) = printed.split_once("\n\n").unwrap();
         for (number, (written, generated)) in printed.lines().zip(reference().lines()).enumerate() {
-            assert_eq!(written, generated, "line {number} of the reference; `seawall replay --list` prints what it must be");
+            assert_eq!(
+                written, generated,
+                "line {number} of the reference; `seawall replay --list` prints what it must be"
+            );
         }
         assert_eq!(printed.len(), reference().len());
     }

@@ -117,3 +117,21 @@ fn a_ramp_until_the_end_of_time_panics_nowhere() {
         let _ = call(&breaker, Outcome::Success, Instant::ZERO);
     }
 }
+
+/// What the word of the deadline forgot by a wrap costs two intervals at most.
+#[test]
+fn idle_across_the_wrap_the_ramp_is_over_two_intervals_later() {
+    for over in [Duration::from_millis(1), SPAN, Duration::from_secs(86_400)] {
+        let longest = over.max(MINUTE);
+        // Up to the middle of time, so that the wait ends in it.
+        let times = (0..64).map_while(|doublings| over.checked_mul(1_u32.checked_shl(doublings)?));
+        for idle in times.take_while(|idle| idle.as_nanos() < u128::from(u64::MAX / 2)) {
+            let breaker = recovered(consecutive(1).ramp(over, Ratio::ZERO));
+            let now = s(60).saturating_add(idle);
+            let Err(rejected) = breaker.try_acquire(now) else { continue };
+            let Some(wait) = rejected.retry_after else { panic!("{rejected:?} after {idle:?}") };
+            assert!(wait <= longest * 2 + longest / 100, "{wait:?} after {idle:?}");
+            assert!(breaker.try_acquire(now.saturating_add(wait)).is_ok());
+        }
+    }
+}

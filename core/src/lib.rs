@@ -21,6 +21,7 @@ pub mod ratio;
 pub mod time;
 
 pub use admission::adaptive_concurrency::{self, AdaptiveConcurrency};
+pub use admission::adaptive_rate::{self, AdaptiveRate};
 pub use admission::bulkhead::{self, Bulkhead};
 pub use admission::circuit_breaker::{self, CircuitBreaker};
 pub use admission::keyed::{self, KeyedRateLimiter};

@@ -5,6 +5,8 @@
 
 #[path = "scenarios/adaptive.rs"]
 mod adaptive;
+#[path = "scenarios/adaptive_rate.rs"]
+mod adaptive_rate;
 #[path = "scenarios/backoff.rs"]
 mod backoff;
 #[path = "scenarios/breaker.rs"]

@@ -79,7 +79,7 @@
 //! |---|---:|---:|
 //! | admitted | 7 | 1 |
 //! | rejected | 8 | 0 |
-//! | `set_quota` | 13 | 13 |
+//! | `set_quota` | 15 | 13 |
 
 mod grant;
 mod slot;
@@ -309,24 +309,35 @@ impl AdjustableRateLimiter {
     /// Some 128-bit divisions, and on the narrow layout up to 4096 short ones where a token's interval is a whole number of
     /// nanoseconds that no round unit divides.
     pub fn set_quota(&self, quota: Quota, now: Instant) -> Result<(), QuotaError> {
-        let scale = quota.scale().map_err(QuotaError::Invalid)?;
+        self.adjust(|present| (present != quota).then_some(quota), now).map(|_| ())
+    }
+
+    /// Changes the quota to what `step` makes of it, and returns both; `None` if `step` does.
+    pub(in crate::admission) fn adjust(
+        &self,
+        step: impl FnOnce(Quota) -> Option<Quota>,
+        now: Instant,
+    ) -> Result<Option<(Quota, Quota)>, QuotaError> {
         let claimed = self.changes.transition(|changes: Changes| {
             let free = !changes.is_busy() || mutant!("quota_ignores_other_changes");
             (free.then_some(changes.claim()), free.then_some(changes.stamp()))
         });
         let stamp = claimed.ok_or(QuotaError::Busy)?;
-        let published = self.publish(stamp, &quota, &scale, now);
-        self.changes.transition(|_: Changes| (Some(Changes::settle(published)), ()));
-        Ok(())
+        // Nobody else changes the quota now, and what `step` returns is checked before it is seen.
+        let from = self.quota();
+        let (stamp, changed) = match step(from).map(|to| to.scale().map(|scale| (to, scale))) {
+            None => (stamp, Ok(None)),
+            Some(Err(error)) => (stamp, Err(QuotaError::Invalid(error))),
+            Some(Ok((to, scale))) => (self.publish(stamp, &to, &scale, now), Ok(Some((from, to)))),
+        };
+        self.changes.transition(|_: Changes| (Some(Changes::settle(stamp)), ()));
+        changed
     }
 
     /// What a claimed change does; the stamp that holds afterwards.
     fn publish(&self, stamp: u32, quota: &Quota, scale: &Scale, now: Instant) -> u32 {
         let bucket: State = self.bucket.load();
         let present = self.slot(bucket);
-        if present.quota() == *quota {
-            return stamp;
-        }
         let old = present.scale();
         let next = stamp.wrapping_add(1) & (u32::MAX >> 1);
         let slot = if mutant!("quota_overwrites_the_slot_in_use") { present } else { self.slot_of(next) };
@@ -337,6 +348,14 @@ impl AdjustableRateLimiter {
             (Some(State::of_generation(generation, arrival, gap)), ())
         });
         next
+    }
+
+    /// What [`AdjustableRateLimiter::try_new`] would say.
+    pub(in crate::admission) const fn validate(quota: &Quota) -> Result<(), ConfigError> {
+        match quota.scale::<TAG>() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Switches shadow mode: then nothing is refused, and what would have been takes no tokens.

@@ -64,6 +64,13 @@ impl Quota {
         self.burst
     }
 
+    /// Thousandths of a token that come back in a second, rounded down.
+    pub const fn rate_in_thousandths(&self) -> u64 {
+        let thousandths =
+            self.tokens as u128 * 1_000_000_000_000 / if self.period == 0 { 1 } else { self.period } as u128;
+        if thousandths > u64::MAX as u128 { u64::MAX } else { thousandths as u64 }
+    }
+
     /// The units for this quota in a word with `TAG` bits below the arrival time; see the limiter's documentation.
     pub(super) const fn scale<const TAG: u32>(&self) -> Result<Scale<TAG>, ConfigError> {
         let fits = self.burst as u64 <= Room::of_word(TAG).most_tokens;

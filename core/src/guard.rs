@@ -60,7 +60,7 @@
 //! # Memory layout
 //!
 //! The words of the patterns, side by side; the guard adds statistics and the switch of the shadow mode.
-//! On a 64-bit host a guard without waiters and windows is 904 bytes, most of them configuration, and the default one 1560.
+//! On a 64-bit host a guard without waiters and windows is 944 bytes, most of them configuration, and the default one 1600.
 //!
 //! # Ordering
 //!
@@ -116,6 +116,7 @@ use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{CircuitBreaker, Transition};
 use crate::admission::rate_limiter::{Grant, RateLimiter};
 use crate::atomic::rng::Rng;
+use crate::attempt::adaptive_timeout::AdaptiveTimeout;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry::Retry;
 use crate::attempt::timeout::Timeout;
@@ -148,6 +149,7 @@ macro_rules! check {
 /// The [module](self) has an example.
 pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
     timeout: Timeout,
+    adaptive_timeout: Option<AdaptiveTimeout>,
     /// Nanoseconds: half the size of a [`Duration`].
     deadline: u64,
     limiter: Option<RateLimiter>,
@@ -218,6 +220,9 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
             }
             check!(policy.retry.validate());
             check!(policy.timeout.validate());
+            if let Some(config) = policy.adaptive_timeout {
+                check!(config.validate());
+            }
             require!(!policy.deadline.is_zero(), "deadline", "greater than zero");
             Ok(())
         }
@@ -239,6 +244,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                 shadow: Switch::new(policy.shadow),
                 counters: Counters::new(),
                 timeout: policy.timeout,
+                adaptive_timeout: optional!(policy.adaptive_timeout, AdaptiveTimeout::new),
                 deadline: nanos(policy.deadline),
             }
         }
@@ -293,7 +299,45 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         }
     }
 
-    /// The time of one attempt.
+    /// Takes the word of a pattern that stands before this guard into its books: what the pattern refused is counted here.
+    ///
+    /// In shadow mode it is counted as what would have been refused, and passes.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seawall_core::degradation::Level;
+    /// use seawall_core::guard::{Guard, Policy, Rejected};
+    /// use seawall_core::load_shedder::Priority;
+    ///
+    /// static UPLINK: Guard = Guard::new(Policy::new());
+    ///
+    /// let (level, priority) = (Level::Emergency, Priority::Normal);
+    /// let served = if level.admits(priority) { Ok(()) } else { Err(Rejected::Degraded { level, priority }) };
+    /// assert!(UPLINK.heed(served).is_err());
+    /// assert_eq!(UPLINK.stats().rejected_by_degradation, 1);
+    /// ```
+    pub fn heed(&self, said: Result<(), Rejected>) -> Result<(), Rejected> {
+        match said {
+            Ok(()) => Ok(()),
+            Err(rejected) if self.shadow.is_on() => {
+                self.counters.would_reject(rejected.pattern());
+                Ok(())
+            }
+            Err(rejected) => Err(self.refuse(rejected)),
+        }
+    }
+
+    /// The time of one attempt as it was learned, if the policy says so.
+    pub const fn adaptive_timeout(&self) -> Option<&AdaptiveTimeout> {
+        self.adaptive_timeout.as_ref()
+    }
+
+    /// The fixed time of one attempt.
     pub const fn timeout(&self) -> &Timeout {
         &self.timeout
     }

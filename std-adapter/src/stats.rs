@@ -131,6 +131,8 @@ impl CallStats {
 pub struct RejectionStats {
     /// There was too much load for the call's priority.
     pub load_shedder: u64,
+    /// The service was too far degraded for the call's priority.
+    pub degradation: u64,
     /// The rate limit was used up.
     pub rate_limiter: u64,
     /// There was no slot.
@@ -144,7 +146,12 @@ pub struct RejectionStats {
 impl RejectionStats {
     /// All of them.
     pub const fn total(&self) -> u64 {
-        self.load_shedder + self.rate_limiter + self.bulkhead + self.circuit_breaker + self.deadline
+        self.load_shedder
+            + self.degradation
+            + self.rate_limiter
+            + self.bulkhead
+            + self.circuit_breaker
+            + self.deadline
     }
 }
 

@@ -41,7 +41,7 @@ const fn ending(error: &Error) -> Ending {
     match error {
         Error::Rejected(rejected) => Ending::Rejected(match rejected.pattern() {
             Pattern::RateLimiter => Rejection::Limiter,
-            Pattern::Bulkhead | Pattern::LoadShedder => Rejection::Bulkhead,
+            Pattern::Bulkhead | Pattern::LoadShedder | Pattern::Degradation => Rejection::Bulkhead,
             Pattern::CircuitBreaker => Rejection::Breaker,
             _ => Rejection::Deadline,
         }),

@@ -8,7 +8,7 @@ use crate::admission::bulkhead;
 use crate::admission::circuit_breaker::{Permit, Transition};
 use crate::admission::rate_limiter::Grant;
 use crate::attempt::deadline::Deadline;
-use crate::attempt::retry::{Decision, GiveUp};
+use crate::attempt::retry::{Decision, GiveUp, Kind};
 use crate::health::error_budget::Edge;
 use crate::outcome::Outcome;
 use crate::time::Instant;
@@ -206,13 +206,24 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         started: Instant,
         call: Deadline,
     ) -> Deadline {
-        let deadline = self.timeout.deadline(started, call);
+        let fixed = self.timeout.deadline(started, call);
+        let deadline = self.adaptive_timeout.as_ref().map_or(fixed, |timeout| timeout.limit(fixed, started));
         match &self.breaker {
             Some(breaker) if permit.is_some_and(Permit::is_probe) => {
                 let limit = breaker.config().probe_limit().unwrap_or(Duration::MAX);
                 deadline.min(Deadline::after(started, limit))
             }
             _ => deadline,
+        }
+    }
+
+    /// Lets the timeout learn from an attempt.
+    #[inline]
+    pub(super) fn learn(&self, outcome: Outcome, started: Instant, now: Instant) {
+        if let Some(timeout) = &self.adaptive_timeout {
+            // A slow success took its time as any other.
+            let outcome = if outcome == Outcome::Slow { Outcome::Success } else { outcome };
+            timeout.record(outcome, now.saturating_since(started));
         }
     }
 }
@@ -297,6 +308,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         if self.is_shadow() {
             return self.settle_in_shadow(attempt, report, now);
         }
+        self.guard.learn(report.outcome, attempt.started, now);
         let peer = report.peer_delay();
         let transition =
             attempt.permit.and_then(|permit| permit.record_with(report.outcome, peer, now).transition());
@@ -355,16 +367,15 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     #[inline]
     pub(super) fn decide(&self, report: Report, now: Instant) -> Verdict {
         let failed = report.outcome == Outcome::Failure;
+        let attempts_left = self.attempts < self.guard.retry.config().max_attempts();
         let decision = match report.retry {
             Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
             Retryable::No => return Verdict::Done,
-            _ if self.attempts >= self.guard.retry.config().max_attempts() => {
-                Decision::GiveUp(GiveUp::Attempts)
-            }
-            _ if self.breaker_stays_open(now) => Decision::GiveUp(GiveUp::BreakerOpen),
+            _ if attempts_left && self.breaker_stays_open(now) => Decision::GiveUp(GiveUp::BreakerOpen),
             Retryable::Yes => {
-                let draw = self.guard.jitter.next_u32();
-                self.guard.retry.decide(self.attempts, self.pause, self.deadline, draw, now)
+                let kind = if report.timed_out { Kind::Timeout } else { Kind::Failure };
+                let draw = if attempts_left { self.guard.jitter.next_u32() } else { 0 };
+                self.guard.retry.decide_as(kind, self.attempts, self.pause, self.deadline, draw, now)
             }
             Retryable::After(delay) => {
                 self.guard.retry.decide_with_delay(self.attempts, delay, self.deadline, now)
@@ -401,6 +412,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             }
         };
         if success {
+            self.guard.retry.call_succeeded();
             counters.success();
         } else {
             counters.failure();

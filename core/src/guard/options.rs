@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::ErrorsFail;
+use crate::admission::load_shedder::Priority;
 use crate::attempt::deadline::Deadline;
 use crate::time::Instant;
 
@@ -26,13 +27,14 @@ use crate::time::Instant;
 #[must_use = "pass the options to a call"]
 pub struct Options<K = ErrorsFail> {
     limit: Duration,
+    priority: Priority,
     classify: K,
 }
 
 impl Options {
-    /// The policy's deadline, and every error is a failure.
+    /// The policy's deadline, normal priority, and every error is a failure.
     pub const fn new() -> Self {
-        Self { limit: Duration::MAX, classify: ErrorsFail }
+        Self { limit: Duration::MAX, priority: Priority::Normal, classify: ErrorsFail }
     }
 }
 
@@ -52,7 +54,18 @@ impl<K> Options<K> {
     /// Says what results mean, by a closure from a result to a [`Report`](super::Report) or by any
     /// [`Classify`](super::Classify).
     pub fn classify<N>(self, classify: N) -> Options<N> {
-        Options { limit: self.limit, classify }
+        Options { limit: self.limit, priority: self.priority, classify }
+    }
+
+    /// What the call is worth, where some have to go: to a load shedder, or to a service that is degraded.
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// What the call is worth.
+    pub const fn worth(&self) -> Priority {
+        self.priority
     }
 
     /// The deadline of a call that begins now.

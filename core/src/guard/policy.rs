@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::admission::{bulkhead, circuit_breaker, rate_limiter};
-use crate::attempt::{retry, timeout::Timeout};
+use crate::attempt::{adaptive_timeout, retry, timeout::Timeout};
 use crate::health::error_budget;
 
 /// The configuration of a [`Guard`](super::Guard). A pattern that is not named takes no part.
@@ -29,6 +29,7 @@ pub struct Policy {
     pub(super) circuit_breaker: Option<circuit_breaker::Config>,
     pub(super) retry: retry::Config,
     pub(super) timeout: Timeout,
+    pub(super) adaptive_timeout: Option<adaptive_timeout::Config>,
     pub(super) deadline: Duration,
     pub(super) error_budget: Option<error_budget::Config>,
     pub(super) seed: Option<u32>,
@@ -41,6 +42,7 @@ wire_struct!(Policy {
     circuit_breaker,
     retry,
     timeout,
+    adaptive_timeout,
     deadline,
     error_budget,
     seed,
@@ -56,6 +58,7 @@ impl Policy {
             circuit_breaker: None,
             retry: retry::Config::never(),
             timeout: Timeout::NONE,
+            adaptive_timeout: None,
             deadline: Duration::MAX,
             error_budget: None,
             seed: None,
@@ -95,6 +98,14 @@ impl Policy {
     #[must_use = "the policy is returned"]
     pub const fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Timeout::fixed(limit);
+        self
+    }
+
+    /// Each attempt is given a time that is learned from the attempts before; a fixed [`timeout`](Policy::timeout) beside it
+    /// still holds if it is shorter.
+    #[must_use = "the policy is returned"]
+    pub const fn adaptive_timeout(mut self, config: adaptive_timeout::Config) -> Self {
+        self.adaptive_timeout = Some(config);
         self
     }
 
@@ -157,6 +168,11 @@ impl Policy {
     /// The time of one attempt.
     pub const fn timeout_config(&self) -> &Timeout {
         &self.timeout
+    }
+
+    /// How the time of one attempt is learned, if it is.
+    pub const fn adaptive_timeout_config(&self) -> Option<&adaptive_timeout::Config> {
+        self.adaptive_timeout.as_ref()
     }
 
     /// The time of a whole call; [`Duration::MAX`] if there is no limit.

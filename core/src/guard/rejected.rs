@@ -3,8 +3,10 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::admission::load_shedder::Priority;
 use crate::admission::{bulkhead, circuit_breaker, load_shedder, rate_limiter};
 use crate::attempt::retry::GiveUp;
+use crate::health::degradation::Level;
 
 /// A guard refused a call, or an attempt of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,13 @@ use crate::attempt::retry::GiveUp;
 pub enum Rejected {
     /// There is too much load for the call's priority.
     LoadShedder(load_shedder::Rejected),
+    /// The service is too far degraded for the call's priority.
+    Degraded {
+        /// The level of the service.
+        level: Level,
+        /// The call's priority.
+        priority: Priority,
+    },
     /// The rate limit is used up.
     RateLimiter(rate_limiter::Rejected),
     /// There was no slot.
@@ -30,6 +39,8 @@ pub enum Rejected {
 pub enum Pattern {
     /// The load shedder.
     LoadShedder,
+    /// The level of degradation.
+    Degradation,
     /// The rate limiter.
     RateLimiter,
     /// The bulkhead.
@@ -45,6 +56,7 @@ impl Pattern {
     pub const fn name(self) -> &'static str {
         match self {
             Self::LoadShedder => "load_shedder",
+            Self::Degradation => "degradation",
             Self::RateLimiter => "rate_limiter",
             Self::Bulkhead => "bulkhead",
             Self::CircuitBreaker => "circuit_breaker",
@@ -58,6 +70,7 @@ impl Rejected {
     pub const fn pattern(&self) -> Pattern {
         match self {
             Self::LoadShedder(_) => Pattern::LoadShedder,
+            Self::Degraded { .. } => Pattern::Degradation,
             Self::RateLimiter(_) => Pattern::RateLimiter,
             Self::Bulkhead(_) => Pattern::Bulkhead,
             Self::CircuitBreaker(_) => Pattern::CircuitBreaker,
@@ -79,7 +92,11 @@ impl Rejected {
         match self {
             Self::RateLimiter(rejected) => rejected.retry_after(),
             Self::CircuitBreaker(rejected) => rejected.retry_after,
-            Self::LoadShedder(_) | Self::Bulkhead(_) | Self::DeadlineExpired | Self::CallOver => None,
+            Self::LoadShedder(_)
+            | Self::Degraded { .. }
+            | Self::Bulkhead(_)
+            | Self::DeadlineExpired
+            | Self::CallOver => None,
         }
     }
 }
@@ -88,6 +105,9 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoadShedder(rejected) => rejected.fmt(f),
+            Self::Degraded { level, priority } => {
+                write!(f, "the service is {level}, a call of {priority} priority is not served")
+            }
             Self::RateLimiter(rejected) => rejected.fmt(f),
             Self::Bulkhead(rejected) => rejected.fmt(f),
             Self::CircuitBreaker(rejected) => rejected.fmt(f),

@@ -104,6 +104,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         } else {
             report
         };
+        guard.learn(judged.outcome(), attempt.started, now);
         let peer = judged.peer_delay();
         let transition =
             attempt.permit.and_then(|permit| permit.record_with(judged.outcome(), peer, now).transition());

@@ -62,6 +62,13 @@ pub struct Tokens {
 }
 
 impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
+    /// The time that an attempt is given now, apart from the call's deadline: the fixed or the learned one, whichever is
+    /// shorter.
+    pub fn timeout_at(&self, now: Instant) -> Duration {
+        let learned = self.adaptive_timeout.as_ref().map(|timeout| timeout.current(now));
+        self.timeout.limit().min(learned.unwrap_or(Duration::MAX))
+    }
+
     /// Everything about the guard at `now`.
     ///
     /// # Complexity
@@ -79,7 +86,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
             bulkhead: self.bulkhead.as_ref().map(bulkhead::Bulkhead::snapshot),
             breaker: self.breaker.as_ref().map(|breaker| breaker.status(now)),
             retries_left: self.retry.balance(),
-            timeout: self.timeout.limit(),
+            timeout: self.timeout_at(now),
             deadline: self.deadline(),
             error_budget: self.error_budget.as_ref().map(|budget| budget.snapshot(now)),
         }

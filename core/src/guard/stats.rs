@@ -20,6 +20,8 @@ pub struct Stats {
     pub cancelled: u64,
     /// Calls refused by the load shedder.
     pub rejected_by_load_shedder: u64,
+    /// Calls refused because the service was too far degraded for them.
+    pub rejected_by_degradation: u64,
     /// Calls refused by the rate limiter.
     pub rejected_by_rate_limiter: u64,
     /// Calls refused by the bulkhead.
@@ -44,6 +46,8 @@ pub struct Stats {
 pub struct Would {
     /// Calls that the load shedder would have refused.
     pub reject_by_load_shedder: u64,
+    /// Calls that the level of degradation would have refused.
+    pub reject_by_degradation: u64,
     /// Calls that the rate limiter would have refused.
     pub reject_by_rate_limiter: u64,
     /// Calls that found no slot: the bulkhead would have refused them or let them wait.
@@ -62,6 +66,7 @@ impl Would {
     /// All refusals; a call that two patterns would have refused counts twice.
     pub const fn reject(&self) -> u64 {
         self.reject_by_load_shedder
+            + self.reject_by_degradation
             + self.reject_by_rate_limiter
             + self.reject_by_bulkhead
             + self.reject_by_circuit_breaker
@@ -78,6 +83,7 @@ impl Stats {
     /// All refused calls.
     pub const fn rejected(&self) -> u64 {
         self.rejected_by_load_shedder
+            + self.rejected_by_degradation
             + self.rejected_by_rate_limiter
             + self.rejected_by_bulkhead
             + self.rejected_by_circuit_breaker
@@ -86,7 +92,7 @@ impl Stats {
 }
 
 /// How many patterns refuse calls.
-const PATTERNS: usize = 5;
+const PATTERNS: usize = 6;
 
 pub(super) struct Counters {
     successes: Counter,
@@ -184,7 +190,7 @@ impl Counters {
     }
 
     pub(super) fn read(&self) -> Stats {
-        let [shedder, limiter, bulkhead, breaker, deadline] = &self.rejected;
+        let [shedder, degradation, limiter, bulkhead, breaker, deadline] = &self.rejected;
         let mut transitions = [[0; 3]; 3];
         for (counter, (from, to)) in self.transitions.iter().zip(EDGES) {
             transitions[from as usize][to as usize] = counter.get();
@@ -195,6 +201,7 @@ impl Counters {
             ignored: self.ignored.get(),
             cancelled: self.cancelled.get(),
             rejected_by_load_shedder: shedder.get(),
+            rejected_by_degradation: degradation.get(),
             rejected_by_rate_limiter: limiter.get(),
             rejected_by_bulkhead: bulkhead.get(),
             rejected_by_circuit_breaker: breaker.get(),
@@ -207,9 +214,10 @@ impl Counters {
     }
 
     fn read_shadow(&self) -> Would {
-        let [shedder, limiter, bulkhead, breaker, deadline] = &self.would;
+        let [shedder, degradation, limiter, bulkhead, breaker, deadline] = &self.would;
         Would {
             reject_by_load_shedder: shedder.get(),
+            reject_by_degradation: degradation.get(),
             reject_by_rate_limiter: limiter.get(),
             reject_by_bulkhead: bulkhead.get(),
             reject_by_circuit_breaker: breaker.get(),
@@ -222,9 +230,10 @@ impl Counters {
 
 /// The counter of a pattern that refuses.
 const fn of(counters: &[Counter; PATTERNS], pattern: Pattern) -> &Counter {
-    let [shedder, limiter, bulkhead, breaker, deadline] = counters;
+    let [shedder, degradation, limiter, bulkhead, breaker, deadline] = counters;
     match pattern {
         Pattern::LoadShedder => shedder,
+        Pattern::Degradation => degradation,
         Pattern::RateLimiter => limiter,
         Pattern::Bulkhead => bulkhead,
         Pattern::CircuitBreaker => breaker,

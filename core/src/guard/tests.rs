@@ -8,6 +8,7 @@ use crate::admission::circuit_breaker::{self, State};
 use crate::admission::rate_limiter::Quota;
 use crate::admission::{bulkhead, circuit_breaker::Cause};
 use crate::atomic::sync::probe::{Accesses, count};
+use crate::attempt::adaptive_timeout;
 use crate::attempt::backoff::Backoff;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry::{self, GiveUp};
@@ -352,6 +353,43 @@ fn a_value_outside_its_bound_is_named() {
     assert_eq!(field(FULL.circuit_breaker(breaker)), "circuit_breaker.consecutive_failures");
 }
 
+#[test]
+fn a_timeout_is_learned_from_attempts_and_the_fixed_one_still_holds() {
+    let learned = adaptive_timeout::Config::new(Duration::from_millis(80));
+    let guard: Guard = Guard::new(FULL.adaptive_timeout(learned));
+    let attempt_of = |took: Duration, report: Report| {
+        let mut call = guard.try_begin(Deadline::NONE, T).unwrap();
+        let attempt = call.try_attempt(T).unwrap();
+        let limit = attempt.about().remaining();
+        assert_eq!(limit, guard.timeout_at(T));
+        let _ = call.settle(attempt, report, T.saturating_add(took));
+        limit
+    };
+    assert_eq!(attempt_of(80 * MILLI, Report::timed_out()), 80 * MILLI);
+    assert_eq!(attempt_of(MILLI, Report::new(Outcome::Slow)), 88 * MILLI, "it timed out, so it has longer");
+    assert_eq!(attempt_of(90 * MILLI, Report::new(Outcome::Success)), Duration::from_micros(83_600));
+    assert_eq!(guard.snapshot(T).timeout, 100 * MILLI, "twice 90 ms is more than the fixed timeout");
+    assert_eq!(guard.adaptive_timeout().unwrap().current(T), 180 * MILLI);
+    let wrong = adaptive_timeout::Config::new(Duration::ZERO);
+    assert_eq!(
+        Guard::<8, 10>::try_new(FULL.adaptive_timeout(wrong)).unwrap_err().field,
+        "adaptive_timeout.initial"
+    );
+}
+
+#[test]
+fn a_throttle_hears_of_every_failure_and_of_every_success() {
+    let retry = retry::Config::attempts(2, Backoff::constant(MILLI)).throttle(Ratio::percent(50), 10);
+    let breaker = circuit_breaker::Config::consecutive_failures(1000);
+    let guard: Guard = Guard::new(FULL.retry(retry).circuit_breaker(breaker));
+    let before = guard.retry().balance();
+    let _ = run(&guard, &[Outcome::Failure], T);
+    assert_eq!(guard.retry().balance(), before - 2, "the last attempt, too");
+    let _ = run(&guard, &[Outcome::Success], T);
+    let _ = run(&guard, &[Outcome::Success], T);
+    assert_eq!(guard.retry().balance(), before - 1);
+}
+
 /// The table in the module's documentation.
 #[test]
 fn cost_of_a_call() {
@@ -377,6 +415,6 @@ fn cost_of_a_call() {
 #[test]
 fn the_sizes_are_as_documented() {
     if size_of::<usize>() == 8 && crate::atomic::sync::Wide::BITS == 64 {
-        assert_eq!((size_of::<Guard<0, 0>>(), size_of::<Guard>()), (904, 1560));
+        assert_eq!((size_of::<Guard<0, 0>>(), size_of::<Guard>()), (944, 1600));
     }
 }

@@ -52,6 +52,7 @@
 
 use core::fmt;
 
+use crate::admission::load_shedder::Priority;
 use crate::atomic::word::{Packed, Word};
 use crate::config::ConfigError;
 use crate::ratio::Ratio;
@@ -109,6 +110,16 @@ impl Level {
             Self::Degraded
         } else {
             Self::Normal
+        }
+    }
+
+    /// Whether a call of this priority is served at this level: low ones are not at [`Level::SeverelyDegraded`], low and
+    /// normal ones are not in an [`Level::Emergency`].
+    pub const fn admits(self, priority: Priority) -> bool {
+        match self {
+            Self::Normal | Self::Degraded => true,
+            Self::SeverelyDegraded => !matches!(priority, Priority::Low),
+            Self::Emergency => matches!(priority, Priority::High | Priority::Critical),
         }
     }
 

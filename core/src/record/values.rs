@@ -9,6 +9,7 @@ use crate::admission::rate_limiter::Rejected as Limited;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry::GiveUp;
 use crate::guard::{Rejected, Settled, Verdict};
+use crate::health::degradation::Level;
 use crate::health::error_budget::Edge;
 use crate::outcome::Outcome;
 use crate::ratio::Ratio;
@@ -77,6 +78,8 @@ wire_enum!(Reason { 0: Open, 1: ForcedOpen, 2: ProbesOut, 3: Ramping });
 
 wire_struct!(Refused { state, reason, retry_after });
 wire_enum!(Priority { 0: Low, 1: Normal, 2: High, 3: Critical });
+wire_enum!(Level { 0: Normal, 1: Degraded, 2: SeverelyDegraded, 3: Emergency });
+
 wire_struct!(Shed { priority, load, max_load });
 
 wire_enum!(Rejected {
@@ -86,6 +89,7 @@ wire_enum!(Rejected {
     3: DeadlineExpired,
     4: CallOver,
     5: LoadShedder(rejected),
+    6: Degraded { level, priority },
 });
 
 wire_enum!(Verdict { 0: Done, 1: RetryAfter(delay), 2: GaveUp(reason) });

@@ -234,6 +234,7 @@ fn shadow<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
             let would = &guard.stats.shadow;
             let counts = [
                 ("load_shedder", would.reject_by_load_shedder),
+                ("degradation", would.reject_by_degradation),
                 ("rate_limiter", would.reject_by_rate_limiter),
                 ("bulkhead", would.reject_by_bulkhead),
                 ("circuit_breaker", would.reject_by_circuit_breaker),
@@ -305,6 +306,7 @@ fn whole<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
             let stats = &guard.stats;
             let counts = [
                 ("load_shedder", stats.rejected_by_load_shedder),
+                ("degradation", stats.rejected_by_degradation),
                 ("rate_limiter", stats.rejected_by_rate_limiter),
                 ("bulkhead", stats.rejected_by_bulkhead),
                 ("circuit_breaker", stats.rejected_by_circuit_breaker),

@@ -45,6 +45,7 @@ impl CallStats {
             cancelled: stats.cancelled,
             rejected: RejectionStats {
                 load_shedder: stats.rejected_by_load_shedder,
+                degradation: stats.rejected_by_degradation,
                 rate_limiter: stats.rejected_by_rate_limiter,
                 bulkhead: stats.rejected_by_bulkhead,
                 circuit_breaker: stats.rejected_by_circuit_breaker,
@@ -61,6 +62,7 @@ impl ShadowStats {
             on: guard.decisions().is_shadow(),
             would_reject: RejectionStats {
                 load_shedder: would.reject_by_load_shedder,
+                degradation: would.reject_by_degradation,
                 rate_limiter: would.reject_by_rate_limiter,
                 bulkhead: would.reject_by_bulkhead,
                 circuit_breaker: would.reject_by_circuit_breaker,

@@ -37,6 +37,9 @@ pub struct Config {
     pub(super) growth: Growth,
 }
 
+wire_struct!(Config { initial, min, max, growth });
+wire_enum!(Growth { 0: Timeouts, 1: Failures });
+
 impl Config {
     /// A timeout that starts as `initial` and stays between 10 ms and 5 min.
     pub const fn new(initial: Duration) -> Self {

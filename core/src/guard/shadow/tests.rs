@@ -1,11 +1,13 @@
 use core::time::Duration;
 
 use crate::admission::circuit_breaker::{self, State};
+use crate::admission::load_shedder::Priority;
 use crate::admission::{bulkhead, rate_limiter::Quota};
 use crate::attempt::backoff::Backoff;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry;
 use crate::guard::{Begin, Guard, Policy, Rejected, Report, Verdict, Would};
+use crate::health::degradation::Level;
 use crate::health::error_budget;
 use crate::outcome::Outcome;
 use crate::ratio::Ratio;
@@ -104,6 +106,21 @@ fn it_is_turned_on_and_off_between_calls_and_a_call_stays_in_its_mode() {
     let attempt = watched.try_attempt(T).unwrap();
     assert_eq!(watched.settle(attempt, Report::new(Outcome::Failure), T).verdict, Verdict::Done);
     assert!(ruled.try_attempt(T).is_err() && guard.try_begin(Deadline::NONE, T).is_err());
+}
+
+#[test]
+fn the_word_of_a_pattern_before_the_guard_is_counted_and_in_shadow_mode_passes() {
+    let guard: Guard = Guard::new(POLICY);
+    let refused = Err(Rejected::Degraded { level: Level::Emergency, priority: Priority::Low });
+    assert_eq!(guard.heed(refused), Ok(()));
+    guard.set_shadow(false);
+    assert_eq!((guard.heed(Ok(())), guard.heed(refused)), (Ok(()), refused));
+    let stats = guard.stats();
+    assert_eq!((stats.rejected_by_degradation, stats.rejected()), (1, 1));
+    assert_eq!((stats.shadow.reject_by_degradation, stats.shadow.reject()), (1, 1));
+    for (level, served) in Level::ALL.into_iter().zip([4, 4, 3, 2]) {
+        assert_eq!(Priority::ALL.into_iter().filter(|priority| level.admits(*priority)).count(), served);
+    }
 }
 
 #[test]

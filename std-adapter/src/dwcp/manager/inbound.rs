@@ -67,7 +67,9 @@ impl<H: Handler> Handler for Inbound<H> {
             Err(crate::Error::Rejected(rejected)) => {
                 let reply = match rejected.pattern() {
                     Pattern::RateLimiter => Reply::rejected(Rejection::Limited),
-                    Pattern::Bulkhead | Pattern::LoadShedder => Reply::rejected(Rejection::BulkheadFull),
+                    Pattern::Bulkhead | Pattern::LoadShedder | Pattern::Degradation => {
+                        Reply::rejected(Rejection::BulkheadFull)
+                    }
                     Pattern::CircuitBreaker => Reply::rejected(Rejection::CircuitOpen),
                     _ => Reply::new(Status::Timeout, Bytes::new()),
                 };

@@ -40,6 +40,7 @@
 //! An admitted call reads the clock twice, once more if its operation is pending and has a deadline, and allocates nothing.
 //! A timer is armed only if the operation's first poll is pending.
 
+mod around;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod blocking;
@@ -53,9 +54,13 @@ mod timed;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use around::Around;
+use seawall_core::check::Status;
 use seawall_core::circuit_breaker::Transition;
-use seawall_core::degradation::{Component, Degradation, Level};
+use seawall_core::degradation::{Component, Degradation};
+use seawall_core::driver::{self, Driver};
 use seawall_core::error_budget::Edge;
 use seawall_core::events::{Event, EventKind, EventRing};
 /// What the operation is told of the attempt that it makes.
@@ -100,7 +105,9 @@ struct Shared<C> {
     pauses: Durations,
     tallies: Tallies,
     events: EventRing<64>,
-    degradation: OnceLock<(Arc<Degradation>, Component)>,
+    /// Boxed, since few guards have it.
+    around: OnceLock<Box<Around>>,
+    degradation: OnceLock<(Arc<Degradation>, Driver)>,
     #[cfg(feature = "chaos")]
     chaos: chaos::Injector,
 }
@@ -135,6 +142,7 @@ impl<C: Clock> Guard<C> {
             pauses: Histogram::new(),
             tallies: Tallies::default(),
             events: EventRing::new(),
+            around: OnceLock::new(),
             degradation: OnceLock::new(),
             #[cfg(feature = "chaos")]
             chaos: chaos::Injector::default(),
@@ -187,18 +195,34 @@ impl<C: Clock> Guard<C> {
         &self.shared.events
     }
 
-    /// Lets the error budget of this guard set the level of a component: degraded while it is exhausted.
+    /// Lets the error budget and the [latency budget](Guard::watch_latency) of this guard set the level of a component:
+    /// degraded while one of them is exhausted.
     ///
-    /// A guard drives one component; it keeps the first that it was given.
+    /// A guard drives one component; it keeps the first that it was given. See [`Guard::drive_by`] for another level, or more
+    /// patience.
     pub fn drive(&self, degradation: Arc<Degradation>, component: Component) {
+        self.keep_driver(degradation, Driver::new(driver::Config::new(component).calm_for(Duration::ZERO)));
+    }
+
+    /// As [`Guard::drive`], as `config` says: to which level, after how many readings, and how long it stays.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the configuration lies outside its bound.
+    pub fn drive_by(&self, degradation: Arc<Degradation>, config: driver::Config) -> Result<(), ConfigError> {
+        self.keep_driver(degradation, Driver::try_new(config)?);
+        Ok(())
+    }
+
+    fn keep_driver(&self, degradation: Arc<Degradation>, driver: Driver) {
         // A second call changes nothing, as documented.
-        let _ = self.shared.degradation.set((degradation, component));
+        let _ = self.shared.degradation.set((degradation, driver));
         self.shared.set_level(self.now());
     }
 
     /// The degradation and the component that this guard [drives](Guard::drive), if it does.
     pub fn degradation(&self) -> Option<(&Degradation, Component)> {
-        self.shared.degradation.get().map(|(degradation, component)| (&**degradation, *component))
+        self.shared.degradation.get().map(|(degradation, driver)| (&**degradation, driver.component()))
     }
 
     /// Looks whether time took the error budget over the line, which calls do by themselves; ask now and then while nothing
@@ -210,6 +234,7 @@ impl<C: Clock> Guard<C> {
         } else {
             self.shared.set_level(now);
         }
+        self.shared.refresh_latency(now);
     }
 
     /// Rejects every call until [`Guard::reset`].
@@ -250,13 +275,18 @@ impl<C: Clock> Shared<C> {
         self.set_level(now);
     }
 
-    /// Sets the component's level from the budget as it is, and not from an edge: edges of two threads may come here in the
+    fn latency_edge(&self, edge: Edge, now: Instant) {
+        self.events.push(Event { at: now, kind: EventKind::Latency(edge) });
+        self.set_level(now);
+    }
+
+    /// Drives the component from the budgets as they are, and not from an edge: edges of two threads may come here in the
     /// other order.
     fn set_level(&self, now: Instant) {
-        let Some((degradation, component)) = self.degradation.get() else { return };
-        let Some(budget) = self.decisions.error_budget() else { return };
-        let level = if budget.is_exhausted(now) { Level::Degraded } else { Level::Normal };
-        if let Some(change) = degradation.set_level(*component, level) {
+        let Some((degradation, driver)) = self.degradation.get() else { return };
+        let failing = self.decisions.error_budget().is_some_and(|budget| budget.is_exhausted(now));
+        let well = if failing || self.is_too_slow(now) { Status::Unhealthy } else { Status::Healthy };
+        if let Some(change) = driver.observe(&well, degradation, now) {
             self.events.push(Event { at: now, kind: EventKind::Level(change) });
         }
     }

@@ -93,6 +93,10 @@ pub struct GuardStats {
     pub retry: RetryStats,
     /// The error budget, if there is one.
     pub error_budget: Option<ErrorBudgetStats>,
+    /// The promise about latency, if the guard watches one.
+    pub latency_budget: Option<LatencyBudgetStats>,
+    /// The load shedder by priority, if the guard has one.
+    pub load_shedder: Option<BTreeMap<String, ShedStats>>,
     /// Injected faults, if chaos was ever armed on the guard.
     #[cfg(feature = "chaos")]
     pub chaos: Option<ChaosStats>,
@@ -292,6 +296,41 @@ pub struct ErrorBudgetStats {
     pub exhausted: bool,
     /// How often it came to be.
     pub exhausted_total: u64,
+}
+
+/// The account of a promise about latency.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LatencyBudgetStats {
+    /// The latency that an attempt should not exceed.
+    #[serde(rename = "target_seconds", with = "encode::seconds")]
+    pub target: Duration,
+    /// The share of attempts that is to keep it.
+    pub objective: f64,
+    /// The share that kept it over the window.
+    pub compliance: f64,
+    /// The attempts in the window.
+    pub calls: u32,
+    /// Those that took longer.
+    pub violations: u32,
+    /// The share of the budget that is left.
+    pub remaining: f64,
+    /// Whether the promise is broken.
+    pub exhausted: bool,
+    /// How often it came to be.
+    pub exhausted_total: u64,
+    /// Attempts that took longer, since the guard was made.
+    pub violations_total: u64,
+}
+
+/// What became of the calls of one priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ShedStats {
+    /// The calls that passed.
+    pub admitted: u64,
+    /// The calls that were turned away.
+    pub shed: u64,
 }
 
 /// What chaos did to a guard.

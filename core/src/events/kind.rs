@@ -13,6 +13,8 @@ pub enum EventKind {
     Breaker(Transition),
     /// An error budget crossed the line.
     Budget(Edge),
+    /// A latency budget crossed the line.
+    Latency(Edge),
     /// The service's level of degradation changed.
     Level(LevelChange),
 }
@@ -31,6 +33,7 @@ const _: () = assert!(REST.end() == u32::BITS);
 const BREAKER: u32 = 1;
 const BUDGET: u32 = 2;
 const LEVEL: u32 = 3;
+const LATENCY: u32 = 4;
 
 impl EventKind {
     /// The kind with its flags, and three words as the kind says.
@@ -42,6 +45,7 @@ impl EventKind {
                 [CAUSE.set(word, cause), transition.generation, first, second]
             }
             Self::Budget(edge) => [head(BUDGET, 0, u32::from(edge == Edge::Exhausted)), 0, 0, 0],
+            Self::Latency(edge) => [head(LATENCY, 0, u32::from(edge == Edge::Exhausted)), 0, 0, 0],
             Self::Level(change) => [head(LEVEL, change.from as u32, change.to as u32), 0, 0, 0],
         }
     }
@@ -58,6 +62,8 @@ impl EventKind {
             }),
             BUDGET if to == 0 => Self::Budget(Edge::Recovered),
             BUDGET => Self::Budget(Edge::Exhausted),
+            LATENCY if to == 0 => Self::Latency(Edge::Recovered),
+            LATENCY => Self::Latency(Edge::Exhausted),
             LEVEL => Self::Level(LevelChange { from: Level::from_bits(from), to: Level::from_bits(to) }),
             _ => return None,
         })
@@ -127,6 +133,7 @@ mod tests {
             Cause::ProbeRate { calls: 9, failures: 5 },
         ];
         let mut kinds: Vec<_> = [Edge::Exhausted, Edge::Recovered].map(EventKind::Budget).into();
+        kinds.extend([Edge::Exhausted, Edge::Recovered].map(EventKind::Latency));
         for from in Level::ALL {
             kinds.extend(Level::ALL.map(|to| EventKind::Level(LevelChange { from, to })));
         }

@@ -60,6 +60,7 @@ impl<C: Clock> Guard<C> {
     {
         let shared = &*self.shared;
         let now = shared.clock.now();
+        shared.admit(options.worth(), now).map_err(Error::Rejected)?;
         let (call, now) = match shared.decisions.begin(options.deadline_from(now), now) {
             Ok(Begin::Started(call)) => (call, now),
             Ok(Begin::Waiting(waiting)) => wait(shared, waiting).await?,

@@ -93,6 +93,7 @@ fn begin<'a, C: Clock, E, K>(
     options: &Options<K>,
 ) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
     let now = shared.clock.now();
+    shared.admit(options.worth(), now).map_err(Error::Rejected)?;
     match shared.decisions.begin(options.deadline_from(now), now) {
         Ok(Begin::Started(call)) => Ok((call, now)),
         Ok(Begin::Waiting(waiting)) => wait(shared, waiting),

@@ -125,6 +125,7 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
         self.now = now;
         let latency = now.saturating_since(attempt.started());
         self.shared.latencies.record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+        self.shared.record_latency(latency, now);
         let report = ended.report();
         let Some(call) = &mut self.call else { return Next::Return(ended.into_result(0, None)) };
         let settled = call.settle(attempt, report, now);

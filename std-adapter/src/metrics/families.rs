@@ -6,7 +6,8 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSe
 use prometheus_client::metrics::MetricType;
 use seawall_core::circuit_breaker::State;
 use seawall_core::error_budget::Snapshot as Account;
-use seawall_core::{Clock, bulkhead, guard as decision};
+use seawall_core::load_shedder::Priority;
+use seawall_core::{Clock, Ratio, bulkhead, guard as decision};
 
 use super::collector::Reading;
 use super::histogram::{Classic, LATENCIES, PAUSES};
@@ -33,6 +34,8 @@ pub(super) fn write_all<C: Clock>(encoder: DescriptorEncoder, guards: &[Reading<
     rate_limiter(&mut writer, guards)?;
     bulkhead(&mut writer, guards)?;
     error_budget(&mut writer, guards)?;
+    latency_budget(&mut writer, guards)?;
+    load_shedder(&mut writer, guards)?;
     shadow(&mut writer, guards)?;
     #[cfg(feature = "chaos")]
     chaos(&mut writer, guards)?;
@@ -212,6 +215,44 @@ fn error_budget<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Re
         "error_budget_exhausted",
         "Total number of times error budget was exhausted",
         having.iter().map(|(guard, _)| (guard.labels("budget"), guard.tallies.budget_exhausted)),
+    )
+}
+
+fn latency_budget<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having = || guards.iter().filter_map(|guard| Some((guard, guard.guard.latency_budget()?)));
+    for (n, name, help) in [
+        (50, "latency_budget_p50_seconds", "Latency budget 50th percentile in seconds"),
+        (95, "latency_budget_p95_seconds", "Latency budget 95th percentile in seconds"),
+        (99, "latency_budget_p99_seconds", "Latency budget 99th percentile in seconds"),
+    ] {
+        let percentile = having().filter_map(|(guard, budget)| {
+            let latency = budget.percentile(Ratio::percent(n), guard.now)?;
+            Some((guard.labels("budget"), latency.as_secs_f64()))
+        });
+        writer.gauge(name, help, percentile)?;
+    }
+    writer.counter(
+        "latency_budget_violations",
+        "Total number of latency budget violations",
+        having().map(|(guard, _)| (guard.labels("budget"), guard.guard.latency_violations())),
+    )
+}
+
+fn load_shedder<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having = || guards.iter().filter_map(|guard| Some((guard, guard.guard.shedder()?)));
+    writer.counter(
+        "load_shedder_calls",
+        "Total number of calls at the load shedder by priority and result",
+        having().flat_map(|(guard, shedder)| {
+            Priority::ALL.into_iter().flat_map(move |priority| {
+                let stats = shedder.stats(priority);
+                [("admitted", stats.admitted), ("shed", stats.shed)].map(|(result, count)| {
+                    let mut labels = guard.labels_and("name", "priority", priority.name());
+                    labels.push(("result", result));
+                    (labels, count)
+                })
+            })
+        }),
     )
 }
 

@@ -309,6 +309,32 @@ fn injected_faults_are_counted_by_kind() {
     Page::of(&metrics).expect("dwcp_chaos_armed{name=\"storage\"}", 0.0);
 }
 
+#[test]
+fn the_promise_about_latency_and_the_shedder_are_shown_where_they_are() {
+    use seawall_core::{latency_budget, load_shedder};
+
+    let clock = clock();
+    let guard = Guard::with_clock("storage", Policy::new(), clock).unwrap();
+    let (target, span) = (Duration::from_millis(100), Duration::from_secs(10));
+    guard.watch_latency(latency_budget::Config::new(Ratio::percent(95), target, span)).unwrap();
+    guard.shed(load_shedder::Config::new(1, span)).unwrap();
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    let taken = guard.call_blocking(|_| {
+        clock.advance(Duration::from_millis(128));
+        Err::<(), _>("slow and wrong")
+    });
+    assert!(taken.is_err());
+    let page = Page::of(&metrics);
+    page.expect("dwcp_latency_budget_violations_total{budget=\"storage\"}", 1.0);
+    page.expect(
+        "dwcp_load_shedder_calls_total{name=\"storage\",priority=\"normal\",result=\"admitted\"}",
+        1.0,
+    );
+    for name in ["p50", "p95", "p99"] {
+        assert!(page.families.contains_key(&format!("dwcp_latency_budget_{name}_seconds")), "{name}");
+    }
+}
+
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn waits_and_pauses_are_told_apart() {

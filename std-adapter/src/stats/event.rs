@@ -27,6 +27,14 @@ pub enum Happened {
         /// Whether the objective is missed since.
         exhausted: bool,
     },
+    /// The latency budget crossed the line.
+    LatencyBudget {
+        /// When, on the guard's clock since its origin.
+        #[serde(rename = "at_seconds", with = "encode::seconds")]
+        at: Duration,
+        /// Whether the promise is broken since.
+        exhausted: bool,
+    },
     /// The guard's budget changed the level of the whole.
     Degradation {
         /// When, on the guard's clock since its origin.
@@ -78,6 +86,7 @@ impl Happened {
                 Self::CircuitBreaker(TransitionStats::of(&transition, event.at))
             }
             EventKind::Budget(edge) => Self::ErrorBudget { at, exhausted: edge == Edge::Exhausted },
+            EventKind::Latency(edge) => Self::LatencyBudget { at, exhausted: edge == Edge::Exhausted },
             EventKind::Level(change) => Self::Degradation { at, from: change.from, to: change.to },
             _ => return None,
         })

@@ -1,10 +1,12 @@
 //! Where each number comes from.
 
+use seawall_core::load_shedder::{self, Priority};
 use seawall_core::{Clock, Instant, Ratio};
 
 use super::{
     BreakerStats, BulkheadStats, CallStats, DegradationStats, ErrorBudgetStats, GuardStats, Happened,
-    LatencyStats, LimiterStats, RejectionStats, RetryStats, ShadowStats, event,
+    LatencyBudgetStats, LatencyStats, LimiterStats, RejectionStats, RetryStats, ShadowStats, ShedStats,
+    event,
 };
 use crate::guard::Guard;
 
@@ -27,6 +29,12 @@ impl GuardStats {
             bulkhead: BulkheadStats::of(guard),
             retry: RetryStats::of(guard),
             error_budget: ErrorBudgetStats::of(guard, now),
+            latency_budget: LatencyBudgetStats::of(guard, now),
+            load_shedder: guard.shedder().map(|shedder| {
+                let of =
+                    |priority: Priority| (priority.name().to_owned(), ShedStats::of(shedder.stats(priority)));
+                Priority::ALL.map(of).into()
+            }),
             #[cfg(feature = "chaos")]
             chaos: super::ChaosStats::of(guard),
             degradation: DegradationStats::of(guard),
@@ -152,6 +160,30 @@ impl ErrorBudgetStats {
             exhausted: account.exhausted,
             exhausted_total: guard.retry_tallies().budget_exhausted,
         })
+    }
+}
+
+impl LatencyBudgetStats {
+    fn of<C: Clock>(guard: &Guard<C>, now: Instant) -> Option<Self> {
+        let budget = guard.latency_budget()?;
+        let account = budget.snapshot(now);
+        Some(Self {
+            target: budget.target(),
+            objective: share(budget.share()),
+            compliance: share(account.compliance),
+            calls: account.calls,
+            violations: account.violations,
+            remaining: share(account.remaining),
+            exhausted: account.exhausted,
+            exhausted_total: guard.latency_exhausted(),
+            violations_total: guard.latency_violations(),
+        })
+    }
+}
+
+impl ShedStats {
+    const fn of(stats: load_shedder::Stats) -> Self {
+        Self { admitted: stats.admitted, shed: stats.shed }
     }
 }
 

@@ -1,0 +1,188 @@
+//! What stands before and behind a guard by choice: it takes memory only in guards that have it.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use seawall_core::degradation::Degradation;
+use seawall_core::error_budget::Edge;
+use seawall_core::guard::Rejected;
+use seawall_core::latency_budget::{self, LatencyBudget};
+use seawall_core::load_shedder::{self, LoadShedder, Priority};
+use seawall_core::{Clock, ConfigError, Instant};
+
+use super::{Arc, Guard, SLOTS, Shared};
+
+/// The parts, each made when it is first asked for.
+#[derive(Default)]
+pub(super) struct Around {
+    latency: OnceLock<Latency>,
+    shedder: OnceLock<Shedder>,
+    service: OnceLock<Arc<Degradation>>,
+}
+
+struct Latency {
+    budget: LatencyBudget,
+    violations: AtomicU64,
+    exhausted: AtomicU64,
+}
+
+struct Shedder {
+    decides: LoadShedder<SLOTS>,
+    load: AtomicU32,
+}
+
+impl Around {
+    /// What stands before the guard.
+    fn admit(&self, priority: Priority, now: Instant) -> Result<(), Rejected> {
+        if let Some(level) = self.service.get().map(|service| service.level())
+            && !level.admits(priority)
+        {
+            return Err(Rejected::Degraded { level, priority });
+        }
+        let Some(shedder) = self.shedder.get() else { return Ok(()) };
+        // ORDERING: here and below a measure or a count leads to no other data.
+        let load = shedder.load.load(Ordering::Relaxed);
+        shedder.decides.try_admit(priority, load, now).map_err(Rejected::LoadShedder)
+    }
+
+    fn record(&self, latency: Duration, now: Instant) -> Option<Edge> {
+        let watched = self.latency.get()?;
+        if latency > watched.budget.target() {
+            watched.violations.fetch_add(1, Ordering::Relaxed);
+        }
+        watched.count(watched.budget.record(latency, now))
+    }
+}
+
+impl Latency {
+    fn count(&self, edge: Option<Edge>) -> Option<Edge> {
+        if edge == Some(Edge::Exhausted) {
+            self.exhausted.fetch_add(1, Ordering::Relaxed);
+        }
+        edge
+    }
+}
+
+impl<C: Clock> Guard<C> {
+    /// Watches the latencies of attempts, of those that fail as of those that succeed, against a promise.
+    ///
+    /// While it is broken, the component that this guard [drives](Guard::drive) is degraded. A guard watches one promise; it
+    /// keeps the first.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the configuration lies outside its bound; then nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seawall::core::{Ratio, latency_budget};
+    /// use seawall::{Guard, Policy};
+    /// use std::time::Duration;
+    ///
+    /// let guard = Guard::new("storage", Policy::new())?;
+    /// let (target, hour) = (Duration::from_millis(100), Duration::from_secs(3600));
+    /// guard.watch_latency(latency_budget::Config::new(Ratio::percent(95), target, hour))?;
+    /// let _ = guard.call_blocking(|_| Ok::<_, ()>(()));
+    /// assert_eq!(guard.latency_budget().unwrap().snapshot(guard.now()).calls, 1);
+    /// # Ok::<(), seawall::core::ConfigError>(())
+    /// ```
+    pub fn watch_latency(&self, config: latency_budget::Config) -> Result<(), ConfigError> {
+        let budget = LatencyBudget::try_new(config)?;
+        self.shared.around().latency.get_or_init(|| Latency {
+            budget,
+            violations: AtomicU64::new(0),
+            exhausted: AtomicU64::new(0),
+        });
+        Ok(())
+    }
+
+    /// The promise about latency, if the guard watches one.
+    pub fn latency_budget(&self) -> Option<&LatencyBudget> {
+        Some(&self.shared.latency()?.budget)
+    }
+
+    /// Attempts that took longer than the promise says.
+    pub fn latency_violations(&self) -> u64 {
+        self.shared.latency().map_or(0, |watched| watched.violations.load(Ordering::Relaxed))
+    }
+
+    /// How often the promise about latency came to be broken.
+    pub fn latency_exhausted(&self) -> u64 {
+        self.shared.latency().map_or(0, |watched| watched.exhausted.load(Ordering::Relaxed))
+    }
+
+    /// Turns calls away, the least important first, while there is more load than can be served.
+    ///
+    /// The load is what you measure and tell it by [`Guard::set_load`]; what a call is worth is said by
+    /// [`Options::priority`](super::Options::priority). A guard has one shedder; it keeps the first.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the configuration lies outside its bound; then nothing changes.
+    pub fn shed(&self, config: load_shedder::Config) -> Result<(), ConfigError> {
+        let decides = LoadShedder::try_new(config)?;
+        self.shared.around().shedder.get_or_init(|| Shedder { decides, load: AtomicU32::new(0) });
+        Ok(())
+    }
+
+    /// Tells the shedder the load of this moment; without one it is told to nobody.
+    pub fn set_load(&self, load: u32) {
+        if let Some(shedder) = self.shared.around.get().and_then(|around| around.shedder.get()) {
+            shedder.load.store(load, Ordering::Relaxed);
+        }
+    }
+
+    /// The load shedder, if the guard has one.
+    pub fn shedder(&self) -> Option<&LoadShedder<SLOTS>> {
+        Some(&self.shared.around.get()?.shedder.get()?.decides)
+    }
+
+    /// Serves only calls of a priority that the level of the whole of `service` still
+    /// [admits](seawall_core::degradation::Level::admits).
+    ///
+    /// A guard heeds one service; it keeps the first.
+    pub fn heed_level(&self, service: Arc<Degradation>) {
+        self.shared.around().service.get_or_init(|| service);
+    }
+}
+
+impl<C: Clock> Shared<C> {
+    fn around(&self) -> &Around {
+        self.around.get_or_init(Box::default)
+    }
+
+    fn latency(&self) -> Option<&Latency> {
+        self.around.get()?.latency.get()
+    }
+
+    /// What stands before the guard, with the refusal in the guard's books.
+    #[inline]
+    pub(super) fn admit(&self, priority: Priority, now: Instant) -> Result<(), Rejected> {
+        match self.around.get() {
+            None => Ok(()),
+            Some(around) => self.decisions.heed(around.admit(priority, now)),
+        }
+    }
+
+    /// What stands behind it: the latency of an attempt.
+    #[inline]
+    pub(super) fn record_latency(&self, latency: Duration, now: Instant) {
+        if let Some(edge) = self.around.get().and_then(|around| around.record(latency, now)) {
+            self.latency_edge(edge, now);
+        }
+    }
+
+    /// Lets time work on the promise about latency.
+    pub(super) fn refresh_latency(&self, now: Instant) {
+        if let Some(edge) = self.latency().and_then(|watched| watched.count(watched.budget.check(now))) {
+            self.latency_edge(edge, now);
+        }
+    }
+
+    /// Whether the promise about latency is broken.
+    pub(super) fn is_too_slow(&self, now: Instant) -> bool {
+        self.latency().is_some_and(|watched| watched.budget.is_exhausted(now))
+    }
+}

@@ -150,3 +150,40 @@ impl core::fmt::Debug for ManualClock {
         f.debug_tuple("ManualClock").field(&self.now()).finish()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::time::Duration;
+
+    use super::{Clock, Instant, ManualClock, nanos};
+
+    #[test]
+    fn a_manual_clock_shows_what_it_was_set_to() {
+        let clock = ManualClock::new(Instant::from_nanos(0x0123_4567_89AB_CDEF));
+        assert_eq!(clock.now(), Instant::from_nanos(0x0123_4567_89AB_CDEF));
+        for nanos in [0, 1, u64::from(u32::MAX), 1 << 32, 0xFFFF_FFFF_0000_0000, u64::MAX] {
+            clock.set(Instant::from_nanos(nanos));
+            assert_eq!(clock.now(), Instant::from_nanos(nanos));
+            assert_eq!(Clock::now(&&clock), Instant::from_nanos(nanos));
+        }
+        clock.set(Instant::from_nanos(u64::from(u32::MAX)));
+        clock.advance(Duration::from_nanos(2));
+        assert_eq!(clock.now(), Instant::from_nanos((1 << 32) + 1));
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), Instant::NEVER);
+    }
+
+    #[test]
+    fn the_earlier_moment_is_the_minimum() {
+        let (early, late) = (Instant::from_nanos(1), Instant::from_nanos(2));
+        assert_eq!([early.min(late), late.min(early), late.min(late)], [early, early, late]);
+    }
+
+    #[test]
+    fn durations_beyond_the_end_of_time_end_there() {
+        assert_eq!(nanos(Duration::from_nanos(u64::MAX - 1)), u64::MAX - 1);
+        assert_eq!(nanos(Duration::from_nanos(u64::MAX)), u64::MAX);
+        assert_eq!(nanos(Duration::from_nanos(u64::MAX) + Duration::from_nanos(1)), u64::MAX);
+        assert_eq!(nanos(Duration::MAX), u64::MAX);
+    }
+}

@@ -3,6 +3,7 @@
 //! The programs stand in `on-target/`, the scenarios in `core/tests/scenarios/`.
 
 mod elf;
+mod replay;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -47,6 +48,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
         job.progress(&format!("{}: building", board.core))?;
         let programs = build(job, board)?;
         tally = [tally, scenarios(job, &qemu, board, &programs)?].into_iter().sum();
+        tally = [tally, replay::run(job, &qemu, board, &programs)?].into_iter().sum();
         let counts = counts(job, &qemu, board, &programs)?;
         tally = [tally, Tally::one(counts.is_some())].into_iter().sum();
         columns.push(counts.unwrap_or_default());

@@ -118,3 +118,31 @@ fn a_value_outside_its_bound_is_named() {
     let error = Backoff::constant(SECOND).jitter(Jitter::PlusMinus(101)).validate().unwrap_err();
     assert_eq!(error.field, "backoff.jitter");
 }
+
+#[test]
+fn plus_minus_takes_the_exact_share_of_delays_that_no_hundred_divides() {
+    let spread = |nanos, percent| {
+        let backoff = Backoff::constant(Duration::from_nanos(nanos)).jitter(Jitter::PlusMinus(percent));
+        [0, u32::MAX].map(|draw| backoff.delay(0, Duration::ZERO, draw).as_nanos())
+    };
+    assert_eq!(spread(199, 50), [100, 298]);
+    assert_eq!(spread(250, 10), [225, 275]);
+    assert_eq!(spread(7, 30), [5, 9], "two of seven, rounded down");
+    assert_eq!(spread(1_000, 100), [1, 2_000], "never zero");
+    assert_eq!(spread(1_000, 200), spread(1_000, 100), "no more than the whole");
+    assert_eq!(spread(0, 10), [0, 0]);
+    assert_eq!(spread(0, 100), [0, 0]);
+}
+
+#[test]
+fn growth_rounds_each_step_down_and_never_stands_still() {
+    let delays = |nanos, factor| {
+        let backoff = Backoff::exponential(Duration::from_nanos(nanos)).factor(factor);
+        [0, 1, 2, 3].map(|retry| backoff.delay(retry, Duration::ZERO, 0).as_nanos())
+    };
+    assert_eq!(delays(1_500, 1_500), [1_500, 2_250, 3_375, 5_062]);
+    assert_eq!(delays(7, 3_000), [7, 21, 63, 189]);
+    assert_eq!(delays(1, 1_100), [1, 2, 3, 4], "a tenth of so little is nothing");
+    assert_eq!(delays(10_000, 0), delays(10_000, 1_100), "a factor that shrinks is none");
+    assert_eq!(delays(10_000, 1_099), [10_000, 11_000, 12_100, 13_310]);
+}

@@ -2,7 +2,7 @@ extern crate std;
 
 use core::time::Duration;
 
-use super::{Cause, CircuitBreaker, Config, Permit, Reason, Rejected, Settlement, State};
+use super::{Cause, Cell, CircuitBreaker, Config, Permit, Reason, Rejected, Settlement, State, Ticket};
 use crate::atomic::sync::Wide;
 use crate::atomic::sync::probe::{Accesses, count, with_spurious_failures};
 use crate::attempt::backoff::{Backoff, Jitter};
@@ -503,6 +503,15 @@ fn cost_of_a_call() {
     calls(&breaker, "S", s(0));
     let (accesses, _) = count(|| call(&breaker, Outcome::Success, s(0)));
     assert_eq!(accesses.writes, 1, "{accesses:?}");
+}
+
+#[test]
+fn the_sizes_are_as_documented() {
+    assert_eq!(size_of::<Cell>() as u32, if Wide::BITS == 64 { 16 } else { 8 });
+    if size_of::<usize>() == 8 && Wide::BITS == 64 {
+        assert_eq!((size_of::<CircuitBreaker<0>>(), size_of::<CircuitBreaker<10>>()), (288, 488));
+        assert_eq!((size_of::<Permit<'_>>(), size_of::<Ticket>()), (32, 16));
+    }
 }
 
 #[test]

@@ -212,6 +212,25 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
         }
     }
 
+    /// A breaker with another configuration that goes on from where `earlier` is.
+    ///
+    /// State, mode, generation and counts are those of `earlier` at this moment, so its tickets can be settled with either.
+    /// What is left of the phase stays, cut to the longest time that `config` knows; the window begins empty.
+    /// Whoever owns both puts this one in the other's place; results that the other counts after this are lost with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`CircuitBreaker::try_new`].
+    pub fn try_resuming<const OTHER: usize>(
+        config: Config,
+        earlier: &CircuitBreaker<OTHER>,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        let fresh = Self::try_new(config)?;
+        let cell = earlier.cell.resuming(&earlier.rules, &fresh.rules, now);
+        Ok(Self { cell, ..fresh })
+    }
+
     /// Asks whether a call may start.
     ///
     /// # Errors

@@ -132,6 +132,11 @@ impl Timer {
         }
     }
 
+    /// A timer with the deadline of generation `stamp`.
+    pub(crate) fn armed(scale: Scale, stamp: u32, deadline: Instant) -> Self {
+        Self { word: WideWord::new(Armed { stamp, ticks: scale.ticks_of(deadline) }.pack()) }
+    }
+
     /// Sets the deadline of generation `stamp` if it has none yet.
     pub(crate) fn arm(&self, scale: Scale, stamp: u32, deadline: Instant) {
         self.set(scale, stamp, deadline, false);

@@ -389,6 +389,31 @@ pub(crate) fn b17_b18_shares_and_counts_of_nothing_are_no_configuration() {
 }
 
 #[cfg_attr(test, test)]
+pub(crate) fn b19_a_new_configuration_keeps_the_rest_of_the_open_time() {
+    let before = opened(consecutive(1));
+    let breaker =
+        CircuitBreaker::<0>::try_resuming(consecutive(2).open_for(5 * MINUTE), &before, s(55)).unwrap();
+    assert_eq!(breaker.status(s(55)).retry_after, Some(5 * SECOND));
+    calls(&breaker, "SF", s(60));
+    assert_eq!(state(&breaker, s(60)), State::Closed, "the new rule holds");
+    calls(&breaker, "F", s(60));
+    assert_eq!(breaker.status(s(60)).retry_after, Some(5 * MINUTE));
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b20_a_call_that_outlasts_a_thousand_phases_holds_up_nothing() {
+    let breaker = CircuitBreaker::<0>::new(consecutive(1));
+    let blocked = breaker.try_acquire(s(0)).unwrap();
+    for cycle in 0..333 {
+        calls(&breaker, "F", s(cycle * 60));
+        calls(&breaker, "S", s(cycle * 60 + 60));
+    }
+    assert_eq!(breaker.status(s(20_000)).generation, 999);
+    assert_eq!(blocked.record(Outcome::Failure, s(20_000)), Settlement::Stale);
+    assert_eq!(state(&breaker, s(20_000)), State::Closed);
+}
+
+#[cfg_attr(test, test)]
 pub(crate) fn the_peer_says_how_long_it_needs() {
     let breaker = CircuitBreaker::<0>::new(consecutive(1).honor_retry_after(10 * MINUTE));
     let fail = |asked, now| {

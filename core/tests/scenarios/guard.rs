@@ -168,6 +168,22 @@ pub(crate) fn when_everything_fails_the_budget_exhausts_and_recovers() {
     assert_eq!(guard.error_budget().unwrap().check(s(180)), Some(Edge::Recovered));
 }
 
+/// A breaker does not call back what it admitted; a bulkhead bounds how much that is.
+#[cfg_attr(test, test)]
+pub(crate) fn b16_failures_in_flight_at_the_trip_are_no_more_than_the_slots() {
+    let policy = Policy::new().circuit_breaker(ONE_FAILURE).bulkhead(bulkhead::Config::new(3));
+    let guard: Guard<0, 0> = Guard::new(policy);
+    let mut calls = [0; 3].map(|_| guard.try_begin(Deadline::NONE, s(0)).unwrap());
+    assert_eq!(guard.try_begin(Deadline::NONE, s(0)).unwrap_err().pattern(), Pattern::Bulkhead);
+    let attempts = calls.each_mut().map(|call| call.try_attempt(s(0)).unwrap());
+    for (call, attempt) in calls.iter_mut().zip(attempts) {
+        let _ = call.settle(attempt, Report::new(Outcome::Failure), s(1));
+    }
+    drop(calls);
+    assert_eq!(guard.stats().transitions(State::Closed, State::Open), 1);
+    assert_eq!(guard.try_begin(Deadline::NONE, s(1)).unwrap_err().pattern(), Pattern::CircuitBreaker);
+}
+
 /// A guard whose breaker opens at the first failure, with this configuration besides.
 fn fragile(config: circuit_breaker::Config) -> Guard<0, 10> {
     let policy = Policy::new().circuit_breaker(config.open_for(MINUTE)).timeout(10 * SECOND);

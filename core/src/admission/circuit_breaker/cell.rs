@@ -171,6 +171,20 @@ impl Cell {
         }
     }
 
+    /// A breaker that goes on from where another one is, which may have other rules.
+    pub(super) fn resuming(&self, own: &Rules, rules: &Rules, now: Instant) -> Self {
+        let seen = self.load();
+        let state = seen.under(rules.config.consecutive_failures != 0, rules.config.ramp_config().is_some());
+        let longest = rules.config.longest_interval();
+        let left = match self.timer.remaining(own.scale, seen.generation(), now) {
+            Remaining::Ahead(left) => left.unwrap_or(longest).min(longest),
+            Remaining::Unset => rules.interval_of(state),
+            Remaining::Reached | Remaining::Superseded => Duration::ZERO,
+        };
+        let timer = Timer::armed(rules.scale, state.generation(), now.saturating_add(left));
+        Self { state: Word::new(state.raw()), timer }
+    }
+
     #[inline]
     pub(super) fn load(&self) -> Snapshot {
         self.state.load()

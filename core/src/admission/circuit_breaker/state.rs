@@ -211,6 +211,15 @@ impl Snapshot {
         Self(PHASE.set(self.0, Phase::Closed as u32))
     }
 
+    /// The state under another configuration, which may know neither rows nor ramps.
+    pub(super) const fn under(self, row: bool, ramp: bool) -> Self {
+        match self.phase() {
+            Phase::Ramping if !ramp => self.end_ramp().under(row, ramp),
+            Phase::Closed | Phase::Ramping if !row => self.forgive(),
+            _ => self,
+        }
+    }
+
     /// By hand: open or closed, in `mode` from now on if the mode was a forced one.
     pub(super) fn step_by_hand(self, phase: Phase, mode: Mode) -> Self {
         if mutant!("breaker_reset_keeps_the_generation") && self.is_plain_closed() && phase == Phase::Closed {

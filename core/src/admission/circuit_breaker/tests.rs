@@ -13,6 +13,7 @@ use crate::time::Instant;
 
 mod half_open;
 mod ramp;
+mod resume;
 mod shadow;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -14,8 +14,9 @@ use seawall_core::histogram::buckets_for;
 use seawall_core::rate_limiter::{Quota, RateLimiter};
 use seawall_core::window::{Sample, Span};
 use seawall_core::{
-    Backoff, Bulkhead, Clock as _, Composite, Deadline, EventRing, Guard, HealthCheck, Histogram, Instant,
-    ManualClock, Outcome, Policy, Ratio, Retry, Rng, Timeout, Window, bulkhead, retry,
+    AdaptiveConcurrency, AdaptiveTimeout, Backoff, Bulkhead, Clock as _, Composite, Deadline, EventRing,
+    Guard, HealthCheck, Hedge, Histogram, Instant, ManualClock, Outcome, PercentileTimeout, Policy, Ratio,
+    Retry, Rng, Timeout, Window, adaptive_concurrency, adaptive_timeout, bulkhead, retry,
 };
 
 /// Runs it twice, the second time counted: what a test prints or parks the first time is not core's.
@@ -178,6 +179,33 @@ fn attempts_and_their_times() {
         let told = retry.decide_with_delay(1, SECOND / 2, deadline, T);
         let left = (deadline.remaining(T), deadline.remaining_millis(T), rng.below(10), retry.balance());
         write!(Text::default(), "{decision:?} {told:?} {left:?} {retry:?}").unwrap();
+    });
+}
+
+#[test]
+fn what_is_learned() {
+    let step = AdaptiveTimeout::new(adaptive_timeout::Config::new(SECOND));
+    let percentile: PercentileTimeout<3, { buckets_for(3, 2_000_000) }> =
+        PercentileTimeout::new(adaptive_timeout::Config::new(SECOND));
+    let retry = Retry::new(retry::Config::never().throttle(Ratio::percent(10), 10));
+    let limiter = AdaptiveConcurrency::new(adaptive_concurrency::Config::gradient(4).samples(1));
+    let latencies: Histogram<3, { buckets_for(3, 2_000_000) }> = Histogram::new();
+    assert_allocates_nothing(|| {
+        for n in 0..100_u32 {
+            let (outcome, elapsed) =
+                if n % 7 == 0 { (Outcome::Failure, SECOND) } else { (Outcome::Success, n * SECOND / 1000) };
+            let told = (step.record(outcome, elapsed), percentile.record(outcome, elapsed));
+            latencies.record(u64::from(n));
+            let start = T.saturating_add(n * SECOND);
+            let change = limiter.try_acquire(start).unwrap().record(outcome, start.saturating_add(elapsed));
+            write!(Text::default(), "{told:?} {change:?} {:?}", limiter.snapshot()).unwrap();
+        }
+        let late = Hedge::at_percentile(Ratio::percent(95), SECOND / 1000, SECOND);
+        let plan = late.plan(0, &latencies, Deadline::NONE, T);
+        let started = late.start(0, &retry, Deadline::NONE, T);
+        let decision = retry.decide_as(retry::Kind::Timeout, 1, SECOND, Deadline::NONE, 0, T);
+        write!(Text::default(), "{plan:?} {started:?} {decision:?} {step:?} {percentile:?} {limiter:?}")
+            .unwrap();
     });
 }
 

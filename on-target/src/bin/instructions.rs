@@ -8,14 +8,16 @@
 use core::hint::black_box;
 use core::time::Duration;
 
+use seawall_core::adaptive_concurrency::Permit;
 use seawall_core::events::{Event, EventKind, EventRing};
 use seawall_core::guard::{Policy, Report};
 use seawall_core::histogram::{Histogram, buckets_for};
 use seawall_core::rate_limiter::Quota;
 use seawall_core::window::{Sample, Span, Window};
 use seawall_core::{
-    Backoff, Bulkhead, CircuitBreaker, Deadline, Guard, Instant, Outcome, RateLimiter, Ratio, Retry,
-    bulkhead, circuit_breaker, degradation, error_budget, retry,
+    AdaptiveConcurrency, AdaptiveTimeout, Backoff, Bulkhead, CircuitBreaker, Deadline, Guard, Instant,
+    Outcome, RateLimiter, Ratio, Retry, adaptive_concurrency, adaptive_timeout, bulkhead, circuit_breaker,
+    degradation, error_budget, retry,
 };
 use seawall_on_target::ticks::{instructions_of, start_counting};
 use semihosting::{println, process};
@@ -36,6 +38,10 @@ static CALLS: Window<10> = Window::new(Span::calls(100));
 static HISTOGRAM: Histogram<3, { buckets_for(3, 60_000) }> = Histogram::new();
 static BUDGET: error_budget::ErrorBudget<10> = error_budget::ErrorBudget::new(OBJECTIVE);
 static RETRY: Retry = Retry::new(ATTEMPTS);
+static TIMEOUT: AdaptiveTimeout =
+    AdaptiveTimeout::new(adaptive_timeout::Config::new(Duration::from_millis(200)));
+static AIMD: AdaptiveConcurrency = AdaptiveConcurrency::new(adaptive_concurrency::Config::aimd(4));
+static GRADIENT: AdaptiveConcurrency = AdaptiveConcurrency::new(adaptive_concurrency::Config::gradient(4));
 static SERVICE: degradation::Degradation = degradation::Degradation::new();
 static EVENTS: EventRing<8> = EventRing::new();
 
@@ -64,6 +70,7 @@ fn main() -> ! {
     bulkhead();
     measures();
     attempts();
+    adaptive();
     guards();
     process::exit(0)
 }
@@ -147,6 +154,27 @@ fn attempts() {
     report("retry: decide, granted", || {
         black_box(&RETRY).decide(1, Duration::ZERO, Deadline::NONE, black_box(7), black_box(NOW))
     });
+}
+
+fn adaptive() {
+    report("adaptive timeout: limit of an attempt", || {
+        black_box(&TIMEOUT).limit(Deadline::NONE, black_box(NOW))
+    });
+    report("adaptive timeout: record a success", || {
+        black_box(&TIMEOUT).record(black_box(Outcome::Success), black_box(Duration::from_millis(3)))
+    });
+    for (rule, limiter) in [("AIMD", &AIMD), ("gradient", &GRADIENT)] {
+        let mut admitted = None;
+        let admit = instructions_of(|| {
+            admitted = black_box(limiter).try_acquire(black_box(NOW)).map(Permit::into_ticket).ok();
+        });
+        let ticket = admitted.expect("nobody else is there");
+        let settle = instructions_of(|| {
+            black_box(limiter).settle(ticket, black_box(Outcome::Success), black_box(LATER))
+        });
+        println!("instructions {admit:6} adaptive concurrency, {rule}: admit");
+        println!("instructions {settle:6} adaptive concurrency, {rule}: settle a success");
+    }
 }
 
 fn guards() {

@@ -25,7 +25,7 @@
 //!
 //! Results are taken in *windows*: at least [`samples`](Config::samples) of them and [`window`](Config::window) of time.
 //! The result that completes a window adjusts the limit, within its bounds.
-//! A failure, or a success that took [`slow_after`](Config::slow_after), makes a window *bad*; report failures that say
+//! A failure, a [slow](crate::Outcome::Slow) success, or one that took [`slow_after`](Config::slow_after), makes a window *bad*; report failures that say
 //! nothing about load as [ignored](crate::Outcome::Ignored).
 //! A window is *busy* if at the beginning or the end of one of its calls at least half of the limit was in use. In others the
 //! limit does not grow, since it is not what holds traffic back.
@@ -240,15 +240,16 @@ impl AdaptiveConcurrency {
     /// A ticket of another limiter frees a place here that was taken there; in flight never falls below zero.
     pub fn settle(&self, ticket: Ticket, outcome: Outcome, now: Instant) -> Option<Adjustment> {
         let latency = nanos(now.saturating_since(ticket.started));
-        let bad = match outcome {
-            Outcome::Success => latency >= self.config.slow_after,
-            Outcome::Failure => true,
+        let (bad, worked) = match outcome {
+            Outcome::Success => (latency >= self.config.slow_after, true),
+            Outcome::Slow => (true, true),
+            Outcome::Failure => (true, false),
             _ => {
                 self.release();
                 return None;
             }
         };
-        if !bad && self.config.is_gradient() {
+        if worked && self.config.is_gradient() {
             self.gradient.learn(latency, ticket.place.probe);
         }
         let due = || self.config.window == 0 || self.is_over(&self.window_over, now);

@@ -39,7 +39,7 @@
 //! Attempts that time out are samples like the others. A rule that learns from successes alone shrinks to what is fast
 //! and never sees again what is slow.
 //! A failure that came sooner, as a refused connection does, changes nothing, unless [`Growth::Failures`] is asked for.
-//! Ignored and cancelled attempts never count.
+//! A slow success is a success. Ignored and cancelled attempts never count.
 //!
 //! From a timeout *t*, attempts that need *e* > *t* get through after at most ⌈ln(*e* / *t*) / ln 1.1⌉ that time out: 8 if
 //! they take twice as long, 25 if ten times.
@@ -273,7 +273,7 @@ impl AdaptiveTimeout {
     /// O(1), at most one exchange.
     #[inline]
     pub fn record(&self, outcome: Outcome, elapsed: Duration) -> Option<Adjustment> {
-        if !matches!(outcome, Outcome::Success | Outcome::Failure) {
+        if matches!(outcome, Outcome::Ignored | Outcome::Cancelled) {
             return None;
         }
         let elapsed = micros(elapsed);
@@ -326,7 +326,7 @@ const fn timed_out(elapsed: u32, current: u32) -> bool {
 /// The timeout after `current`, before the bounds.
 fn step(current: u32, outcome: Outcome, elapsed: u32, growth: Growth) -> u32 {
     match outcome {
-        Outcome::Success => percent_of(current, 95).max(elapsed.saturating_mul(2)),
+        Outcome::Success | Outcome::Slow => percent_of(current, 95).max(elapsed.saturating_mul(2)),
         // Rounded up, so that it always grows.
         _ if timed_out(elapsed, current) || growth == Growth::Failures => {
             current.saturating_add(current.div_ceil(10))

@@ -215,6 +215,13 @@ impl Retry {
         self.grant(Kind::Throttled, attempts, delay, deadline, now)
     }
 
+    /// A call failed, and nobody asks for a retry: it takes its cost out of a [throttle](Config::throttle), and nothing out of
+    /// any other budget.
+    #[inline]
+    pub fn call_failed(&self, kind: Kind) {
+        self.fails(kind);
+    }
+
     /// A throttle hears of every failure; whether it has room for a retry. Another budget is asked later.
     fn fails(&self, kind: Kind) -> bool {
         let rules = &self.config.rules;

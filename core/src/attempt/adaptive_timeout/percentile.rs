@@ -115,7 +115,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> PercentileTimeout<PRECISION, BU
     pub fn record(&self, outcome: Outcome, elapsed: Duration) -> Option<Adjustment> {
         let elapsed = micros(elapsed);
         let counts = match outcome {
-            Outcome::Success => true,
+            Outcome::Success | Outcome::Slow => true,
             Outcome::Failure => timed_out(elapsed, self.current.micros()),
             _ => false,
         };

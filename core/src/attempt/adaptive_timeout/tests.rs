@@ -30,6 +30,7 @@ fn s2_6_a_success_shortens_by_a_twentieth_down_to_twice_the_latency() {
     assert_eq!(timeout.record(Outcome::Success, ms(1)), Some(Adjustment { from: ms(1000), to: ms(950) }));
     assert_eq!(timeout.record(Outcome::Success, ms(470)).unwrap().to, ms(940), "twice the latency");
     assert_eq!(timeout.record(Outcome::Success, ms(700)).unwrap().to, ms(1400), "also where that is longer");
+    assert_eq!(timeout.record(Outcome::Slow, ms(800)).unwrap().to, ms(1600), "a slow success is one");
 }
 
 #[test]

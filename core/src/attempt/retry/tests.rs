@@ -3,6 +3,8 @@ use core::time::Duration;
 use super::{Config, Decision, GiveUp, Kind, Retry};
 use crate::attempt::backoff::Backoff;
 use crate::attempt::deadline::Deadline;
+use crate::guard::{Guard, Policy, Report};
+use crate::outcome::Outcome;
 use crate::ratio::Ratio;
 use crate::time::Instant;
 
@@ -218,6 +220,8 @@ fn b62_a_throttle_hears_of_failures_that_are_not_tried_again() {
     assert_eq!((last, retry.balance()), (Decision::GiveUp(GiveUp::Attempts), 3));
     let late = retry.decide(1, DELAY, Deadline::at(START), 0, START);
     assert_eq!((late, retry.balance()), (Decision::GiveUp(GiveUp::Deadline), 2));
+    retry.call_failed(Kind::Failure);
+    assert_eq!(retry.balance(), 1);
     assert!(!fail(&retry, Kind::Timeout));
     assert_eq!(retry.balance(), 0, "never below zero");
     for _ in 0..1000 {
@@ -288,4 +292,32 @@ fn a_cost_of_nothing_is_an_error() {
     let throttle = Config::attempts(2, Backoff::constant(DELAY)).throttle(Ratio::per_million(1), 4295);
     assert!(throttle.is_throttle());
     assert_eq!(Retry::try_new(throttle).unwrap_err().field, "retry.budget.cap");
+}
+
+/// Settles one call of a guard as the reports say; the tokens that are left.
+fn guarded(config: Config, reports: &[Report]) -> u32 {
+    let guard: Guard<0, 0> = Guard::new(Policy::new().retry(config));
+    let mut call = guard.try_begin(Deadline::NONE, START).unwrap();
+    for &report in reports {
+        let attempt = call.try_attempt(START).unwrap();
+        let _ = call.settle(attempt, report, START);
+    }
+    guard.retry().balance()
+}
+
+#[test]
+fn a_guard_pays_by_the_kind_of_the_failure() {
+    let config = Config::attempts(3, Backoff::constant(DELAY)).budget(Ratio::ZERO, 20, 0);
+    let config = config.cost(Kind::Timeout, 2).cost(Kind::Throttled, 5);
+    let failure = Report::new(Outcome::Failure);
+    assert_eq!(guarded(config, &[failure, Report::timed_out()]), 17);
+    assert_eq!(guarded(config, &[failure.retry_after(DELAY), Report::new(Outcome::Success)]), 15);
+    let throttle = config.throttle(Ratio::ONE, 10);
+    assert_eq!(
+        guarded(throttle, &[failure, failure, Report::timed_out()]),
+        6,
+        "also the last one, for which there is none"
+    );
+    assert_eq!(guarded(throttle, &[failure, failure, Report::new(Outcome::Success)]), 9);
+    assert_eq!(guarded(throttle, &[failure.not_retryable()]), 10, "it says nothing about retries");
 }

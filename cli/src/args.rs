@@ -152,6 +152,7 @@ pub(crate) struct NodeArgs {
 /// the log damaged (what could be read of it is printed first), or the file cannot be read.
 #[derive(Clone, Debug, Args)]
 #[command(verbatim_doc_comment)]
+#[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
 pub(crate) struct ReplayArgs {
     /// The script or the log; - reads standard input.
     #[arg(value_name = "FILE", required_unless_present = "list")]

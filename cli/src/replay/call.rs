@@ -19,7 +19,7 @@ pub(super) struct Call<'a> {
     /// What `as` says, or the name that stands for it.
     name: String,
     /// Whether that is what `as` says.
-    named: bool,
+    has_name: bool,
     /// Put behind the names of arguments where a line is repeated.
     suffix: &'a str,
     out: Fields,
@@ -35,10 +35,10 @@ impl<'a> Call<'a> {
         instance: &'a str,
         line: usize,
         name: String,
-        named: bool,
+        has_name: bool,
         suffix: &'a str,
     ) -> Self {
-        Self { now, args, names, draws, instance, line, name, named, suffix, out: Fields::default() }
+        Self { now, args, names, draws, instance, line, name, has_name, suffix, out: Fields::default() }
     }
 
     /// The moment, which is `at` plus what the operation took.
@@ -53,6 +53,11 @@ impl<'a> Call<'a> {
 
     pub(super) fn args(&self) -> &'a Args {
         self.args
+    }
+
+    /// What stands behind names where a line is repeated.
+    pub(super) fn suffix(&self) -> &'a str {
+        self.suffix
     }
 
     /// The name under which `keep` keeps.
@@ -104,7 +109,7 @@ impl<'a> Call<'a> {
         what: &'static str,
         value: T,
     ) -> Result<(), Fault> {
-        let name = if self.named { self.name.clone() } else { self.name_of(key)? };
+        let name = if self.has_name { self.name.clone() } else { self.name_of(key)? };
         self.keep_as(&name, what, value)
     }
 

@@ -153,12 +153,12 @@ mod tests {
                 "available": {"min": 5}, "rejected": "open", "remaining": null
             })),
             [
-                r#"expected admitted true, got false"#,
+                "expected admitted true, got false",
                 r#"expected available {"min":5}, got 4"#,
                 r#"expected rejected "open", got nothing"#,
                 r#"expected remaining null, got "1/3""#,
                 r#"expected retry_after "31s", got "30s""#,
-                r#"expected transition.failures 4, got 3"#,
+                "expected transition.failures 4, got 3",
                 r#"expected transition.to "open", got nothing"#,
             ]
         );

@@ -1,11 +1,19 @@
 //! The patterns that a script can name, one file each.
+#![expect(
+    clippy::unnecessary_wraps,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "operations are entries of tables: they are all of one type"
+)]
 
+mod adaptive_concurrency;
+mod adaptive_timeout;
 pub(super) mod answers;
 mod auto_degradation;
 mod backoff;
 mod bulkhead;
 mod burn_rate;
 mod change_detector;
+mod chaos;
 mod circuit_breaker;
 mod composite;
 mod deadline;
@@ -15,7 +23,9 @@ mod event_ring;
 mod features;
 pub(super) mod guard;
 mod health_check;
+mod hedge;
 mod histogram;
+mod keyed_rate_limiter;
 mod latency_budget;
 mod load_shedder;
 mod policy;
@@ -34,11 +44,17 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
         guard::PATTERN,
         circuit_breaker::PATTERN,
         rate_limiter::PATTERN,
+        rate_limiter::ADJUSTABLE_PATTERN,
+        keyed_rate_limiter::PATTERN,
         bulkhead::PATTERN,
+        adaptive_concurrency::PATTERN,
         load_shedder::PATTERN,
         backoff::PATTERN,
         retry::PATTERN,
+        hedge::PATTERN,
         timeout::PATTERN,
+        adaptive_timeout::PATTERN,
+        adaptive_timeout::PERCENTILE_PATTERN,
         deadline::PATTERN,
         error_budget::PATTERN,
         latency_budget::PATTERN,
@@ -54,6 +70,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
         rotating_histogram::PATTERN,
         change_detector::PATTERN,
         event_ring::PATTERN,
+        chaos::PATTERN,
     ]
     .into_iter()
 }

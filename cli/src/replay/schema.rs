@@ -146,8 +146,11 @@ pub(super) struct Spec<T: 'static> {
     pub(super) operations: &'static [Operation<T>],
     /// Prints the state at a moment.
     pub(super) state: fn(&T, Instant, &mut Fields),
-    pub(super) configure: fn(&Args) -> Result<Box<dyn Instance>, Vec<String>>,
+    pub(super) configure: Configure,
 }
+
+/// Makes an instance, or says everything that is wrong with its configuration.
+pub(super) type Configure = fn(&Args) -> Result<Box<dyn Instance>, Vec<String>>;
 
 /// A pattern, whatever its instances are.
 pub(super) trait Pattern: Sync {

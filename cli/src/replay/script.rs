@@ -44,12 +44,12 @@ pub(super) fn run(
     let mut run = Execution::new(&script);
     let mut table = pretty.then(pretty::Table::new);
     for statement in &script.statements {
-        let result = run.statement(statement, &mut |fields| match &mut table {
-            Some(table) => table.row(fields, out),
-            None => {
-                serde_json::to_writer(&mut *out, fields)?;
-                out.write_all(b"\n")
+        let result = run.statement(statement, &mut |fields| {
+            if let Some(table) = &mut table {
+                return table.row(fields, out);
             }
+            serde_json::to_writer(&mut *out, fields)?;
+            out.write_all(b"\n")
         });
         match result {
             Ok(differences) => {
@@ -161,16 +161,15 @@ impl<'a> Execution<'a> {
         }
         let suffix = statement.times.map(|_| repeat.to_string()).unwrap_or_default();
         let mut operation = statement.signature.name;
-        let named = match statement.instance {
-            Some(number) => self.script.instances.get(number),
-            None => {
-                let name = statement.args.text("what").unwrap_or_default() + &suffix;
-                let (what, of) = self.names.drop(&name, statement.line)?;
-                fields.put("dropped", what);
-                fields.put("of", of.as_str());
-                operation = STATE.name;
-                self.script.instances.iter().find(|named| named.name == of)
-            }
+        let named = if let Some(number) = statement.instance {
+            self.script.instances.get(number)
+        } else {
+            let name = statement.args.text("what").unwrap_or_default() + &suffix;
+            let (what, of) = self.names.drop(&name, statement.line)?;
+            fields.put("dropped", what);
+            fields.put("of", of.as_str());
+            operation = STATE.name;
+            self.script.instances.iter().find(|named| named.name == of)
         };
         let Some(named) = named else { return Ok(fields) };
         let name = name_of(statement, repeat);

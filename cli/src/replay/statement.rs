@@ -110,6 +110,9 @@ pub(super) fn read(text: &str) -> Result<Script, Vec<Problem>> {
 
 const FIRST: &str = "the first statement must be the policy: {\"policy\": {NAME: CONFIG, …}}";
 
+/// The number of the instance that is asked, what it is asked, and its pattern; an operation of no pattern has neither.
+type Asked = (Option<usize>, Signature, Option<&'static dyn Pattern>);
+
 #[derive(Default)]
 struct Reader {
     seed: u32,
@@ -153,7 +156,7 @@ impl Reader {
                 self.problem(line, FIRST.to_owned());
             }
             (true, true) => {
-                self.problem(line, "there is one policy, and it is the first statement".to_owned())
+                self.problem(line, "there is one policy, and it is the first statement".to_owned());
             }
             (true, false) if self.has_strangers => {}
             (true, false) => self.statement(line, &object),
@@ -236,10 +239,7 @@ impl Reader {
     }
 
     /// The operation of a statement, and the number of the instance that it is asked of.
-    fn operation(
-        &self,
-        op: &str,
-    ) -> Result<(Option<usize>, Signature, Option<&'static dyn Pattern>), String> {
+    fn operation(&self, op: &str) -> Result<Asked, String> {
         if op == DROP.name {
             return Ok((None, DROP, None));
         }
@@ -254,14 +254,12 @@ impl Reader {
             return Err(format!("unknown operation {op:?}: {}", unknown("instance", name, known)));
         };
         let operations = pattern.operations();
-        match operations.iter().find(|known| known.name == method) {
-            Some(found) => Ok((number, *found, Some(pattern))),
-            None => {
-                let text = unknown("operation", method, operations.iter().map(|known| known.name));
-                let rest = text.split_once(';').map_or("", |(_, rest)| rest);
-                Err(format!("unknown operation {op:?};{rest}"))
-            }
+        if let Some(found) = operations.iter().find(|known| known.name == method) {
+            return Ok((number, *found, Some(pattern)));
         }
+        let text = unknown("operation", method, operations.iter().map(|known| known.name));
+        let rest = text.split_once(';').map_or("", |(_, rest)| rest);
+        Err(format!("unknown operation {op:?};{rest}"))
     }
 
     fn statement(&mut self, line: usize, object: &Map<String, Value>) {

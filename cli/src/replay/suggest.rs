@@ -1,5 +1,7 @@
 //! "Did you mean": what to say about a word that is not known.
 
+use std::fmt::Write as _;
+
 /// `unknown KIND "word"`, the nearest known word if one is near, and all of them.
 pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
@@ -10,7 +12,8 @@ pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item 
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
         .min_by_key(|(distance, _)| *distance);
     if let Some((_, candidate)) = near {
-        text.push_str(&format!("; did you mean {candidate:?}?"));
+        // Writing to a string cannot fail.
+        _ = write!(text, "; did you mean {candidate:?}?");
     }
     if known.is_empty() {
         text.push_str("; there is none");

@@ -84,6 +84,11 @@ impl Args {
         self.integer(key).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
     }
 
+    /// These keys alone.
+    pub(super) fn only(&self, keys: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(key, _)| keys.contains(key)).cloned().collect())
+    }
+
     /// The object as a policy file has it.
     pub(super) fn to_json(&self) -> Json {
         let entries = self.0.iter().map(|(key, value)| ((*key).to_owned(), value.to_json()));

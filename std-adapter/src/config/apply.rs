@@ -1,14 +1,12 @@
 //! From tables to policies, value by value, each checked where it is applied.
 
+mod breaker;
+
 use std::time::Duration;
 
 use seawall_core::backoff::{Backoff, Jitter};
 use seawall_core::rate_limiter::{Quota, RateLimiter};
-use seawall_core::window::Span;
-use seawall_core::{
-    Bulkhead, CircuitBreaker, ConfigError, ErrorBudget, Policy, Ratio, Retry, bulkhead, circuit_breaker,
-    error_budget, retry,
-};
+use seawall_core::{Bulkhead, ErrorBudget, Policy, Ratio, Retry, bulkhead, error_budget, retry};
 
 use super::OperationPolicy;
 use super::tables::{self, JitterKey, JitterName, PolicyTable, Schedule};
@@ -37,13 +35,16 @@ pub(super) fn policy(
     };
     policy = policy.deadline(time("deadline", table.deadline.as_ref(), base.deadline_limit()));
     policy = policy.timeout(time("timeout", table.timeout.as_ref(), base.timeout_config().limit()));
+    policy = policy.shadow(table.shadow.unwrap_or(base.is_shadow()));
     if let Some(quota) = rate_limiter(table.rate_limiter.as_ref(), base, &mut check.below("rate_limiter")) {
         policy = policy.rate_limit(quota);
     }
     if let Some(config) = bulkhead(table.bulkhead.as_ref(), base, &mut check.below("bulkhead")) {
         policy = policy.bulkhead(config);
     }
-    if let Some(config) = breaker(table.circuit_breaker.as_ref(), base, &mut check.below("circuit_breaker")) {
+    if let Some(config) =
+        breaker::breaker(table.circuit_breaker.as_ref(), base, &mut check.below("circuit_breaker"))
+    {
         policy = policy.circuit_breaker(config);
     }
     policy = policy.retry(retry(table.retry.as_ref(), base, &mut check.below("retry")));
@@ -136,184 +137,6 @@ fn bulkhead(
     Some(config)
 }
 
-fn breaker(
-    table: Option<&tables::CircuitBreaker>,
-    base: &Policy,
-    check: &mut Checker<'_>,
-) -> Option<circuit_breaker::Config> {
-    use circuit_breaker::Config;
-
-    let preset = base.circuit_breaker_config().copied();
-    let Some(table) = table else { return preset };
-    if table.enabled == OFF {
-        return None;
-    }
-    let open_for = check.duration("open_for", table.open_for.as_ref());
-    let lease = check.duration("probe_lease", table.probe_lease.as_ref());
-    let rate = table.failure_rate.as_ref().map(|rate| {
-        let window = RateWindow::of(rate.window.as_ref(), rate.calls, rate.minimum_calls);
-        rate_rule("failure_rate", &rate.share, None, &window, &mut check.below("failure_rate"))
-    });
-    let slow = table.slow_call_rate.as_ref().map(|slow| {
-        let own = RateWindow::of(slow.window.as_ref(), slow.calls, slow.minimum_calls);
-        let shared = table.failure_rate.as_ref();
-        let window = match shared {
-            Some(rate) if own == RateWindow::default() => {
-                RateWindow::of(rate.window.as_ref(), rate.calls, rate.minimum_calls)
-            }
-            _ => own,
-        };
-        let mut check = check.below("slow_call_rate");
-        if shared.is_some() && own != RateWindow::default() {
-            check.wrong("window", "must be left out beside failure_rate: a breaker has one window");
-            return None;
-        }
-        rate_rule("slow_call_rate", &slow.share, Some(&slow.slow), &window, &mut check)
-    });
-    if matches!((&rate, &slow), (Some(None), _) | (_, Some(None))) {
-        return None;
-    }
-    let (rate, slow) = (rate.flatten(), slow.flatten());
-    let mut config = match (preset, table.consecutive_failures, rate, slow) {
-        (Some(preset), ..) => preset,
-        // A rule that is valid and is replaced at once by the one that was asked for.
-        (None, Some(_), ..) => Config::consecutive_failures(1),
-        (None, None, Some(rule), _) => Config::failure_rate(rule.share, rule.span, rule.minimum),
-        (None, None, None, Some(rule)) => {
-            Config::slow_call_rate(rule.share, rule.slow, rule.span, rule.minimum)
-        }
-        (None, None, None, None) => {
-            let what = "is missing, and so are failure_rate and slow_call_rate: there is no preset";
-            check.wrong("consecutive_failures", what);
-            return None;
-        }
-    };
-    let valid = |config| CircuitBreaker::<SLOTS>::try_new(config).map(drop);
-    let mut step =
-        |value, set: fn(Config, u32) -> Config, key| check.step(&mut config, value, set, valid, key);
-    step(table.consecutive_failures, Config::or_consecutive_failures, "consecutive_failures");
-    step(table.probes, Config::probes, "probes");
-    step(table.successes_to_close, Config::successes_to_close, "successes_to_close");
-    check.step(&mut config, open_for, Config::open_for, valid, "open_for");
-    if let Some(table) = &table.open_for_growing {
-        let first = Backoff::constant(open_for.unwrap_or(Duration::from_secs(60)));
-        let schedule = delays(table, &first, &mut check.below("open_for_growing"));
-        let grow = |config: Config, schedule: Backoff| config.open_for_growing(schedule, schedule.cap());
-        check.step(&mut config, Some(schedule), grow, valid, "open_for_growing.initial_delay");
-    }
-    check.step(&mut config, lease, Config::probe_lease_of, valid, "probe_lease");
-    check.step(
-        &mut config,
-        table.probe_failures_to_open,
-        Config::probe_failures_to_open,
-        valid,
-        "probe_failures_to_open",
-    );
-    if let Some(below) = &table.close_below {
-        let mut check = check.below("close_below");
-        let share = check.share("share", Some(&below.share)).map(|share| (share, below.of));
-        let of = check.within(1, 31, "of", below.of);
-        let set = |config: Config, (share, of)| config.close_below(share, of);
-        check.step(&mut config, share.filter(|_| of), set, valid, "share");
-    }
-    let limit = check.duration("probe_timeout", table.probe_timeout.as_ref());
-    check.step(&mut config, limit, Config::probe_timeout, valid, "probe_timeout");
-    let honored = check.duration("honor_retry_after", table.honor_retry_after.as_ref());
-    check.step(&mut config, honored, Config::honor_retry_after, valid, "honor_retry_after");
-    if let Some(ramp) = &table.ramp {
-        let mut check = check.below("ramp");
-        let over = check.duration("over", Some(&ramp.over));
-        let from = check.share("from", ramp.from.as_ref()).unwrap_or(Ratio::ZERO);
-        check.step(&mut config, over, |config: Config, over| config.ramp(over, from), valid, "over");
-    }
-    if table.shadow == Some(true) {
-        config = config.in_shadow();
-    }
-    if let Some(seed) = table.seed {
-        config = config.seed(seed);
-    }
-    match (rate, slow) {
-        (Some(rate), Some(slow)) => {
-            config = config
-                .or_failure_rate(rate.share, rate.span, rate.minimum)
-                .or_slow_call_rate(slow.share, slow.slow);
-        }
-        (Some(rate), None) => config = config.or_failure_rate(rate.share, rate.span, rate.minimum),
-        (None, Some(slow)) => {
-            config = config.or_slow_call_rate_over(slow.share, slow.slow, slow.span, slow.minimum);
-        }
-        (None, None) => {}
-    }
-    if table.evaluate_on_failure_only == Some(true) {
-        config = config.evaluate_on_failure_only();
-    }
-    Some(config)
-}
-
-/// The window of a rate as it is written.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct RateWindow<'a> {
-    window: Option<&'a String>,
-    calls: Option<u32>,
-    minimum: Option<u32>,
-}
-
-impl<'a> RateWindow<'a> {
-    fn of(window: Option<&'a String>, calls: Option<u32>, minimum: Option<u32>) -> Self {
-        Self { window, calls, minimum }
-    }
-}
-
-/// A rate rule that was checked.
-#[derive(Clone, Copy)]
-struct RateRule {
-    share: Ratio,
-    slow: Duration,
-    span: Span,
-    minimum: u32,
-}
-
-/// The rate rule, if all of it is valid; `slow` is for slow calls.
-fn rate_rule(
-    rule: &str,
-    share: &tables::Share,
-    slow: Option<&String>,
-    window: &RateWindow<'_>,
-    check: &mut Checker<'_>,
-) -> Option<RateRule> {
-    let share = check.share("share", Some(share));
-    let slow = slow.map_or(Some(Duration::MAX), |text| check.duration("slow", Some(text)));
-    let span = check.duration("window", window.window);
-    let minimum = window.minimum.unwrap_or(10);
-    let (span, key) = match (window.window, window.calls) {
-        (None, Some(calls)) => (Span::calls(calls), "calls"),
-        (Some(_), None) => (Span::time(span?), "window"),
-        _ => {
-            check.wrong("window", "or calls must be given, and not both");
-            return None;
-        }
-    };
-    let (share, slow) = (share?, slow?);
-    let config = if rule == "failure_rate" {
-        circuit_breaker::Config::failure_rate(share, span, minimum)
-    } else {
-        circuit_breaker::Config::slow_call_rate(share, slow, span, minimum)
-    };
-    match CircuitBreaker::<SLOTS>::try_new(config) {
-        Ok(_) => Some(RateRule { share, slow, span, minimum }),
-        Err(ConfigError { field, bound, .. }) => {
-            let key = match field {
-                "circuit_breaker.failure_rate" | "circuit_breaker.slow_call_rate" => "share",
-                "circuit_breaker.slow_call_duration" => "slow",
-                "circuit_breaker.minimum_calls" => "minimum_calls",
-                _ => key,
-            };
-            check.wrong(key, format_args!("must be {bound}"));
-            None
-        }
-    }
-}
-
 fn retry(table: Option<&tables::Retry>, base: &Policy, check: &mut Checker<'_>) -> retry::Config {
     let mut config = *base.retry_config();
     let Some(table) = table else { return config };
@@ -325,6 +148,25 @@ fn retry(table: Option<&tables::Retry>, base: &Policy, check: &mut Checker<'_>) 
     config = config.with_attempts(config.max_attempts(), backoff);
     let attempts = |config: retry::Config, n| config.with_attempts(n, *config.backoff());
     check.step(&mut config, table.max_attempts, attempts, valid, "max_attempts");
+    if let Some(cost) = &table.cost {
+        let mut check = check.below("cost");
+        for (kind, tokens, key) in [
+            (retry::Kind::Failure, cost.failure, "failure"),
+            (retry::Kind::Timeout, cost.timeout, "timeout"),
+            (retry::Kind::Throttled, cost.throttled, "throttled"),
+        ] {
+            check.step(&mut config, tokens, |config: retry::Config, n| config.cost(kind, n), valid, key);
+        }
+    }
+    if let Some(throttle) = &table.throttle {
+        if table.budget.is_some() {
+            check.wrong("throttle", "must be left out beside budget");
+        }
+        let mut check = check.below("throttle");
+        let parts = check.share("ratio", Some(&throttle.ratio)).map(|ratio| (ratio, throttle.max_tokens));
+        let set = |config: retry::Config, (ratio, max)| config.throttle(ratio, max);
+        check.step(&mut config, parts, set, valid, "max_tokens");
+    }
     if let Some(budget) = &table.budget {
         let mut check = check.below("budget");
         let (ratio, cap, per_second) = config.budget_parts();

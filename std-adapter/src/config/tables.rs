@@ -33,6 +33,7 @@ pub struct PolicyTable {
     pub(super) timeout: Option<String>,
     pub(super) seed: Option<u32>,
     pub(super) idempotent: Option<bool>,
+    pub(super) shadow: Option<bool>,
     pub(super) rate_limiter: Option<RateLimiter>,
     pub(super) bulkhead: Option<Bulkhead>,
     pub(super) circuit_breaker: Option<CircuitBreaker>,
@@ -145,6 +146,23 @@ pub(super) struct Retry {
     pub(super) max_delay: Option<String>,
     pub(super) jitter: Option<JitterKey>,
     pub(super) budget: Option<Budget>,
+    pub(super) throttle: Option<Throttle>,
+    pub(super) cost: Option<Cost>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Throttle {
+    pub(super) ratio: Share,
+    pub(super) max_tokens: u32,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Cost {
+    pub(super) failure: Option<u8>,
+    pub(super) timeout: Option<u8>,
+    pub(super) throttled: Option<u8>,
 }
 
 impl Retry {

@@ -7,7 +7,7 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::bulkhead::{Entry, Permit, Rejected, Ticket, Waiter};
+use seawall::core::bulkhead::{Entry, Permit, Rejected, Snapshot, Ticket, Waiter};
 use seawall::core::{Bulkhead, Instant};
 use seawall::guard::WAITERS;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -147,14 +147,18 @@ fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
 }
 
 fn print_state(seats: &Seats, _: Instant, out: &mut Fields) {
-    let counts = seats.bulkhead.snapshot();
+    counts(&seats.bulkhead.snapshot(), out);
+    let woken = std::mem::take(&mut *seats.woken.lock().unwrap_or_else(PoisonError::into_inner));
+    out.put("woken", woken);
+}
+
+/// What is printed of a bulkhead's counts.
+pub(super) fn counts(counts: &Snapshot, out: &mut Fields) {
     out.put("in_use", counts.in_use);
     out.put("waiting", counts.waiting);
     out.put("capacity", counts.capacity);
     out.put("max_waiting", counts.max_waiting);
     out.put("closed", counts.closed);
-    let woken = std::mem::take(&mut *seats.woken.lock().unwrap_or_else(PoisonError::into_inner));
-    out.put("woken", woken);
 }
 
 /// What a bulkhead's refusal is called.

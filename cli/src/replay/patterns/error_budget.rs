@@ -7,6 +7,7 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
+use seawall::core::error_budget::Snapshot;
 use seawall::core::{ErrorBudget, Instant};
 use seawall::guard::SLOTS;
 
@@ -85,7 +86,11 @@ fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
 }
 
 fn print_state(budget: &Budget, now: Instant, out: &mut Fields) {
-    let account = budget.snapshot(now);
+    account(&budget.snapshot(now), out);
+}
+
+/// What is printed of a budget's account.
+pub(super) fn account(account: &Snapshot, out: &mut Fields) {
     out.put("calls", account.calls);
     out.put("failures", account.failures);
     out.put("allowed_failures", account.allowed_failures);

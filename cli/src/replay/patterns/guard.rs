@@ -9,7 +9,7 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::guard::{self, Attempt, Begin, Rejected, Report, Settled, Verdict, Waiting};
+use seawall::core::guard::{self, Attempt, Begin, Rejected, Report, Settled, Stats, Verdict, Waiting};
 use seawall::core::{CircuitBreaker, Deadline, Instant, circuit_breaker as breaker};
 use seawall::guard::{Decisions, SLOTS, WAITERS};
 use std::task::{Poll, Waker};
@@ -75,13 +75,19 @@ static SPEC: Spec<Decisions> = Spec {
             Param::or("deadline", Kind::Duration, "\"forever\"", "of a whole call"),
             Param::or("timeout", Kind::Duration, "\"forever\"", "of an attempt"),
             Param::optional("seed", U32, "of the jitter"),
+            Param::or(
+                "shadow",
+                Kind::Flag,
+                "false",
+                "refuses nothing, and counts what would have been refused",
+            ),
             part!("rate_limiter", rate_limiter, 3, "limits how many calls start in a time"),
             part!("bulkhead", bulkhead, 3, "limits how many calls run at a time"),
             part!("circuit_breaker", circuit_breaker, 16, "stops calling a dependency that fails"),
-            part!("retry", retry, 8, "tries again; by default a call has one attempt"),
+            part!("retry", retry, 10, "tries again; by default a call has one attempt"),
             part!("error_budget", error_budget, 3, "watches the share of calls that fail in the end"),
         ],
-        prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted"]],
+        prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted", "shadow"]],
         example: r#"
 {"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}}}
 {"at": "0s", "op": "guard.call", "outcomes": ["failure", "success"], "took": "10ms", "expect": {"result": "success", "attempts_made": 2, "ended_at": "70ms"}}
@@ -100,6 +106,9 @@ static SPEC: Spec<Decisions> = Spec {
 {"at": "3s", "op": "guard.begin", "as": "c", "expect": {"waits": true}}
 {"op": "guard.cancel", "waiting": "c"}
 {"op": "guard.cancel", "call": "b"}
+{"op": "guard.set_shadow", "on": true, "expect": {"was_shadow": false, "shadow": true}}
+{"op": "guard.is_shadow"}
+{"op": "guard.snapshot", "expect": {"bulkhead": {"capacity": 1}, "breaker": {"forced": true}, "timeout": "200ms"}}
 {"op": "guard.stats", "expect": {"stats": {"successes": 1, "failures": 2, "rejected_by_circuit_breaker": 1, "cancelled": 1, "retries": 2}}}
 "#,
     },
@@ -169,7 +178,27 @@ static SPEC: Spec<Decisions> = Spec {
             by_hand(guard, call, |breaker| breaker.reset(now))
         })
         .prints(&[&["transition"]]),
+        Operation::new(
+            "set_shadow",
+            "switches shadow mode, for calls that begin from now on, and says whether it was on",
+            &[Param::required(
+                "on",
+                Kind::Flag,
+                "true: it refuses nothing, and counts what it would have refused",
+            )],
+            set_shadow,
+        )
+        .prints(&[&["was_shadow"]]),
+        Operation::new("is_shadow", "says whether calls that begin now are only watched", &[], |_, _| Ok(())),
         Operation::new("stats", "prints what was counted since the start", &[], stats).prints(&[&["stats"]]),
+        Operation::new("snapshot", "prints all that is known of every pattern", &[], snapshot).prints(&[&[
+            "stats",
+            "limiter",
+            "bulkhead",
+            "breaker",
+            "error_budget",
+            "timeout+ns",
+        ]]),
     ],
     state: print_state,
     configure,
@@ -198,6 +227,7 @@ fn print_state(guard: &Decisions, now: Instant, out: &mut Fields) {
     if let Some(budget) = guard.error_budget() {
         out.put("exhausted", budget.is_exhausted(now));
     }
+    out.put("shadow", guard.is_shadow());
 }
 
 /// Why a call or an attempt was refused.
@@ -367,28 +397,82 @@ fn by_hand(
     Ok(())
 }
 
+fn set_shadow(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let was = guard.set_shadow(call.args().flag("on").unwrap_or(true));
+    call.out().put("was_shadow", was);
+    Ok(())
+}
+
+fn snapshot(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let snapshot = guard.snapshot(call.now());
+    let out = call.out();
+    out.put("stats", stats_fields(&snapshot.stats));
+    if let Some(tokens) = snapshot.limiter {
+        let mut fields = Fields::default();
+        fields.put("available", tokens.available);
+        fields.put("rate", tokens.quota.tokens());
+        fields.duration("per", tokens.quota.period());
+        fields.put("burst", tokens.quota.burst_size());
+        out.put("limiter", fields);
+    }
+    if let Some(counts) = snapshot.bulkhead {
+        let mut fields = Fields::default();
+        bulkhead::counts(&counts, &mut fields);
+        out.put("bulkhead", fields);
+    }
+    if let Some(status) = snapshot.breaker {
+        let mut fields = Fields::default();
+        circuit_breaker::status_fields(&status, &mut fields);
+        fields.duration("retry_after", status.retry_after);
+        out.put("breaker", fields);
+    }
+    if let Some(account) = snapshot.error_budget {
+        let mut fields = Fields::default();
+        error_budget::account(&account, &mut fields);
+        out.put("error_budget", fields);
+    }
+    out.duration("timeout", snapshot.timeout);
+    Ok(())
+}
+
 fn stats(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
-    let stats = guard.stats();
+    call.out().put("stats", stats_fields(&guard.stats()));
+    Ok(())
+}
+
+/// What was counted, as an object.
+fn stats_fields(stats: &Stats) -> Fields {
     let mut fields = Fields::default();
     fields.put("successes", stats.successes);
     fields.put("failures", stats.failures);
     fields.put("ignored", stats.ignored);
     fields.put("cancelled", stats.cancelled);
     fields.put("rejected", stats.rejected());
+    fields.put("rejected_by_load_shedder", stats.rejected_by_load_shedder);
     fields.put("rejected_by_rate_limiter", stats.rejected_by_rate_limiter);
     fields.put("rejected_by_bulkhead", stats.rejected_by_bulkhead);
     fields.put("rejected_by_circuit_breaker", stats.rejected_by_circuit_breaker);
     fields.put("rejected_by_deadline", stats.rejected_by_deadline);
     fields.put("retries", stats.retries);
     fields.put("timeouts", stats.timeouts);
-    let states = [breaker::State::Closed, breaker::State::HalfOpen, breaker::State::Open];
+    let all = [breaker::State::Closed, breaker::State::HalfOpen, breaker::State::Open];
+    let would = &stats.shadow;
+    let mut shadow = Fields::default();
+    shadow.put("reject", would.reject());
+    shadow.put("reject_by_load_shedder", would.reject_by_load_shedder);
+    shadow.put("reject_by_rate_limiter", would.reject_by_rate_limiter);
+    shadow.put("reject_by_bulkhead", would.reject_by_bulkhead);
+    shadow.put("reject_by_circuit_breaker", would.reject_by_circuit_breaker);
+    shadow.put("reject_by_deadline", would.reject_by_deadline);
+    shadow.put("retry", would.retry);
+    shadow.put("time_out", would.time_out);
+    fields.put("shadow", shadow);
     let mut transitions = Fields::default();
-    for from in states {
-        for to in states.into_iter().filter(|to| *to != from) {
+    for from in all {
+        for to in all.into_iter().filter(|to| *to != from) {
             transitions.put(&format!("{}_to_{}", state(from), state(to)), stats.transitions(from, to));
         }
     }
     fields.put("transitions", transitions);
-    call.out().put("stats", fields);
-    Ok(())
+    fields
 }

@@ -5,7 +5,7 @@ use crate::replay::call::Call;
 use crate::replay::names::Fault;
 use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::retry::{Decision, GiveUp};
+use seawall::core::retry::{Decision, GiveUp, Kind as FailureKind};
 use seawall::core::{Deadline, Retry};
 use std::time::Duration;
 
@@ -27,7 +27,36 @@ pub(super) const KEYS: &[Param] = &[
         ]),
         "bounds the retries of all calls together",
     ),
+    Param::optional(
+        "throttle",
+        Kind::Table(&[
+            Param::required("ratio", Kind::Share, "what each success puts in, of a token"),
+            Param::required("max_tokens", U32, "tokens at most; retries stop at half of them"),
+        ]),
+        "in place of budget: the retry throttling of gRPC",
+    ),
+    Param::optional(
+        "cost",
+        Kind::Table(&[
+            Param::optional("failure", BYTE, "of a retry after a failure; 1 by default"),
+            Param::optional("timeout", BYTE, "after a timeout; 1 by default"),
+            Param::optional(
+                "throttled",
+                BYTE,
+                "after a peer that asked for less, or for a delay; 1 by default",
+            ),
+        ]),
+        "tokens of a retry, by the kind of the failure",
+    ),
 ];
+
+/// Where the budget stands among the keys.
+pub(super) const BUDGET: usize = 7;
+const BYTE: Kind = Kind::Integer(255);
+const KIND: Param =
+    Param::required("kind", Kind::Word(&["failure", "timeout", "throttled"]), "of the failure");
+const PREVIOUS: Param = Param::or("previous", Kind::Duration, "\"0s\"", "the delay before the last attempt");
+const DRAW: Param = Param::optional("draw", U32, "what the jitter depends on; by default drawn");
 
 const ATTEMPTS: Param = Param::required("attempts", U32, "that the call has made");
 const DEADLINE: Param = Param::or("deadline", Kind::Moment, "\"never\"", "when the call must be over");
@@ -47,7 +76,9 @@ static SPEC: Spec<Retry> = Spec {
 {"at": "5s", "op": "retry.decide", "attempts": 1, "deadline": "5.1s", "expect": {"gave_up": "deadline", "balance": 1}}
 {"op": "retry.decide_with_delay", "attempts": 2, "delay": "2s", "expect": {"gave_up": "delay"}}
 {"op": "retry.decide", "attempts": 3, "expect": {"gave_up": "attempts"}}
-{"op": "retry.balance", "expect": {"balance": 1}}
+{"op": "retry.decide_as", "kind": "timeout", "attempts": 1, "expect": {"decision": "retry"}}
+{"op": "retry.call_succeeded"}
+{"op": "retry.balance", "expect": {"balance": 0}}
 "#,
     },
     operations: &[
@@ -58,12 +89,14 @@ static SPEC: Spec<Retry> = Spec {
         Operation::new(
             "decide",
             "says whether a call whose last attempt failed gets another one; a retry is taken from the budget",
-            &[
-                ATTEMPTS,
-                Param::or("previous", Kind::Duration, "\"0s\"", "the delay before the last attempt"),
-                DEADLINE,
-                Param::optional("draw", U32, "what the jitter depends on; by default drawn"),
-            ],
+            &[ATTEMPTS, PREVIOUS, DEADLINE, DRAW],
+            decide,
+        )
+        .prints(DECISION),
+        Operation::new(
+            "decide_as",
+            "is decide after a failure of this kind",
+            &[KIND, ATTEMPTS, PREVIOUS, DEADLINE, DRAW],
             decide,
         )
         .prints(DECISION),
@@ -74,6 +107,10 @@ static SPEC: Spec<Retry> = Spec {
             decide,
         )
         .prints(DECISION),
+        Operation::new("call_succeeded", "pays the share of a success into a throttle", &[], |retry, _| {
+            Retry::call_succeeded(retry);
+            Ok(())
+        }),
         Operation::new("balance", "prints the retries that the budget holds", &[], |_, _| Ok(())),
     ],
     state: |retry, _, out| out.put("balance", retry.balance()),
@@ -108,12 +145,16 @@ fn decide(retry: &'static Retry, call: &mut Call<'_>) -> Result<(), Fault> {
     let now = call.now();
     let attempts = call.args().u32("attempts").unwrap_or(0);
     let deadline = call.moment("deadline").map_or(Deadline::NONE, Deadline::at);
-    let decision = match call.args().duration("delay") {
-        Some(delay) => retry.decide_with_delay(attempts, delay, deadline, now),
-        None => {
-            let previous = call.args().duration("previous").unwrap_or(Duration::ZERO);
-            retry.decide(attempts, previous, deadline, call.draw_or_next(), now)
-        }
+    let decision = if let Some(delay) = call.args().duration("delay") {
+        retry.decide_with_delay(attempts, delay, deadline, now)
+    } else {
+        let previous = call.args().duration("previous").unwrap_or(Duration::ZERO);
+        let kind = match call.args().word("kind") {
+            Some("timeout") => FailureKind::Timeout,
+            Some("throttled") => FailureKind::Throttled,
+            _ => FailureKind::Failure,
+        };
+        retry.decide_as(kind, attempts, previous, deadline, call.draw_or_next(), now)
     };
     match decision {
         Decision::RetryAfter(delay) => {

@@ -98,7 +98,7 @@ fn every_value_out_of_range_is_an_error_with_its_bound() {
             r#"2: expect_admitted is {"least":1}, must be an integer or {"min": a, "max": b}"#,
         ),
         (r#"{"op": 7}"#, r#"2: op is 7, must be "NAME.METHOD""#),
-        (r#"[1]"#, "2: a statement is a JSON object"),
+        ("[1]", "2: a statement is a JSON object"),
         (POLICY, "2: there is one policy, and it is the first statement"),
     ] {
         assert_eq!(wrong(statement), [text], "{statement}");
@@ -177,8 +177,8 @@ fn a_policy_is_checked_as_policy_files_are() {
             r#"{"a.b": {"pattern": "guard"}}"#,
             "1: the name \"a.b\" of an instance must be of letters, digits, _ and -",
         ),
-        (r#"{}"#, "1: policy names no instance of any pattern"),
-        (r#"[]"#, "1: policy must be an object: {NAME: CONFIG, …}"),
+        ("{}", "1: policy names no instance of any pattern"),
+        ("[]", "1: policy must be an object: {NAME: CONFIG, …}"),
     ] {
         assert_eq!(wrong_policy(policy), [text], "{policy}");
     }

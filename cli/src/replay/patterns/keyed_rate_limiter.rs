@@ -1,0 +1,231 @@
+//! The rate limiter with a bucket for each key.
+
+use super::answers::{admit, reject};
+use super::{policy, rate_limiter};
+use crate::replay::call::Call;
+use crate::replay::fields::Fields;
+use crate::replay::names::Fault;
+use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32, U64};
+use crate::replay::value::Args;
+use seawall::core::Instant;
+use seawall::core::keyed::{
+    Bucket, Config, Entry, Grant, KeyedRateLimiter, Refund, Rejected, Status, WhenFull,
+};
+use std::iter::repeat_with;
+
+type Keyed = KeyedRateLimiter<0, Vec<Entry>>;
+
+const GRANT: &str = "keyed_rate_limiter grant";
+const KEY: Param = Param::required("key", Kind::Text, "any text");
+const COST: Param = Param::required("cost", U32, "tokens");
+
+static SPEC: Spec<Keyed> = Spec {
+    info: Info {
+        name: "keyed_rate_limiter",
+        about: "A bucket for each key, all with one quota, in a table of `entries`",
+        keys: &[
+            rate_limiter::KEYS[0],
+            rate_limiter::KEYS[1],
+            rate_limiter::KEYS[2],
+            Param::or("entries", Kind::Integer(1 << 20), "1024", "between 1 and 7, or a multiple of 8"),
+            Param::or(
+                "when_full",
+                Kind::Word(&["refuse", "share"]),
+                "\"refuse\"",
+                "a key that finds no entry is refused, or shares one more with all others that found none",
+            ),
+            Param::or(
+                "forgiving",
+                U32,
+                "1",
+                "an entry may go although its key owes so many tokens, if no other is as new",
+            ),
+            Param::or("hash_seed", U64, "0", "of the hash of the keys"),
+        ],
+        prints: &[&["held", "in_debt", "denied", "evictions", "forgiven", "turned_away"]],
+        example: r#"
+{"policy": {"keyed_rate_limiter": {"rate": 1, "burst": 2, "entries": 8}}}
+{"at": "0s", "op": "keyed_rate_limiter.try_acquire", "key": "alice", "times": 3, "expect_admitted": 2}
+{"op": "keyed_rate_limiter.try_acquire", "key": "bob", "as": "g", "expect": {"admitted": true, "held": 2, "denied": 1}}
+{"op": "keyed_rate_limiter.try_acquire_many", "key": "bob", "cost": 2, "expect": {"rejected": "limited", "retry_after": "1s"}}
+{"op": "keyed_rate_limiter.check", "key": "bob", "cost": 3, "expect": {"rejected": "exceeds_burst"}}
+{"op": "keyed_rate_limiter.is_shared", "grant": "g", "expect": {"shared": false}}
+{"op": "keyed_rate_limiter.refund", "grant": "g", "expect": {"refund": "returned"}}
+{"op": "keyed_rate_limiter.status", "key": "alice", "expect": {"known": true, "available": 0}}
+{"op": "keyed_rate_limiter.hot", "expect": {"hot": [{"available": 0}]}}
+{"op": "keyed_rate_limiter.try_acquire", "key": "flood", "numbered": true, "times": 100, "expect": {"denied": {"min": 1}}}
+{"op": "keyed_rate_limiter.try_acquire", "key": "alice", "expect": {"admitted": false}}
+{"op": "keyed_rate_limiter.forget", "key": "alice", "expect": {"known": true}}
+{"op": "keyed_rate_limiter.evictions"}
+{"op": "keyed_rate_limiter.len"}
+{"op": "keyed_rate_limiter.is_empty", "expect": {"empty": false}}
+{"op": "keyed_rate_limiter.snapshot"}
+"#,
+    },
+    operations: &[
+        Operation::new("try_acquire", "takes one token from the bucket of a key", &[KEY, NUMBERED], try_acquire)
+            .gives(&[GRANT])
+            .prints(&[ADMISSION]),
+        Operation::new(
+            "try_acquire_many",
+            "takes `cost` tokens from the bucket of a key, or none",
+            &[KEY, NUMBERED, COST],
+            try_acquire,
+        )
+        .gives(&[GRANT])
+        .prints(&[ADMISSION]),
+        Operation::new("check", "says whether `cost` tokens could be taken", &[KEY, NUMBERED, COST], check)
+            .prints(&[ADMISSION]),
+        Operation::new(
+            "refund",
+            "gives the tokens of a grant back: \"returned\", \"lapsed\", or \"stale\" if the key lost its entry",
+            &[Param::required("grant", Kind::Held(&[GRANT]), "what try_acquire gave; it is used up by this")],
+            refund,
+        )
+        .prints(&[&["refund"]]),
+        Operation::new(
+            "is_shared",
+            "says whether the tokens came from the bucket that keys without an entry share",
+            &[Param::required("grant", Kind::Held(&[GRANT]), "what try_acquire gave")],
+            is_shared,
+        )
+        .prints(&[&["shared"]]),
+        Operation::new("status", "prints how the bucket of a key is doing, if it has an entry", &[KEY, NUMBERED], status)
+            .prints(&[&["known", "entry", "available"]]),
+        Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, NUMBERED], forget)
+            .prints(&[&["known"]]),
+        Operation::new("hot", "prints the entries whose buckets are not full", &[], hot).prints(&[&["hot"]]),
+        Operation::new("evictions", "prints how many keys lost their entry", &[], |_, _| Ok(())),
+        Operation::new("len", "prints how many keys have an entry", &[], |_, _| Ok(())),
+        Operation::new("is_empty", "says whether no key has an entry", &[], |keyed: &'static Keyed, call| {
+            call.out().put("empty", keyed.is_empty());
+            Ok(())
+        })
+        .prints(&[&["empty"]]),
+        Operation::new("snapshot", "prints all buckets in sums", &[], |_, _| Ok(())),
+    ],
+    state: print_state,
+    configure,
+};
+
+const NUMBERED: Param = Param::or(
+    "numbered",
+    Kind::Flag,
+    "false",
+    "with times: each repetition has a key of its own, key1, key2, …",
+);
+
+pub(super) const PATTERN: &dyn Pattern = &SPEC;
+
+fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    let quota = policy::with_table("rate_limiter", &args.only(&["rate", "per", "burst"]))?;
+    let Some(quota) = quota.rate_limit_config() else { return Err(vec!["rate is missing".to_owned()]) };
+    let when_full = if args.word("when_full") == Some("share") { WhenFull::Share } else { WhenFull::Refuse };
+    let config = Config::seeded(args.integer("hash_seed").unwrap_or(0).into())
+        .when_full(when_full)
+        .forgiving(args.u32("forgiving").unwrap_or(1));
+    let entries: Vec<Entry> =
+        repeat_with(Entry::new).take(args.u32("entries").unwrap_or(0) as usize).collect();
+    Keyed::over(*quota, config, entries)
+        .map(|keyed| SPEC.bind(keyed))
+        .map_err(|error| vec![super::answers::wrong(&error)])
+}
+
+fn print_state(keyed: &Keyed, now: Instant, out: &mut Fields) {
+    let sums = keyed.snapshot(now);
+    out.put("held", sums.held as u64);
+    out.put("in_debt", sums.in_debt as u64);
+    out.put("denied", sums.denied as u64);
+    out.put("evictions", sums.evictions);
+    out.put("forgiven", sums.forgiven);
+    out.put("turned_away", sums.turned_away);
+}
+
+fn bucket<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Bucket<'k> {
+    let mut key = call.args().text("key").unwrap_or_default();
+    if call.args().flag("numbered") == Some(true) {
+        key.push_str(call.suffix());
+    }
+    keyed.bucket(&key)
+}
+
+fn refuse(out: &mut Fields, rejected: &Rejected) {
+    let reason = match rejected {
+        Rejected::ExceedsBurst { .. } => "exceeds_burst",
+        Rejected::TableFull { .. } => "table_full",
+        _ => "limited",
+    };
+    reject(out, "keyed_rate_limiter", reason, rejected.retry_after());
+}
+
+fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let bucket = bucket(keyed, call);
+    let taken = match call.args().u32("cost") {
+        Some(cost) => bucket.try_acquire_many(cost, call.now()),
+        None => bucket.try_acquire(call.now()),
+    };
+    match taken {
+        Ok(grant) => {
+            admit(call.out());
+            call.keep(GRANT, grant)
+        }
+        Err(rejected) => {
+            refuse(call.out(), &rejected);
+            Ok(())
+        }
+    }
+}
+
+fn check(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    match bucket(keyed, call).check(call.args().u32("cost").unwrap_or(1), call.now()) {
+        Ok(()) => admit(call.out()),
+        Err(rejected) => refuse(call.out(), &rejected),
+    }
+    Ok(())
+}
+
+fn refund(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let grant: Grant = call.take("grant", GRANT)?;
+    let word = match keyed.refund(&grant, call.now()) {
+        Refund::Returned => "returned",
+        Refund::Lapsed => "lapsed",
+        Refund::Stale => "stale",
+        _ => "other",
+    };
+    call.out().put("refund", word);
+    Ok(())
+}
+
+fn is_shared(_: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let shared = call.look::<Grant>("grant", GRANT)?.is_shared();
+    call.out().put("shared", shared);
+    Ok(())
+}
+
+fn status_fields(status: Status) -> Fields {
+    let mut fields = Fields::default();
+    fields.put("entry", status.entry);
+    fields.put("available", status.available);
+    fields
+}
+
+fn status(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let status = bucket(keyed, call).status(call.now());
+    call.out().put("known", status.is_some());
+    if let Some(status) = status {
+        call.out().extend(status_fields(status));
+    }
+    Ok(())
+}
+
+fn forget(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let known = bucket(keyed, call).forget();
+    call.out().put("known", known);
+    Ok(())
+}
+
+fn hot(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let hot: Vec<Fields> = keyed.hot(call.now()).map(status_fields).collect();
+    call.out().put("hot", hot);
+    Ok(())
+}

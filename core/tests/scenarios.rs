@@ -9,6 +9,8 @@ mod adaptive;
 mod adaptive_rate;
 #[path = "scenarios/backoff.rs"]
 mod backoff;
+#[path = "scenarios/bounds.rs"]
+mod bounds;
 #[path = "scenarios/breaker.rs"]
 mod breaker;
 #[path = "scenarios/bulkhead.rs"]
@@ -23,6 +25,8 @@ mod health;
 mod keyed;
 #[path = "scenarios/limiter.rs"]
 mod limiter;
+#[path = "scenarios/sizes.rs"]
+mod sizes;
 #[path = "scenarios/support.rs"]
 mod support;
 #[path = "scenarios/timeout.rs"]

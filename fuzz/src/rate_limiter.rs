@@ -40,6 +40,7 @@ pub fn check(bytes: &[u8]) {
         taken: Vec::new(),
         clock: Clock { now, newest: now, forward: 0, furthest_back, fill },
         granted: 0,
+        reserves: false,
         least: i128::MAX,
     };
     while let Some(operation) = input.operation() {
@@ -64,14 +65,20 @@ struct Pair {
     clock: Clock,
     /// Tokens granted and not given back.
     granted: i128,
+    /// Whether tokens were ever reserved.
+    reserves: bool,
     /// The least that was ever granted in excess of what the rate gave, in tokens times the period.
     least: i128,
 }
 
 impl Pair {
     fn apply(&mut self, operation: u8, input: &mut Input<'_>) {
-        match operation % 12 {
+        match operation % 13 {
             0..=2 => self.take(1),
+            12 => {
+                let (cost, wait) = (input.any_word(), Duration::from_nanos(input.long()));
+                self.reserve(cost, wait);
+            }
             3 | 4 => {
                 let cost = input.any_word();
                 self.take(cost);
@@ -120,6 +127,25 @@ impl Pair {
         }
     }
 
+    /// Reservations are compared where nothing is rounded; they start later, so the bound on what is granted ends there.
+    fn reserve(&mut self, cost: u32, max_wait: Duration) {
+        if !self.is_exact {
+            return;
+        }
+        let now = self.clock.instant();
+        let real = self.limiter.reserve(cost, max_wait, now);
+        let exact = self.exact.reserve(cost, max_wait, self.clock.now);
+        match (real, exact) {
+            (Ok(reservation), Ok((spent, wait))) => {
+                assert_eq!(reservation.wait(now), wait);
+                self.reserves = true;
+                let grant = reservation.into_grant();
+                self.taken.push(Taken { grant, exact: Some(spent), cost });
+            }
+            (real, exact) => assert_eq!(real.err(), exact.err()),
+        }
+    }
+
     fn take(&mut self, cost: u32) {
         let now = self.clock.instant();
         let given = i128::from(self.exact.tokens) * i128::from(self.clock.forward);
@@ -140,7 +166,8 @@ impl Pair {
         // Where time is counted in units longer than a nanosecond, a token may come one of them early.
         let is_coarse = NARROW || self.exact.has_coarse_units();
         let most = (i128::from(self.exact.burst) + i128::from(is_coarse)) * self.period();
-        assert!(self.granted * self.period() - given - self.least <= most, "more than burst + rate * time");
+        let excess = self.granted * self.period() - given - self.least;
+        assert!(self.reserves || excess <= most, "more than burst + rate * time");
     }
 
     fn compare(&self) {
@@ -208,6 +235,8 @@ struct Exact {
     interval: u128,
     /// When the bucket is full again.
     full_at: u128,
+    /// Whether tokens came back from before reservations.
+    gap: bool,
 }
 
 /// Tokens that were taken, and when the bucket would have been full again.
@@ -219,7 +248,7 @@ struct Spent {
 impl Exact {
     fn new(tokens: u32, period: u64, burst: u32) -> Self {
         let (per_nano, interval) = (u128::from(tokens), u128::from(period));
-        Self { tokens, period, burst, per_nano, interval, full_at: 0 }
+        Self { tokens, period, burst, per_nano, interval, full_at: 0, gap: false }
     }
 
     /// Whether the documented units of the wide layout divide the interval, and a bucket of them fits.
@@ -258,23 +287,43 @@ impl Exact {
     fn take(&mut self, cost: u32, now: u64) -> Result<Spent, Rejected> {
         self.check(cost, now)?;
         let units = self.interval * u128::from(cost);
-        if units > 0 {
-            self.full_at = u128::from(now) * self.per_nano + self.debt(now) + units;
-        }
-        Ok(Spent { units, until: self.full_at })
+        Ok(self.put(units, now))
     }
 
-    /// What came back while the bucket was not full since.
+    fn put(&mut self, units: u128, now: u64) -> Spent {
+        if units > 0 {
+            self.gap &= self.debt(now) > 0;
+            self.full_at = u128::from(now) * self.per_nano + self.debt(now) + units;
+        }
+        Spent { units, until: self.full_at }
+    }
+
+    /// Takes tokens that may come later, and says after how many nanoseconds they are there.
+    fn reserve(&mut self, cost: u32, max_wait: Duration, now: u64) -> Result<(Spent, Duration), Rejected> {
+        let wait = match self.check(cost, now) {
+            Ok(()) => Duration::ZERO,
+            Err(Rejected::Limited { retry_after: Some(wait) }) if wait <= max_wait => wait,
+            Err(rejected) => return Err(rejected),
+        };
+        Ok((self.put(self.interval * u128::from(cost), now), wait))
+    }
+
+    /// What comes back: no more than is still owed for it, and nothing that others reserved behind.
     fn refund(&mut self, spent: &Spent, now: u64) {
-        if spent.until > u128::from(now) * self.per_nano && self.debt(now) > 0 {
-            self.full_at -= spent.units;
+        let owed = spent.until.saturating_sub(u128::from(now) * self.per_nano);
+        let debt = self.debt(now);
+        let later = if debt > self.whole() { debt.saturating_sub(owed) } else { 0 };
+        let back = spent.units.min(owed).min(debt).saturating_sub(later);
+        if !self.gap && back > 0 {
+            self.full_at -= back;
+            self.gap = later > 0;
         }
     }
 
     /// What comes back without a look at the clock, unless somebody took and kept tokens since.
     fn undo(&mut self, spent: &Spent) -> bool {
         let behind = spent.until.checked_sub(self.full_at);
-        let undone = spent.units > 0 && behind.is_some_and(|behind| behind <= self.whole());
+        let undone = !self.gap && spent.units > 0 && behind.is_some_and(|behind| behind <= self.whole());
         if undone {
             self.full_at -= spent.units;
         }

@@ -1,5 +1,6 @@
 //! House rules that no compiler knows, each a search over the files that git tracks or would track.
 
+mod named;
 mod rules;
 
 use std::fs;
@@ -46,6 +47,12 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
     let misnamed = |(path, _): &(String, String)| path.ends_with("/mod.rs").then(|| path.clone());
     let misnamed: Vec<String> = files.iter().filter_map(misnamed).collect();
     settle(job, "a module is named after its folder's file, never mod.rs", &misnamed);
+    for page in named::PAGES {
+        let found = files.iter().find(|(path, _)| path == page);
+        let missing = found.map_or_else(|| vec![String::new()], |(_, text)| named::missing(text, &files));
+        let missing: Vec<String> = missing.iter().map(|name| format!("{page} {name}")).collect();
+        settle(job, "it is named as a test, and is not there", &missing);
+    }
     let unguarded: Vec<String> = ["#![no_std]", "#![forbid(unsafe_code)]"]
         .into_iter()
         .filter(|line| {

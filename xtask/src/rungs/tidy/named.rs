@@ -21,7 +21,7 @@ fn names(line: &str) -> Vec<&str> {
     let Some(row) = line.strip_prefix('|') else { return Vec::new() };
     let last = row.trim_end().trim_end_matches('|').rsplit('|').next().unwrap_or_default();
     let quoted = last.split('`').skip(1).step_by(2);
-    quoted.filter(|text| is_function(text) || text.contains('/') && text.ends_with(".rs")).collect()
+    quoted.filter(|text| is_function(text) || text.contains('/') && super::rules::rust(text)).collect()
 }
 
 /// Names of tests are sentences: lower case, with underscores.

@@ -7,7 +7,7 @@ use core::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use seawall_core::rate_limiter::{Grant, Quota, Rejected, Reservation};
-use seawall_core::{Instant, RateLimiter};
+use seawall_core::{AdjustableRateLimiter, Instant, RateLimiter};
 
 /// Whether words have 32 bits: in firmware, and under `--cfg seawall_word32`.
 const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
@@ -463,6 +463,53 @@ proptest! {
                 // A start is rounded up to a nanosecond.
                 let given = i128::from(at - starts[first].0 + 1) * i128::from(quota.tokens());
                 prop_assert!(sum <= most + given, "{:?}", starts);
+            }
+        }
+    }
+    /// What there may be at most is what was there, with what each rate gave while it held, up to each burst.
+    #[test]
+    fn changes_of_the_quota_grant_no_more_than_each_rate_gave(
+        quotas in vec(any_quota(), 1..6),
+        start in start(),
+        operations in operations(),
+    ) {
+        const TOKEN: u128 = 1 << 32;
+        let mut quota = quotas[0];
+        let whole = |quota: &Quota| u128::from(quota.burst_size()) * TOKEN;
+        let Ok(limiter) = AdjustableRateLimiter::try_new(quota) else { return Ok(()) };
+        let (mut now, mut most) = (start, whole(&quota));
+        for operation in operations {
+            match operation {
+                Operation::Take { cost } => {
+                    let cost = 1 + cost % quota.burst_size();
+                    prop_assert!(u128::from(limiter.available(Instant::from_nanos(now))) * TOKEN <= whole(&quota));
+                    if limiter.try_acquire_many(cost, Instant::from_nanos(now)).is_ok() {
+                        let cost = u128::from(cost) * TOKEN;
+                        prop_assert!(cost <= most + u128::from(NARROW) * TOKEN, "{} of {}", cost, most);
+                        most = most.saturating_sub(cost);
+                    }
+                }
+                Operation::Advance { thousandths } => {
+                    let share = u128::from(fill(&quota)) * u128::from(thousandths) / 1000;
+                    let passed = u64::try_from(share).unwrap().min(1 << 50);
+                    now += passed;
+                    let given = u128::from(passed) * u128::from(quota.tokens()) * TOKEN;
+                    most = (most + given.div_ceil(quota.period().as_nanos())).min(whole(&quota));
+                }
+                Operation::AdvanceBy { nanos } => {
+                    now += nanos;
+                    let given = u128::from(nanos) * u128::from(quota.tokens()) * TOKEN;
+                    most = (most + given.div_ceil(quota.period().as_nanos())).min(whole(&quota));
+                }
+                Operation::Refund { grant: other } | Operation::Undo { grant: other } => {
+                    let to = quotas[usize::from(other) % quotas.len()];
+                    if limiter.set_quota(to, Instant::from_nanos(now)).is_ok() {
+                        quota = to;
+                        most = most.min(whole(&quota));
+                    }
+                    prop_assert_eq!(limiter.quota(), quota);
+                }
+                _ => {}
             }
         }
     }

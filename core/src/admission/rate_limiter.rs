@@ -150,7 +150,6 @@ impl Shadow {
         }
     }
 
-    #[cold]
     fn is_on(&self) -> bool {
         // ORDERING: none is needed, the switch leads to no other data.
         self.0.load(Ordering::Relaxed) != 0
@@ -214,7 +213,8 @@ impl RateLimiter {
     /// Takes `cost` tokens that may not be there yet, for a call that waits for them.
     ///
     /// The call may start at [`Reservation::ready_at`], with no other look at the limiter; who comes later waits longer.
-    /// A wait is at most eight full buckets' time on the narrow layout and 36 minutes on the wide one, whatever `max_wait` is.
+    /// Whatever `max_wait` is, eight full buckets' time is the longest wait on the narrow layout; the wide one has room for
+    /// 36 minutes where its units are finer than a nanosecond, and for years elsewhere.
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ impl RateLimiter {
                 Ok(Reservation { grant: Grant { units, until }, ready_at: now.saturating_add(wait) })
             }
             Err(excess) => {
-                let grant = self.refuse(self.limited(excess, now), present)?;
+                let grant = self.fall_short(excess, now, present)?;
                 Ok(Reservation { grant, ready_at: now })
             }
         }
@@ -351,8 +351,13 @@ impl RateLimiter {
         });
         match taken {
             Ok(until) => Ok(Grant { units, until }),
-            Err(excess) => self.refuse(self.limited(excess, now), present),
+            Err(excess) => self.fall_short(excess, now, present),
         }
+    }
+
+    #[cold]
+    fn fall_short(&self, excess: Wide, now: Instant, present: Wide) -> Result<Grant, Rejected> {
+        self.refuse(self.limited(excess, now), present)
     }
 
     #[inline]
@@ -361,7 +366,7 @@ impl RateLimiter {
     }
 
     /// The refusal, or a grant of nothing in shadow mode.
-    #[inline]
+    #[cold]
     fn refuse(&self, rejected: Rejected, present: Wide) -> Result<Grant, Rejected> {
         if self.shadow.is_on() { Ok(Grant::refused(present)) } else { Err(rejected) }
     }

@@ -218,7 +218,8 @@ impl AdjustableRateLimiter {
     /// Takes `cost` tokens that may not be there yet, for a call that waits for them; as
     /// [`RateLimiter::reserve`](super::RateLimiter::reserve) does.
     ///
-    /// A wait is at most eight full buckets' time on the narrow layout and 9 minutes on the wide one.
+    /// Whatever `max_wait` is, eight full buckets' time is the longest wait on the narrow layout, and the wide one has room for 9
+    /// minutes.
     ///
     /// # Errors
     ///

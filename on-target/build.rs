@@ -1,8 +1,12 @@
 //! Picks the board's memory and clock, and finds core's scenarios.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+/// How many programs the scenarios are: `src/bin/scenarios_1.rs` and so on.
+const PARTS: usize = 3;
 
 /// What stands before each scenario: on the host it is a test.
 const MARK: &str = "#[cfg_attr(test, test)]";
@@ -20,7 +24,9 @@ fn main() {
         ),
     );
     write("board.rs", &format!("pub const CORE_HERTZ: u32 = {hertz};\n"));
-    write("scenarios.rs", &scenarios(Path::new("../core/tests/scenarios")));
+    for (part, text) in scenarios(Path::new("../core/tests/scenarios")).iter().enumerate() {
+        write(&format!("scenarios_{}.rs", part + 1), text);
+    }
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg=-Tlink.x");
     println!("cargo:rustc-link-arg=--nmagic");
@@ -37,28 +43,55 @@ fn board() -> (u32, u32, u32) {
     }
 }
 
-/// The scenario files as modules, and a table of their scenarios.
-fn scenarios(folder: &Path) -> String {
+/// The scenario files as modules, and a table of their scenarios, in parts that are about as long as each other.
+///
+/// All of them in one program do not fit the flash.
+fn scenarios(folder: &Path) -> [String; PARTS] {
     println!("cargo:rerun-if-changed={}", folder.display());
     let entries = fs::read_dir(folder).expect("core has scenarios");
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.expect("the folder can be listed").path()).collect();
-    files.sort();
-    let (mut modules, mut table) = (String::new(), String::new());
-    for file in files {
-        let file = fs::canonicalize(file).expect("the file was just listed");
+    let mut files: Vec<(PathBuf, String)> = entries
+        .map(|entry| {
+            let path = fs::canonicalize(entry.expect("the folder can be listed").path());
+            let path = path.expect("the file was just listed");
+            let text = fs::read_to_string(&path).expect("a scenario file is text");
+            (path, text)
+        })
+        .collect();
+    files.sort_by_key(|(path, text)| (Reverse(text.len()), path.clone()));
+    let mut parts = [const { (0, String::new(), String::new()) }; PARTS];
+    for (file, text) in files {
         let module = file.file_stem().and_then(|stem| stem.to_str()).expect("a plain name");
-        let text = fs::read_to_string(&file).expect("a scenario file is text");
-        writeln!(modules, "#[path = {file:?}] mod {module};").expect("a string grows");
-        let mut lines = text.lines();
-        while lines.any(|line| line == MARK) {
-            let function =
-                lines.next().and_then(|line| line.strip_prefix("pub(crate) fn ")?.strip_suffix("() {"));
-            let Some(function) = function else {
-                panic!("{}: `{MARK}` stands before `pub(crate) fn NAME() {{`", file.display());
-            };
-            writeln!(table, "    (\"{module}::{function}\", {module}::{function}),").expect("a string grows");
+        let table = table(&file, module, &text);
+        // What has no scenarios is what the others share.
+        let shared = table.is_empty();
+        let shortest = parts.iter().map(|(length, ..)| *length).min();
+        for (length, modules, tables) in &mut parts {
+            if shared || Some(*length) == shortest {
+                writeln!(modules, "#[path = {file:?}] mod {module};").expect("a string grows");
+                tables.push_str(&table);
+                *length += text.len();
+                if !shared {
+                    break;
+                }
+            }
         }
     }
-    format!("{modules}\npub(crate) const SCENARIOS: &[(&str, fn())] = &[\n{table}];\n")
+    parts.map(|(_, modules, table)| {
+        format!("{modules}\npub(crate) const SCENARIOS: &[(&str, fn())] = &[\n{table}];\n")
+    })
+}
+
+/// The lines of a file's scenarios.
+fn table(file: &Path, module: &str, text: &str) -> String {
+    let mut table = String::new();
+    let mut lines = text.lines();
+    while lines.any(|line| line == MARK) {
+        let function =
+            lines.next().and_then(|line| line.strip_prefix("pub(crate) fn ")?.strip_suffix("() {"));
+        let Some(function) = function else {
+            panic!("{}: `{MARK}` stands before `pub(crate) fn NAME() {{`", file.display());
+        };
+        writeln!(table, "    (\"{module}::{function}\", {module}::{function}),").expect("a string grows");
+    }
+    table
 }

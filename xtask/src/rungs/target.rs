@@ -32,6 +32,9 @@ const BOARDS: [Board; 2] = [
     Board { feature: "microbit", machine: "microbit", triple: "thumbv6m-none-eabi", core: "Cortex-M0" },
 ];
 
+/// The scenarios, in programs that each fit a board's flash.
+const SCENARIOS: [&str; 3] = ["scenarios_1", "scenarios_2", "scenarios_3"];
+
 /// The tests take a second; one that hangs is killed.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Each instruction takes `2^shift` nanoseconds, so that time, and with it the interrupts, are the same in every run.
@@ -47,7 +50,9 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
     for board in &BOARDS {
         job.progress(&format!("{}: building", board.core))?;
         let programs = build(job, board)?;
-        tally = [tally, scenarios(job, &qemu, board, &programs)?].into_iter().sum();
+        for part in SCENARIOS {
+            tally = [tally, scenarios(job, &qemu, board, &programs.join(part))?].into_iter().sum();
+        }
         tally = [tally, replay::run(job, &qemu, board, &programs)?].into_iter().sum();
         let counts = counts(job, &qemu, board, &programs)?;
         tally = [tally, Tally::one(counts.is_some())].into_iter().sum();
@@ -100,12 +105,11 @@ fn emulate(qemu: &Qemu, board: &Board, program: &Path, shift: u32, first: usize)
 }
 
 /// Runs every test of the board; one that panics ends the program, and the rest run on another machine.
-fn scenarios(job: &mut Job<'_>, qemu: &Qemu, board: &Board, programs: &Path) -> Result<Tally> {
-    let program = programs.join("scenarios");
+fn scenarios(job: &mut Job<'_>, qemu: &Qemu, board: &Board, program: &Path) -> Result<Tally> {
     let mut tally = Tally::default();
     loop {
         let first = tally.count();
-        let step = job.step_within(&mut emulate(qemu, board, &program, SHIFT_OF_TESTS, first), LIMIT)?;
+        let step = job.step_within(&mut emulate(qemu, board, program, SHIFT_OF_TESTS, first), LIMIT)?;
         let counted = counted(&step);
         tally = [tally, counted].into_iter().sum();
         if counted.failed == 0 {

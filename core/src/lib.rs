@@ -24,6 +24,7 @@ pub use admission::adaptive_concurrency::{self, AdaptiveConcurrency};
 pub use admission::adaptive_rate::{self, AdaptiveRate};
 pub use admission::bulkhead::{self, Bulkhead};
 pub use admission::circuit_breaker::{self, CircuitBreaker};
+pub use admission::keyed::circuit_breaker::KeyedCircuitBreaker;
 pub use admission::keyed::{self, KeyedRateLimiter};
 pub use admission::load_shedder::{self, LoadShedder};
 pub use admission::rate_limiter::{self, RateLimiter, adjustable::AdjustableRateLimiter};

@@ -1,11 +1,13 @@
-//! The keyed limiter with more keys and threads than loom can exhaust.
+//! The keyed limiter and breaker with more keys and threads than loom can exhaust.
 #![cfg(shuttle)]
 
 use core::time::Duration;
 
+use seawall_core::circuit_breaker::{self, State};
 use seawall_core::keyed::Config;
+use seawall_core::keyed::circuit_breaker::Rejected;
 use seawall_core::rate_limiter::Quota;
-use seawall_core::{Instant, KeyedRateLimiter};
+use seawall_core::{Instant, KeyedCircuitBreaker, KeyedRateLimiter, Outcome};
 use seawall_shuttle::{explore, leak};
 use shuttle::thread;
 
@@ -81,6 +83,43 @@ fn keys_that_come_in_under_four_clocks_have_one_entry_each() {
             let had = keyed.bucket_of_hash(key).forget();
             assert_eq!(had, admitted[key as usize] == 1);
             assert!(!keyed.bucket_of_hash(key).forget(), "{key} has two entries");
+        }
+    });
+}
+
+// Mutant: keyed_seals_what_changed, keyed_evicts_the_open
+#[test]
+fn a_breaker_that_opened_stays_and_judges_no_other_key() {
+    const NOW: Instant = Instant::from_secs(10);
+    explore(|| {
+        let rules = circuit_breaker::Config::consecutive_failures(1).open_for(Duration::from_secs(60));
+        let keyed: &KeyedCircuitBreaker<2> = leak(KeyedCircuitBreaker::new(rules, Config::seeded(0)));
+        // Odd keys fail.
+        let threads = [[1, 2, 4], [2, 3, 2], [4, 1, 3], [3, 4, 1]].map(|keys| {
+            thread::spawn(move || {
+                let mut opened = [0; 8];
+                for key in keys {
+                    let outcome = if key % 2 == 1 { Outcome::Failure } else { Outcome::Success };
+                    match keyed.breaker_of_hash(key).try_acquire(NOW) {
+                        Ok(permit) => {
+                            thread::yield_now();
+                            let settled = permit.record(outcome, NOW);
+                            opened[key as usize] += u32::from(settled.transition().is_some());
+                        }
+                        Err(rejected) => {
+                            let refused = matches!(rejected, Rejected::Refused(_));
+                            assert!(key % 2 == 1 || !refused, "{key} never failed");
+                        }
+                    }
+                }
+                opened
+            })
+        });
+        let opened = sum(threads);
+        for key in [1, 2, 3, 4] {
+            let status = keyed.breaker_of_hash(key).status();
+            let is_open = status.is_some_and(|status| status.state == State::Open);
+            assert_eq!(u32::from(is_open), opened[key as usize], "{key} of {opened:?}");
         }
     });
 }

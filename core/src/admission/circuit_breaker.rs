@@ -119,6 +119,7 @@ mod permit;
 mod ramp;
 mod state;
 mod tally;
+mod tenancy;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod transition;
@@ -131,6 +132,7 @@ pub use config::Config;
 pub use permit::{Permit, Ticket};
 use state::{Mode, Phase};
 pub use tally::{Counts, Tally};
+pub(crate) use tenancy::Standing;
 pub use transition::{Cause, Reason, Rejected, Settlement, State, Transition};
 
 use crate::config::ConfigError;

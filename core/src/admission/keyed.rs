@@ -1,6 +1,7 @@
-//! One rate limiter for each key, in fixed memory.
+//! One rate limiter, or one circuit breaker, for each key, in fixed memory.
 //!
 //! Use it where one client must not spend what is meant for another: an address, a tenant, a device.
+//! The breaker has a page of its own ([`circuit_breaker`]) that tells what differs.
 //! All keys have one quota; for a handful of keys that are known beforehand, an array of
 //! [`RateLimiter`](super::rate_limiter::RateLimiter)s is simpler and exact.
 //!
@@ -114,6 +115,7 @@
 //! | new key, into an empty entry or one that is as new | 25 | 4 or 5 |
 //! | new key, no entry to be had | 8 | 1 |
 
+pub mod circuit_breaker;
 mod config;
 mod hash;
 mod rate_limiter;

@@ -16,7 +16,7 @@ use crate::time::{Instant, nanos};
 /// What any number of cells decide by.
 pub(crate) struct Rules {
     pub(super) config: Config,
-    scale: Scale,
+    pub(super) scale: Scale,
     draws: Rng,
 }
 
@@ -24,8 +24,8 @@ pub(crate) struct Rules {
 ///
 /// Whoever keeps it passes the same [`Rules`] each time, and a window of its own or, without a rate rule, one of no slots.
 pub(crate) struct Cell {
-    state: Word,
-    timer: Timer,
+    pub(super) state: Word,
+    pub(super) timer: Timer,
 }
 
 /// How a call ended.
@@ -79,7 +79,7 @@ impl Rules {
     }
 
     /// How long the phase lasts; zero for one without an end.
-    fn interval_of(&self, state: Snapshot) -> Duration {
+    pub(super) fn interval_of(&self, state: Snapshot) -> Duration {
         match (state.phase(), self.config.ramp_config()) {
             (Phase::Open, _) => self.open_time(state.cycles()),
             (Phase::HalfOpen, _) => self.config.probe_lease(),

@@ -335,7 +335,7 @@ impl Config {
     }
 
     /// The span for a window of `slots` slots; without a rate rule it is not used.
-    pub(super) const fn window_span(&self, slots: usize) -> Span {
+    pub(crate) const fn window_span(&self, slots: usize) -> Span {
         match self.rates {
             Some(rates) => rates.span,
             None => Span::time(Duration::from_secs(if slots == 0 { 1 } else { slots as u64 })),

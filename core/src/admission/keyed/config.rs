@@ -30,8 +30,7 @@ pub enum WhenFull {
 }
 
 impl Config {
-    /// Keys are hashed with `seed`; one that finds no entry is refused, and an entry may go with one token of debt or one
-    /// failure in a row.
+    /// Keys are hashed with `seed`; one that finds no entry is refused, and a limiter's entry may go with one token of debt.
     ///
     /// Whoever can choose keys and knows the seed can make them meet in one set, so draw it at random when the program starts
     /// if keys come from strangers.
@@ -46,10 +45,10 @@ impl Config {
         self
     }
 
-    /// An entry may go although its key owes up to so many tokens, or failed so often in a row, if no other of its set is as
-    /// new; what it owed is then forgiven.
+    /// A limiter's entry may go although its key owes up to so many tokens, if no other of its set is as new; what it owed is
+    /// then forgiven. A breaker that is closed may go with any number of failures.
     ///
-    /// With 0 nothing is ever forgotten, and a flood of keys fills the table until their debts are paid.
+    /// With 0 no debt is ever forgotten, and a flood of keys fills the table until their debts are paid.
     #[must_use = "the configuration is returned"]
     pub const fn forgiving(mut self, most: u32) -> Self {
         self.forgiven = most;

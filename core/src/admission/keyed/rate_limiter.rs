@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::Config;
 use super::config::WhenFull;
 use super::hash::hash_of;
-use super::table::{Entry, Key, Sight, Table, Tally, VALUE_BITS, VALUE_MAX, Visit};
+use super::table::{Entry, Key, Owned, Sight, Table, Tally, VALUE_BITS, VALUE_MAX, Visit};
 use crate::admission::rate_limiter::Quota;
 use crate::admission::rate_limiter::scale::{Room, Scale as TaggedScale};
 use crate::atomic::sync::Wide;
@@ -254,8 +254,8 @@ impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedRateLimiter<ENTRIES, S> {
     pub fn hot(&self, now: Instant) -> impl Iterator<Item = Status> + '_ {
         let view = self.view();
         let present = self.scale.present(now);
-        view.table.values().filter(move |&(_, value)| view.debt(value, present) > 0).map(
-            move |(entry, value)| Status { entry, available: view.tokens_left(view.debt(value, present)) },
+        view.table.values().filter(move |&(_, _, value)| view.debt(value, present) > 0).map(
+            move |(entry, _, value)| Status { entry, available: view.tokens_left(view.debt(value, present)) },
         )
     }
 
@@ -270,7 +270,7 @@ impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedRateLimiter<ENTRIES, S> {
             turned_away: self.tally.turned_away.get(),
             ..Snapshot::default()
         };
-        for (_, value) in view.table.values() {
+        for (_, _, value) in view.table.values() {
             let debt = view.debt(value, present);
             sums.held += 1;
             sums.in_debt += usize::from(debt > 0);
@@ -340,7 +340,7 @@ impl Bucket<'_> {
     /// How the bucket is doing; `None` if the key has no entry: then it is full, or shared.
     pub fn status(&self, now: Instant) -> Option<Status> {
         let present = self.keyed.scale.present(now);
-        let (entry, value) = self.keyed.table.find(self.key)?;
+        let (entry, _, value) = self.keyed.table.find(self.key)?;
         Some(Status { entry, available: self.keyed.tokens_left(self.keyed.debt(value, present)) })
     }
 
@@ -363,7 +363,7 @@ struct View<'a> {
     scale: &'a Scale,
     config: &'a Config,
     shared: &'a Entry,
-    table: Table<'a>,
+    table: Table<'a, Entry>,
 }
 
 /// A call that takes `units` at the moment `present`. An owner's value is an arrival time, modulo its bits.
@@ -374,16 +374,12 @@ struct Take<'a> {
 }
 
 impl Visit for Take<'_> {
+    type Place = Entry;
     /// The arrival time, or by how many units the tolerance is exceeded.
     type Out = Result<Wide, Wide>;
 
     #[inline]
-    fn fresh(&self) -> Wide {
-        self.present & VALUE_MAX
-    }
-
-    #[inline]
-    fn loss(&self, value: Wide) -> Result<Wide, Wide> {
+    fn loss(&self, _: &Entry, value: Wide) -> Result<Wide, Wide> {
         let debt = self.keyed.debt(value, self.present);
         // More than this, and a bucket as new would give the key what its own does not.
         let scale = self.keyed.scale;
@@ -397,7 +393,22 @@ impl Visit for Take<'_> {
     }
 
     #[inline]
-    fn step(&self, value: Wide) -> (Option<Wide>, Self::Out) {
+    fn begin(&self, _: &Entry, _: Owned) -> Option<(Wide, Self::Out)> {
+        let full = self.present & VALUE_MAX;
+        let (next, out) = self.step(full);
+        Some((next.unwrap_or(full), out))
+    }
+
+    #[inline]
+    fn go_on(&self, entry: &Entry, tag: Wide) -> Option<Self::Out> {
+        entry.step(tag, |value| self.step(value))
+    }
+}
+
+impl Take<'_> {
+    /// The next arrival time, if it changes, and what to tell.
+    #[inline]
+    fn step(&self, value: Wide) -> (Option<Wide>, Result<Wide, Wide>) {
         let tolerance = self.keyed.scale.tolerance;
         let debt = self.keyed.debt(value, self.present);
         if self.units <= tolerance.saturating_sub(debt) {

@@ -83,7 +83,7 @@ impl Entry {
         }
     }
 
-    fn load(&self) -> Owned {
+    pub(super) fn load(&self) -> Owned {
         self.0.load()
     }
 
@@ -122,19 +122,44 @@ impl core::fmt::Debug for Entry {
     }
 }
 
-/// What a pattern wants of the entry of one key.
+/// An entry, alone or with what else its owner has.
+pub(super) trait Place {
+    /// Who owns it.
+    fn owner(&self) -> &Entry;
+}
+
+impl Place for Entry {
+    #[inline]
+    fn owner(&self) -> &Entry {
+        self
+    }
+}
+
+/// What a pattern wants of the place of one key.
 pub(super) trait Visit {
-    /// What the pattern's step tells.
+    /// Where the pattern keeps its keys.
+    type Place: Place;
+    /// What the pattern has to tell.
     type Out;
 
-    /// The value of a key that was never seen.
-    fn fresh(&self) -> Wide;
+    /// Whether the place is nobody's although an owner is written.
+    fn is_void(&self, _place: &Self::Place) -> bool {
+        false
+    }
 
     /// What is lost with the owner of `value`: an amount, zero if it is as new; or for how long it has to be kept.
-    fn loss(&self, value: Wide) -> Result<Wide, Wide>;
+    fn loss(&self, place: &Self::Place, value: Wide) -> Result<Wide, Wide>;
 
-    /// The step: the next value, if it changes, and what to tell.
-    fn step(&self, value: Wide) -> (Option<Wide>, Self::Out);
+    /// Takes the place from its owner, before another key is written; `false` if it must not be taken any more.
+    fn vacate(&self, _place: &Self::Place) -> bool {
+        true
+    }
+
+    /// The first call of a key that comes in: its value, and what to tell. `None` if the place is not its own any more.
+    fn begin(&self, place: &Self::Place, pending: Owned) -> Option<(Wide, Self::Out)>;
+
+    /// Another call of the key; `None` if the place is not its own any more.
+    fn go_on(&self, place: &Self::Place, tag: Wide) -> Option<Self::Out>;
 }
 
 /// Where a key stands in the table.
@@ -184,6 +209,15 @@ impl Tally {
     }
 }
 
+/// Which place goes first, and what is lost with it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Empty,
+    AsNew,
+    ComingIn,
+    Loses(Wide),
+}
+
 /// What a set holds, as seen for one key.
 pub(super) enum Sight {
     /// The key is here.
@@ -191,22 +225,29 @@ pub(super) enum Sight {
     /// The key is on its way into this entry.
     Pending { at: usize, ticket: Wide },
     /// The key is not here, and this entry can be had at this loss.
-    Vacant { at: usize, owned: Owned, loss: Wide },
+    Vacant { at: usize, owned: Owned, rank: Rank },
     /// The key is not here, and no entry can be had before this amount has passed.
     Full { wait: Wide },
 }
 
 /// The entries of a pattern.
-#[derive(Clone, Copy)]
-pub(super) struct Table<'a> {
-    pub(super) entries: &'a [Entry],
+pub(super) struct Table<'a, P> {
+    pub(super) entries: &'a [P],
     pub(super) tally: &'a Tally,
 }
 
-impl<'a> Table<'a> {
+impl<P> Clone for Table<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Table<'_, P> {}
+
+impl<'a, P: Place> Table<'a, P> {
     /// The entries among which the key may stand, and the index of the first.
     #[inline]
-    fn set_of(&self, key: Key) -> (usize, &'a [Entry]) {
+    fn set_of(&self, key: Key) -> (usize, &'a [P]) {
         let sets = (self.entries.len() / WAYS).max(1);
         let first = ((u64::from(key.place) * sets as u64) >> 32) as usize * WAYS;
         let rest = self.entries.get(first..).unwrap_or_default();
@@ -215,13 +256,13 @@ impl<'a> Table<'a> {
 
     /// The key's entry, whoever holds it by now.
     #[inline]
-    pub(super) fn entry(&self, at: u32) -> Option<&'a Entry> {
+    pub(super) fn entry(&self, at: u32) -> Option<&'a P> {
         self.entries.get(at as usize)
     }
 
     /// Looks for the key, and for the entry that it could have.
     #[inline]
-    pub(super) fn look(&self, key: Key, visit: &impl Visit) -> Sight {
+    pub(super) fn look(&self, key: Key, visit: &impl Visit<Place = P>) -> Sight {
         look(self.set_of(key).1, key.tag, visit)
     }
 
@@ -231,14 +272,14 @@ impl<'a> Table<'a> {
     ///
     /// The amount that has to pass before an entry of its set can be had.
     #[inline]
-    pub(super) fn enter<V: Visit>(&self, key: Key, visit: &V) -> Result<(u32, V::Out), Wide> {
+    pub(super) fn enter<V: Visit<Place = P>>(&self, key: Key, visit: &V) -> Result<(u32, V::Out), Wide> {
         let (first, set) = self.set_of(key);
         loop {
             let (at, out) = match look(set, key.tag, visit) {
-                Sight::Held { at, .. } => (at, set[at].step(key.tag, |value| visit.step(value))),
+                Sight::Held { at, .. } => (at, visit.go_on(&set[at], key.tag)),
                 Sight::Pending { at, ticket } => (at, self.confirm(set, key.tag, at, ticket, visit)),
-                Sight::Vacant { at, owned, loss } => {
-                    self.claim(&set[at], key.tag, owned, loss);
+                Sight::Vacant { at, owned, rank } => {
+                    self.claim(&set[at], key.tag, owned, rank, visit);
                     continue;
                 }
                 Sight::Full { wait } => return Err(wait),
@@ -251,11 +292,16 @@ impl<'a> Table<'a> {
 
     /// Edges 1 and 4.
     #[cold]
-    fn claim(&self, entry: &Entry, tag: Wide, owned: Owned, loss: Wide) {
+    fn claim(&self, place: &P, tag: Wide, owned: Owned, rank: Rank, visit: &impl Visit<Place = P>) {
+        if matches!(owned, Owned::Held { .. }) && !visit.vacate(place) {
+            return;
+        }
         let ticket = self.tally.turn() & TICKET_MAX;
-        if entry.replace(owned, Owned::Pending { tag, ticket }) && matches!(owned, Owned::Held { .. }) {
-            self.tally.evictions.increment();
-            if loss > 0 {
+        if place.owner().replace(owned, Owned::Pending { tag, ticket }) {
+            if matches!(rank, Rank::AsNew | Rank::Loses(_)) {
+                self.tally.evictions.increment();
+            }
+            if matches!(rank, Rank::Loses(_)) {
                 self.tally.forgiven.increment();
             }
         }
@@ -263,9 +309,9 @@ impl<'a> Table<'a> {
 
     /// Edges 2 and 3; `None` if the key did not get in here.
     #[cold]
-    fn confirm<V: Visit>(
+    fn confirm<V: Visit<Place = P>>(
         &self,
-        set: &[Entry],
+        set: &[P],
         tag: Wide,
         at: usize,
         ticket: Wide,
@@ -273,76 +319,79 @@ impl<'a> Table<'a> {
     ) -> Option<V::Out> {
         let pending = Owned::Pending { tag, ticket };
         self.tally.turn();
-        for (other, entry) in set.iter().enumerate().filter(|&(other, _)| other != at) {
-            let seen = entry.load();
-            match seen {
+        for (other, place) in set.iter().enumerate().filter(|&(other, _)| other != at) {
+            let seen = place.owner().load();
+            let gave_way = match seen {
+                // Nobody's, though the key is written there.
+                Owned::Held { tag: owner, .. } if owner == tag && visit.is_void(place) => {
+                    place.owner().replace(seen, Owned::Empty)
+                }
                 Owned::Held { tag: owner, .. } if owner == tag => {
-                    set[at].replace(pending, Owned::Empty);
+                    set[at].owner().replace(pending, Owned::Empty);
                     return None;
                 }
+                // Of two pending entries the first one stays, whoever looks.
                 Owned::Pending { tag: owner, .. } if owner == tag => {
-                    // Of two pending entries the first one stays, whoever looks.
-                    let gave_way = other > at && entry.replace(seen, Owned::Empty);
-                    if !gave_way && !mutant!("keyed_lets_a_rival_be_confirmed") {
-                        return None;
-                    }
+                    other > at && place.owner().replace(seen, Owned::Empty)
                 }
-                _ => {}
+                _ => true,
+            };
+            if !gave_way && !mutant!("keyed_lets_a_rival_be_confirmed") {
+                return None;
             }
         }
-        let fresh = visit.fresh();
-        let (next, out) = visit.step(fresh);
-        let held = Owned::Held { tag, value: next.unwrap_or(fresh) & VALUE_MAX };
-        set[at].replace(pending, held).then_some(out)
+        let (value, out) = visit.begin(&set[at], pending)?;
+        let held = Owned::Held { tag, value: value & VALUE_MAX };
+        set[at].owner().replace(pending, held).then_some(out)
     }
 
-    /// The key's entry and value.
-    pub(super) fn find(&self, key: Key) -> Option<(u32, Wide)> {
+    /// The key's place and value.
+    pub(super) fn find(&self, key: Key) -> Option<(u32, &'a P, Wide)> {
         let (first, set) = self.set_of(key);
-        set.iter().enumerate().find_map(|(at, entry)| match entry.load() {
-            Owned::Held { tag, value } if tag == key.tag => Some(((first + at) as u32, value)),
+        set.iter().enumerate().find_map(|(at, place)| match place.owner().load() {
+            Owned::Held { tag, value } if tag == key.tag => Some(((first + at) as u32, place, value)),
             _ => None,
         })
     }
 
     /// Edge 5: whether the key was there.
     pub(super) fn forget(&self, key: Key) -> bool {
-        self.set_of(key).1.iter().any(|entry| {
-            entry.0.transition(|owned: Owned| match owned {
+        self.set_of(key).1.iter().any(|place| {
+            place.owner().0.transition(|owned: Owned| match owned {
                 Owned::Held { tag, .. } if tag == key.tag => (Some(Owned::Empty), true),
                 _ => (None, false),
             })
         })
     }
 
-    /// The values of the keys, with the index of each entry.
-    pub(super) fn values(self) -> impl Iterator<Item = (u32, Wide)> + 'a {
-        self.entries.iter().enumerate().filter_map(|(at, entry)| match entry.load() {
-            Owned::Held { value, .. } => Some((at as u32, value)),
+    /// The places of the keys with their values, and the index of each.
+    pub(super) fn values(self) -> impl Iterator<Item = (u32, &'a P, Wide)> + 'a {
+        self.entries.iter().enumerate().filter_map(|(at, place)| match place.owner().load() {
+            Owned::Held { value, .. } => Some((at as u32, place, value)),
             _ => None,
         })
     }
 }
 
 #[inline]
-fn look(set: &[Entry], tag: Wide, visit: &impl Visit) -> Sight {
+fn look<V: Visit>(set: &[V::Place], tag: Wide, visit: &V) -> Sight {
     let mut pending = None;
-    // Empty first, then as new, then on its way in, then by the loss.
-    let mut best: Option<((u8, Wide), usize, Owned)> = None;
+    let mut best: Option<(Rank, usize, Owned)> = None;
     let mut wait = Wide::MAX;
-    for (at, entry) in set.iter().enumerate() {
-        let seen = entry.load();
+    for (at, place) in set.iter().enumerate() {
+        let seen = place.owner().load();
         let rank = match seen {
+            Owned::Empty => Rank::Empty,
+            Owned::Held { .. } if visit.is_void(place) => Rank::Empty,
             Owned::Held { tag: owner, value } if owner == tag => return Sight::Held { at, value },
             Owned::Pending { tag: owner, ticket } if owner == tag => {
                 pending = pending.or(Some(Sight::Pending { at, ticket }));
                 continue;
             }
-            Owned::Empty => (0, 0),
-            Owned::Pending { .. } => (2, 0),
-            Owned::Held { value, .. } => match visit.loss(value) {
-                Ok(0) => (1, 0),
-                Ok(loss) => (3, loss),
+            Owned::Pending { .. } => Rank::ComingIn,
+            Owned::Held { value, .. } => match visit.loss(place, value) {
+                Ok(0) => Rank::AsNew,
+                Ok(loss) => Rank::Loses(loss),
                 Err(time) => {
                     wait = wait.min(time);
                     continue;
@@ -355,7 +404,7 @@ fn look(set: &[Entry], tag: Wide, visit: &impl Visit) -> Sight {
     }
     match (pending, best) {
         (Some(pending), _) => pending,
-        (None, Some(((_, loss), at, owned))) => Sight::Vacant { at, owned, loss },
+        (None, Some((rank, at, owned))) => Sight::Vacant { at, owned, rank },
         (None, None) => Sight::Full { wait },
     }
 }

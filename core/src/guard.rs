@@ -60,7 +60,7 @@
 //! # Memory layout
 //!
 //! The words of the patterns, side by side; the guard adds statistics and the switch of the shadow mode.
-//! On a 64-bit host a guard without waiters and windows is 944 bytes, most of them configuration, and the default one 1600.
+//! On a 64-bit host a guard without waiters and windows is 960 bytes, most of them configuration, and the default one 1616.
 //!
 //! # Ordering
 //!
@@ -85,6 +85,7 @@ mod call;
 mod classify;
 mod compose;
 mod error;
+mod notes;
 mod options;
 mod policy;
 mod presets;
@@ -103,6 +104,8 @@ pub use call::{About, Attempt, Call, Report, Settled, Verdict};
 pub use classify::{Classify, ErrorsFail};
 pub use compose::{Admit, Shed};
 pub use error::Error;
+use notes::Book;
+pub use notes::Notes;
 pub use options::Options;
 pub use policy::Policy;
 pub use rejected::{Pattern, Rejected};
@@ -159,6 +162,7 @@ pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
     error_budget: Option<ErrorBudget<SLOTS>>,
     jitter: Rng,
     shadow: Switch,
+    book: Book,
     counters: Counters,
 }
 
@@ -242,6 +246,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                     None => 0,
                 }),
                 shadow: Switch::new(policy.shadow),
+                book: Book::NONE,
                 counters: Counters::new(),
                 timeout: policy.timeout,
                 adaptive_timeout: optional!(policy.adaptive_timeout, AdaptiveTimeout::new),
@@ -387,7 +392,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         self.shadow.is_on()
     }
 
-    /// Counts a transition that was made by hand.
+    /// Counts a transition that was made by hand; [`Guard::note_at`] writes it to the guard's ring, too.
     pub fn note(&self, transition: Transition) {
         self.counters.transition(transition);
     }

@@ -33,6 +33,15 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         Self { decisions: decision::Guard::new(policy) }
     }
 
+    /// A guard for `policy` that writes what changes to `ring`, with the reasons; see [`decision::Guard::note_into`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Guard::new`].
+    pub const fn with_notes(policy: Policy, ring: &'static dyn decision::Notes) -> Self {
+        Self { decisions: decision::Guard::new(policy).note_into(ring) }
+    }
+
     /// A guard for `policy`.
     ///
     /// # Errors

@@ -286,7 +286,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             },
         };
         if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
-            self.guard.counters.transition(transition);
+            self.guard.changed(transition, now);
         }
         if permit.as_ref().and_then(Permit::would_reject).is_some() {
             self.guard.counters.would_reject(Pattern::CircuitBreaker);
@@ -313,7 +313,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         let transition =
             attempt.permit.and_then(|permit| permit.record_with(report.outcome, peer, now).transition());
         if let Some(transition) = transition {
-            self.guard.counters.transition(transition);
+            self.guard.changed(transition, now);
         }
         if !self.open {
             return Settled { verdict: Verdict::Done, transition, budget: None };
@@ -417,7 +417,8 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         } else {
             counters.failure();
         }
-        self.guard.error_budget.as_ref()?.record(success, now)
+        let edge = self.guard.error_budget.as_ref()?.record(success, now);
+        self.guard.crossed(edge, now)
     }
 
     #[cold]

@@ -78,7 +78,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             breaker.try_acquire(now).inspect_err(|_| counters.would_reject(Pattern::CircuitBreaker)).ok()
         });
         if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
-            counters.transition(transition);
+            self.guard.changed(transition, now);
         }
         if permit.as_ref().and_then(Permit::would_reject).is_some() {
             counters.would_reject(Pattern::CircuitBreaker);
@@ -109,7 +109,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         let transition =
             attempt.permit.and_then(|permit| permit.record_with(judged.outcome(), peer, now).transition());
         if let Some(transition) = transition {
-            guard.counters.transition(transition);
+            guard.changed(transition, now);
         }
         if !self.open {
             return Settled { verdict: Verdict::Done, transition, budget: None };

@@ -57,7 +57,8 @@
 //! # Trade-offs
 //!
 //! The order of the entries is the order of the decisions, which only one thread or a lock can give: [`Recorder`] is for one
-//! thread or one executor, the std adapter's guard records behind a lock.
+//! thread or one executor.
+//! A program whose threads share a guard takes each step, and writes its [`Entry`] to a [`Log`], under one lock.
 //! A log must begin with a guard that is new, and have no gap: where the buffer is full, the log ends, and what came later is
 //! counted, not written.
 //! A ring that drops the oldest entries instead would need the state of every pattern beside it to be replayed.

@@ -35,6 +35,7 @@ targets! {
     histogram "../../fuzz/src/histogram.rs" histograms_answer_as_a_sorted_list_does;
     load_shedder "../../fuzz/src/load_shedder.rs" shares_of_what_is_shed_are_exact;
     rate_limiter "../../fuzz/src/rate_limiter.rs" the_rate_limiter_answers_as_exact_arithmetic_does;
+    record_log "../../fuzz/src/record_log.rs" a_log_is_read_in_one_way_or_not_at_all;
     retry "../../fuzz/src/retry.rs" retries_are_paid_for_and_delays_are_within_bounds;
     window "../../fuzz/src/window.rs" sums_are_those_of_a_list;
 }

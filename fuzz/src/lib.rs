@@ -17,5 +17,6 @@ pub mod histogram;
 pub mod input;
 pub mod load_shedder;
 pub mod rate_limiter;
+pub mod record_log;
 pub mod retry;
 pub mod window;

@@ -49,6 +49,7 @@
 //! | `[send.bulkhead]` | `max_concurrent`, `max_waiting`, `max_wait` |
 //! | `[send.circuit_breaker]` | `consecutive_failures`, `failure_rate` = { `share`, `window` or `calls`, `minimum_calls` (10) }, `slow_call_rate` = { `share`, `slow`, and the window's keys where there is no failure rate }, `evaluate_on_failure_only`, `open_for`, `open_for_growing` = { `backoff`, `initial_delay`, `increment`, `multiplier`, `max_delay`, `jitter` as those of retry }, `probes`, `successes_to_close`, `probe_failures_to_open`, `close_below` = { `share`, `of` }, `probe_lease`, `probe_timeout`, `honor_retry_after`, `ramp` = { `over`, `from` (0) }, `shadow`, `seed` of the open time's jitter and the ramp's draws |
 //! | `[send.retry]` | `max_attempts` (the first one counted), `backoff` (`constant`, `linear`, `exponential`, `fibonacci`, `decorrelated`), `initial_delay`, `increment` (linear), `multiplier` (exponential), `max_delay`, `jitter` (`none`, `equal`, `full` or a number of percent), `budget` = { `ratio`, `cap`, `per_second` } or `throttle` = { `ratio`, `max_tokens` }, `cost` = { `failure`, `timeout`, `throttled` } |
+//! | `[send.adaptive_timeout]` | `initial`, `at_least` (10 ms), `at_most` (5 min), `grow_on` (`timeouts`, `failures`); in place of `timeout` |
 //! | `[send.error_budget]` | `slo`, `window`, `minimum_calls` |
 //!
 //! `enabled = false` in one of the lower tables turns that pattern off.

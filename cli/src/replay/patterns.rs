@@ -6,6 +6,7 @@
 )]
 
 mod adaptive_concurrency;
+mod adaptive_rate;
 mod adaptive_timeout;
 pub(super) mod answers;
 mod auto_degradation;
@@ -18,6 +19,7 @@ mod circuit_breaker;
 mod composite;
 mod deadline;
 mod degradation;
+mod driver;
 mod error_budget;
 mod event_ring;
 mod features;
@@ -46,6 +48,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
         rate_limiter::PATTERN,
         rate_limiter::ADJUSTABLE_PATTERN,
         keyed_rate_limiter::PATTERN,
+        adaptive_rate::PATTERN,
         bulkhead::PATTERN,
         adaptive_concurrency::PATTERN,
         load_shedder::PATTERN,
@@ -61,6 +64,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
         burn_rate::PATTERN,
         degradation::PATTERN,
         auto_degradation::PATTERN,
+        driver::PATTERN,
         features::PATTERN,
         health_check::PATTERN,
         threshold::PATTERN,

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use seawall_core::backoff::{Backoff, Jitter};
 use seawall_core::rate_limiter::{Quota, RateLimiter};
-use seawall_core::{Bulkhead, ErrorBudget, Policy, Ratio, Retry, bulkhead, error_budget, retry};
+use seawall_core::{
+    Bulkhead, ErrorBudget, Policy, Ratio, Retry, adaptive_timeout, bulkhead, error_budget, retry,
+};
 
 use super::OperationPolicy;
 use super::tables::{self, JitterKey, JitterName, PolicyTable, Schedule};
@@ -50,6 +52,11 @@ pub(super) fn policy(
     policy = policy.retry(retry(table.retry.as_ref(), base, &mut check.below("retry")));
     if let Some(config) = budget(table.error_budget.as_ref(), base, &mut check.below("error_budget")) {
         policy = policy.error_budget(config);
+    }
+    if let Some(config) =
+        adaptive_timeout(table.adaptive_timeout.as_ref(), base, &mut check.below("adaptive_timeout"))
+    {
+        policy = policy.adaptive_timeout(config);
     }
     OperationPolicy { policy, idempotent: table.idempotent.unwrap_or(preset.idempotent) }
 }
@@ -264,6 +271,42 @@ fn budget(
     let valid = |config| ErrorBudget::<SLOTS>::try_new(config).map(drop);
     check.step(&mut config, table.minimum_calls, Config::minimum_calls, valid, "minimum_calls");
     Some(config)
+}
+
+fn adaptive_timeout(
+    table: Option<&tables::AdaptiveTimeout>,
+    base: &Policy,
+    check: &mut Checker<'_>,
+) -> Option<adaptive_timeout::Config> {
+    use adaptive_timeout::{Config, Growth};
+
+    let preset = base.adaptive_timeout_config().copied();
+    let Some(table) = table else { return preset };
+    if table.enabled == OFF {
+        return None;
+    }
+    let initial = check.duration("initial", table.initial.as_ref()).or(preset.map(|preset| preset.initial()));
+    let Some(initial) = initial else {
+        check.wrong("initial", "is missing: there is no preset for it");
+        return None;
+    };
+    let mut config = Config::new(initial);
+    let (mut least, mut most) = preset.map_or(config.bounds(), |preset| preset.bounds());
+    least = check.duration("at_least", table.at_least.as_ref()).unwrap_or(least);
+    most = check.duration("at_most", table.at_most.as_ref()).unwrap_or(most);
+    config = config.at_least(least).at_most(most);
+    config = match table.grow_on {
+        Some(tables::GrowOn::Failures) => config.grow_on(Growth::Failures),
+        Some(tables::GrowOn::Timeouts) | None => config,
+    };
+    match config.validate() {
+        Ok(()) => Some(config),
+        Err(error) => {
+            let key = error.field.rsplit('.').next().unwrap_or(error.field);
+            check.wrong(key, format_args!("must be {}", error.bound));
+            None
+        }
+    }
 }
 
 #[cfg(feature = "dwcp")]

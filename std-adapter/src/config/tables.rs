@@ -39,6 +39,24 @@ pub struct PolicyTable {
     pub(super) circuit_breaker: Option<CircuitBreaker>,
     pub(super) retry: Option<Retry>,
     pub(super) error_budget: Option<ErrorBudget>,
+    pub(super) adaptive_timeout: Option<AdaptiveTimeout>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AdaptiveTimeout {
+    pub(super) enabled: Option<bool>,
+    pub(super) initial: Option<String>,
+    pub(super) at_least: Option<String>,
+    pub(super) at_most: Option<String>,
+    pub(super) grow_on: Option<GrowOn>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum GrowOn {
+    Timeouts,
+    Failures,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 type Percentile = PercentileTimeout<4, { buckets_for(4, u32::MAX as u64) }>;
 
-const KEYS: &[Param] = &[
+pub(super) const KEYS: &[Param] = &[
     Param::required("initial", Kind::Duration, "the timeout before the first attempt"),
     Param::or("at_least", Kind::Duration, "\"10ms\"", "the timeout never becomes shorter"),
     Param::or("at_most", Kind::Duration, "\"5m\"", "the timeout never becomes longer; 35 min at most"),

@@ -51,9 +51,10 @@ static SPEC: Spec<Seats> = Spec {
     info: Info {
         name: "bulkhead",
         about: "Limits how many calls run at a time; others wait in line. \
-                `woken` lists the waiters that an operation woke: poll them",
+                `woken` lists the waiters that an operation woke: poll them. \
+                `waits_so_far` is of those that waited and were admitted",
         keys: KEYS,
-        prints: &[&["in_use", "waiting", "capacity", "max_waiting", "closed", "woken"]],
+        prints: &[&["in_use", "waiting", "capacity", "max_waiting", "closed", "waits_so_far", "woken"]],
         example: r#"
 {"policy": {"bulkhead": {"max_concurrent": 2, "max_waiting": 2, "max_wait": "5s"}}}
 {"at": "0s", "op": "bulkhead.try_acquire", "as": "a", "expect": {"admitted": true, "in_use": 1}}
@@ -89,7 +90,7 @@ static SPEC: Spec<Seats> = Spec {
             enqueue,
         )
         .gives(&[PERMIT, WAITER])
-        .prints(&[ADMISSION, &["waits", "deadline+ns"]]),
+        .prints(&[ADMISSION, &["waits", "deadline+ns", "waited+ns"]]),
         Operation::new(
             "poll",
             "asks whether it is the waiter's turn; if it is, its name is the name of the permit from now on",
@@ -159,6 +160,12 @@ pub(super) fn counts(counts: &Snapshot, out: &mut Fields) {
     out.put("capacity", counts.capacity);
     out.put("max_waiting", counts.max_waiting);
     out.put("closed", counts.closed);
+    let mut waits = Fields::default();
+    waits.put("admitted", counts.waits.admitted);
+    waits.duration("total", counts.waits.total);
+    waits.duration("longest", counts.waits.longest);
+    waits.duration("mean", counts.waits.mean());
+    out.put("waits_so_far", waits);
 }
 
 /// What a bulkhead's refusal is called.

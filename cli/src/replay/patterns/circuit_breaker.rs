@@ -10,12 +10,40 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::circuit_breaker::{Permit, Reason, Rejected, Settlement, Status, Ticket};
+use seawall::core::circuit_breaker::{
+    Config, Permit, Reason, Rejected, Settlement, Status, Tally, Ticket, Transition,
+};
 use seawall::core::{CircuitBreaker, Instant};
 use seawall::guard::SLOTS;
+use std::cell::Cell;
 use std::time::Duration;
 
 type Breaker = CircuitBreaker<SLOTS>;
+
+/// A breaker that can be put in the place of another one, with what was counted since its state last changed.
+pub(super) struct Station {
+    breaker: Cell<&'static Breaker>,
+    tally: Tally,
+}
+
+impl Station {
+    /// Settles a call with the present breaker, whichever admitted it.
+    fn settle(&self, ticket: Ticket, call: &mut Call<'_>) {
+        let args = call.args();
+        let outcome = outcome(args, "outcome");
+        let settlement =
+            self.breaker.get().settle_with(ticket, outcome, args.duration("retry_after"), call.now());
+        self.tally.note(outcome, settlement);
+        print_settlement(call.out(), settlement);
+    }
+
+    /// A change of state by hand.
+    fn by_hand(&self, change: Transition, call: &mut Call<'_>) -> Result<(), Fault> {
+        self.tally.clear();
+        call.out().put("transition", transition(change));
+        Ok(())
+    }
+}
 
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[
@@ -97,10 +125,11 @@ const SETTLED: Group = &["settlement", "transition"];
 const RETRY_AFTER: Param =
     Param::optional("retry_after", Kind::Duration, "after what time the peer wants to be asked again");
 
-static SPEC: Spec<Breaker> = Spec {
+static SPEC: Spec<Station> = Spec {
     info: Info {
         name: "circuit_breaker",
-        about: "Stops calling a dependency that fails. Give it `consecutive_failures`, a rate, or several of them",
+        about: "Stops calling a dependency that fails. Give it `consecutive_failures`, a rate, or several of them. \
+                `window` has the sums that a rate looks at, `counts` what ended since the state last changed",
         keys: KEYS,
         prints: &[&[
             "state",
@@ -113,6 +142,7 @@ static SPEC: Spec<Breaker> = Spec {
             "shadow",
             "ramping",
             "window",
+            "counts",
         ]],
         example: r#"
 {"policy": {"circuit_breaker": {"consecutive_failures": 2, "open_for": "30s", "successes_to_close": 1}}}
@@ -140,6 +170,7 @@ static SPEC: Spec<Breaker> = Spec {
 {"op": "circuit_breaker.try_acquire", "as": "s", "expect": {"admitted": true, "would_reject": "open", "state": "open"}}
 {"op": "circuit_breaker.would_reject", "permit": "s", "expect": {"would_reject": "open"}}
 {"op": "circuit_breaker.record_with", "permit": "s", "outcome": "failure", "retry_after": "5s", "expect": {"settlement": "uncounted"}}
+{"op": "circuit_breaker.try_resuming", "consecutive_failures": 9, "expect": {"state": "open"}}
 {"op": "circuit_breaker.try_acquire", "as": "u"}
 {"op": "circuit_breaker.into_ticket", "permit": "u"}
 {"op": "circuit_breaker.settle_with", "ticket": "u", "outcome": "slow"}
@@ -221,6 +252,12 @@ static SPEC: Spec<Breaker> = Spec {
         )
         .prints(&[TRANSITION]),
         Operation::new("reset", "closes the breaker as new", &[], reset).prints(&[TRANSITION]),
+        Operation::new(
+            "try_resuming",
+            "puts a breaker with another configuration in its place, which goes on from where it is",
+            KEYS,
+            try_resuming,
+        ),
         Operation::new("status", "prints the state, and how long calls are rejected while it is open", &[], status)
             .prints(&[&["retry_after+ns"]]),
     ],
@@ -230,19 +267,33 @@ static SPEC: Spec<Breaker> = Spec {
 
 pub(super) const PATTERN: &dyn Pattern = &SPEC;
 
-fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
-    let policy = policy::with_table("circuit_breaker", config)?;
-    let Some(config) = policy.circuit_breaker_config() else {
-        return Err(vec!["consecutive_failures is missing, and so is failure_rate".to_owned()]);
-    };
-    match Breaker::try_new(*config) {
-        Ok(breaker) => Ok(SPEC.bind(breaker)),
-        Err(error) => Err(vec![error.to_string()]),
+fn config(args: &Args) -> Result<Config, Vec<String>> {
+    let policy = policy::with_table("circuit_breaker", args)?;
+    let missing = || vec!["consecutive_failures is missing, and so is failure_rate".to_owned()];
+    policy.circuit_breaker_config().copied().ok_or_else(missing)
+}
+
+fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    match Breaker::try_new(config(args)?) {
+        Ok(breaker) => {
+            let breaker = Cell::new(&*Box::leak(Box::new(breaker)));
+            Ok(SPEC.bind(Station { breaker, tally: Tally::new() }))
+        }
+        Err(error) => Err(vec![super::answers::wrong(&error)]),
     }
 }
 
-fn print_state(breaker: &Breaker, now: Instant, out: &mut Fields) {
-    status_fields(&breaker.status(now), out);
+fn print_state(station: &Station, now: Instant, out: &mut Fields) {
+    status_fields(&station.breaker.get().status(now), out);
+    let counts = station.tally.counts();
+    let mut fields = Fields::default();
+    fields.put("requests", counts.requests());
+    fields.put("successes", counts.successes);
+    fields.put("failures", counts.failures);
+    fields.put("excluded", counts.excluded);
+    fields.put("consecutive_successes", counts.consecutive_successes);
+    fields.put("consecutive_failures", counts.consecutive_failures);
+    out.put("counts", fields);
 }
 
 /// What is printed of a breaker's status.
@@ -285,8 +336,8 @@ fn print_admitted(out: &mut Fields, permit: &Permit<'_, SLOTS>) {
     }
 }
 
-fn try_acquire(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    match breaker.try_acquire(call.now()) {
+fn try_acquire(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    match station.breaker.get().try_acquire(call.now()) {
         Ok(permit) => {
             print_admitted(call.out(), &permit);
             if let Some(change) = permit.transition() {
@@ -301,8 +352,8 @@ fn try_acquire(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fau
     }
 }
 
-fn check(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    match breaker.check(call.now()) {
+fn check(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    match station.breaker.get().check(call.now()) {
         Ok(()) => admit(call.out()),
         Err(rejected) => refuse(call.out(), &rejected),
     }
@@ -325,62 +376,48 @@ fn print_settlement(out: &mut Fields, settlement: Settlement) {
     }
 }
 
-fn record(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+fn record(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
     let permit: Permit<'static, SLOTS> = call.take("permit", PERMIT)?;
-    let args = call.args();
-    let settlement = permit.record_with(outcome(args, "outcome"), args.duration("retry_after"), call.now());
-    print_settlement(call.out(), settlement);
+    station.settle(permit.into_ticket(), call);
     Ok(())
 }
 
-fn is_probe(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+fn is_probe(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
     let probe = call.look::<Permit<'static, SLOTS>>("permit", PERMIT)?.is_probe();
     call.out().put("probe", probe);
     Ok(())
 }
 
-fn permit_transition(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+fn permit_transition(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
     let change = call.look::<Permit<'static, SLOTS>>("permit", PERMIT)?.transition();
     call.out().put("transition", change.map(transition));
     Ok(())
 }
 
-fn would_reject(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+fn would_reject(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
     let rejected = call.look::<Permit<'static, SLOTS>>("permit", PERMIT)?.would_reject();
     call.out().put("would_reject", rejected.as_ref().map(reason));
     Ok(())
 }
 
-fn shadow(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    let change = breaker.shadow(call.args().flag("on").unwrap_or(true));
-    call.out().put("transition", transition(change));
-    Ok(())
-}
-
-fn into_ticket(_: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+fn into_ticket(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
     let permit: Permit<'static, SLOTS> = call.take("permit", PERMIT)?;
     call.keep_in_place("permit", TICKET, permit.into_ticket())
 }
 
-fn settle(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
+fn settle(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
     let ticket: Ticket = call.take_any("ticket", TICKET)?;
-    let args = call.args();
-    let settlement =
-        breaker.settle_with(ticket, outcome(args, "outcome"), args.duration("retry_after"), call.now());
-    print_settlement(call.out(), settlement);
+    station.settle(ticket, call);
     Ok(())
 }
 
-fn whole_call(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    match breaker.try_acquire(call.now()) {
+fn whole_call(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    match station.breaker.get().try_acquire(call.now()) {
         Ok(permit) => {
             print_admitted(call.out(), &permit);
             call.out().put("half_opened", permit.transition().is_some());
             call.pass(call.args().duration("took").unwrap_or(Duration::ZERO));
-            let args = call.args();
-            let settlement =
-                permit.record_with(outcome(args, "outcome"), args.duration("retry_after"), call.now());
-            print_settlement(call.out(), settlement);
+            station.settle(permit.into_ticket(), call);
             let end = call.now();
             call.out().moment("ended_at", end);
         }
@@ -389,30 +426,37 @@ fn whole_call(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Faul
     Ok(())
 }
 
-fn trip(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    let change = breaker.trip(call.now());
-    call.out().put("transition", transition(change));
+fn trip(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    station.by_hand(station.breaker.get().trip(call.now()), call)
+}
+
+fn force_open(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    station.by_hand(station.breaker.get().force_open(), call)
+}
+
+fn force_closed(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    station.by_hand(station.breaker.get().force_closed(), call)
+}
+
+fn shadow(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    let on = call.args().flag("on").unwrap_or(true);
+    station.by_hand(station.breaker.get().shadow(on), call)
+}
+
+fn reset(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    station.by_hand(station.breaker.get().reset(call.now()), call)
+}
+
+fn try_resuming(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    let config = config(call.args()).map_err(|wrong| Fault::new(wrong.join("; ")))?;
+    let next = Breaker::try_resuming(config, station.breaker.get(), call.now());
+    let next = next.map_err(|error| Fault::new(error.to_string()))?;
+    station.breaker.set(Box::leak(Box::new(next)));
     Ok(())
 }
 
-fn force_open(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    call.out().put("transition", transition(breaker.force_open()));
-    Ok(())
-}
-
-fn force_closed(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    call.out().put("transition", transition(breaker.force_closed()));
-    Ok(())
-}
-
-fn reset(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    let change = breaker.reset(call.now());
-    call.out().put("transition", transition(change));
-    Ok(())
-}
-
-fn status(breaker: &'static Breaker, call: &mut Call<'_>) -> Result<(), Fault> {
-    let status = breaker.status(call.now());
+fn status(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+    let status = station.breaker.get().status(call.now());
     call.out().duration("retry_after", status.retry_after);
     Ok(())
 }

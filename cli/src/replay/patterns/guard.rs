@@ -3,7 +3,7 @@
 mod whole_call;
 
 use super::answers::{OUTCOME_PARAM, admit, edge, outcome, reject, state, transition};
-use super::{bulkhead, circuit_breaker, error_budget, policy, rate_limiter, retry};
+use super::{adaptive_timeout, bulkhead, circuit_breaker, error_budget, policy, rate_limiter, retry};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
@@ -85,6 +85,7 @@ static SPEC: Spec<Decisions> = Spec {
             part!("bulkhead", bulkhead, 3, "limits how many calls run at a time"),
             part!("circuit_breaker", circuit_breaker, 16, "stops calling a dependency that fails"),
             part!("retry", retry, 10, "tries again; by default a call has one attempt"),
+            part!("adaptive_timeout", adaptive_timeout, 4, "in place of timeout: one that is learned"),
             part!("error_budget", error_budget, 3, "watches the share of calls that fail in the end"),
         ],
         prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted", "shadow"]],
@@ -233,6 +234,8 @@ fn print_state(guard: &Decisions, now: Instant, out: &mut Fields) {
 /// Why a call or an attempt was refused.
 pub(in crate::replay) fn refuse(out: &mut Fields, rejected: &Rejected) {
     let reason = match rejected {
+        Rejected::LoadShedder(_) => "shed",
+        Rejected::Degraded { .. } => "degraded",
         Rejected::RateLimiter(rejected) => rate_limiter::reason(rejected),
         Rejected::Bulkhead(rejected) => bulkhead::reason(rejected),
         Rejected::CircuitBreaker(rejected) => circuit_breaker::reason(rejected),

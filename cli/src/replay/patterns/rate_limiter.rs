@@ -8,7 +8,7 @@ use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Group, Info, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
 use seawall::core::rate_limiter::{Grant, Quota, Rejected, Reservation, adjustable};
-use seawall::core::{AdjustableRateLimiter, ConfigError, Instant, RateLimiter};
+use seawall::core::{AdaptiveRate, AdjustableRateLimiter, ConfigError, Instant, RateLimiter};
 use std::any::Any;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const ON: Param =
 const WOULD_REJECT: Group = &["would_reject"];
 
 /// What both limiters can do.
-trait Limiter: Sized + 'static {
+pub(super) trait Limiter: Sized + 'static {
     type Grant: Any;
     type Reservation: Any;
 
@@ -103,19 +103,21 @@ macro_rules! limiter {
 
 limiter!(RateLimiter, Grant, Reservation);
 limiter!(AdjustableRateLimiter, adjustable::Grant, adjustable::Reservation);
+limiter!(AdaptiveRate, adjustable::Grant, adjustable::Reservation);
 
 /// The operations of a limiter.
-struct Of<L>(L);
+pub(super) struct Of<L>(L);
 
 impl<L: Limiter> Of<L> {
-    const TRY_ACQUIRE: Operation<L> = Operation::new("try_acquire", "takes one token", &[], try_acquire)
-        .gives(&[GRANT])
-        .prints(&[ADMISSION, WOULD_REJECT]);
-    const TRY_ACQUIRE_MANY: Operation<L> =
+    pub(super) const TRY_ACQUIRE: Operation<L> =
+        Operation::new("try_acquire", "takes one token", &[], try_acquire)
+            .gives(&[GRANT])
+            .prints(&[ADMISSION, WOULD_REJECT]);
+    pub(super) const TRY_ACQUIRE_MANY: Operation<L> =
         Operation::new("try_acquire_many", "takes `cost` tokens at once, or none", &[COST], try_acquire)
             .gives(&[GRANT])
             .prints(&[ADMISSION, WOULD_REJECT]);
-    const RESERVE: Operation<L> = Operation::new(
+    pub(super) const RESERVE: Operation<L> = Operation::new(
         "reserve",
         "takes `cost` tokens now for a call that may start when they are there, which is at `ready_at`",
         &[
@@ -126,35 +128,36 @@ impl<L: Limiter> Of<L> {
     )
     .gives(&[RESERVATION])
     .prints(&[ADMISSION, WOULD_REJECT, &["ready_at+ns", "wait+ns"]]);
-    const CANCEL: Operation<L> = Operation::new(
+    pub(super) const CANCEL: Operation<L> = Operation::new(
         "cancel",
         "gives a reservation back, and says whether all its tokens came back",
         &[THE_RESERVATION],
         cancel,
     )
     .prints(&[&["returned"]]);
-    const INTO_GRANT: Operation<L> = Operation::new(
+    pub(super) const INTO_GRANT: Operation<L> = Operation::new(
         "into_grant",
         "turns a reservation into the grant of a call that starts; it keeps its name unless `as` says another one",
         &[THE_RESERVATION],
         into_grant,
     )
     .gives(&[GRANT]);
-    const CHECK: Operation<L> = Operation::new(
+    pub(super) const CHECK: Operation<L> = Operation::new(
         "check",
         "says whether `cost` tokens could be taken, and changes nothing",
         &[COST],
         check,
     )
     .prints(&[ADMISSION]);
-    const REFUND: Operation<L> = Operation::new(
+    pub(super) const REFUND: Operation<L> = Operation::new(
         "refund",
         "gives the tokens of a grant back, for a call that did not start",
         &[THE_GRANT],
         refund,
     );
-    const SET_SHADOW: Operation<L> = Operation::new("set_shadow", "switches shadow mode", &[ON], set_shadow);
-    const AVAILABLE: Operation<L> =
+    pub(super) const SET_SHADOW: Operation<L> =
+        Operation::new("set_shadow", "switches shadow mode", &[ON], set_shadow);
+    pub(super) const AVAILABLE: Operation<L> =
         Operation::new("available", "prints the tokens that there are now", &[], |_, _| Ok(()));
 }
 
@@ -266,7 +269,7 @@ fn made<L>(config: &Args, make: fn(Quota) -> Result<L, ConfigError>) -> Result<L
     make(*quota).map_err(|error| vec![super::answers::wrong(&error)])
 }
 
-fn print_state<L: Limiter>(limiter: &L, now: Instant, out: &mut Fields) {
+pub(super) fn print_state<L: Limiter>(limiter: &L, now: Instant, out: &mut Fields) {
     out.put("available", limiter.available(now));
 }
 

@@ -1,6 +1,7 @@
 use super::super::script::{Ending, run};
 use super::super::statement;
 use super::all;
+use seawall::core::Rng;
 use std::collections::BTreeSet;
 
 #[test]
@@ -38,6 +39,68 @@ fn every_operation_is_executed_by_an_example() {
         for signature in pattern.operations().iter().filter(|signature| signature.name != "state") {
             let written = format!(".{}\"", signature.name);
             assert!(info.example.contains(&written), "{}{written} is in no example", info.name);
+        }
+    }
+}
+
+/// Values that are wrong somewhere.
+const HOSTILE: [&str; 16] = [
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "4294967295",
+    "4294967296",
+    "18446744073709551615",
+    "1e308",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "\"NaN\"",
+    "\"forever\"",
+    "\"18446744073709551615ns\"",
+    "\"\"",
+];
+
+/// Puts a hostile value in the place of one value of an object, or of an object in it.
+fn spoil(value: &mut serde_json::Value, draws: &Rng) {
+    let Some(object) = value.as_object_mut() else { return };
+    let keys: Vec<String> =
+        object.keys().filter(|key| !["op", "times", "pattern"].contains(&key.as_str())).cloned().collect();
+    let Some(key) = keys.get(draws.below(u32::try_from(keys.len()).unwrap()) as usize) else { return };
+    let inner = &mut object[key];
+    if inner.as_object().is_some_and(|inner| !inner.is_empty()) && draws.below(4) > 0 {
+        return spoil(inner, draws);
+    }
+    *inner = serde_json::from_str(HOSTILE[draws.below(16) as usize]).unwrap();
+}
+
+/// Whatever stands in a script, it ends: with a decision, or with an error that names a line.
+#[test]
+fn hostile_values_are_errors_and_no_panics() {
+    let draws = Rng::new(1);
+    for pattern in all() {
+        let info = pattern.info();
+        let lines: Vec<&str> = info.example.trim().lines().collect();
+        for round in 0..120 {
+            let spoiled = draws.below(u32::try_from(lines.len()).unwrap()) as usize;
+            let script: Vec<String> = lines
+                .iter()
+                .enumerate()
+                .map(|(number, line)| {
+                    let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+                    if number == spoiled || round % 3 == 0 {
+                        spoil(&mut value, &draws);
+                    }
+                    value.to_string()
+                })
+                .collect();
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let ending = run("s", &script.join("\n"), false, &mut out, &mut err).unwrap();
+            if ending == Ending::Wrong {
+                assert!(err.starts_with(b"s:"), "{}", String::from_utf8_lossy(&err));
+            }
         }
     }
 }

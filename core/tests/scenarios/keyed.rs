@@ -1,12 +1,13 @@
-//! Keyed limiters, as floods tell it.
+//! Keyed limiters and breakers, as floods tell it.
 
 use core::time::Duration;
 
+use seawall_core::circuit_breaker::{self, Settlement};
 use seawall_core::keyed::{Config, Rejected, WhenFull};
 use seawall_core::rate_limiter::Quota;
-use seawall_core::{Instant, KeyedRateLimiter, Rng};
+use seawall_core::{Instant, KeyedCircuitBreaker, KeyedRateLimiter, Outcome, Rng};
 
-use super::support::{ms, s};
+use super::support::{MINUTE, SECOND, ms, s};
 
 #[cfg_attr(test, test)]
 pub(crate) fn b36_a_flood_of_keys_costs_no_more_than_its_entries() {
@@ -61,4 +62,25 @@ pub(crate) fn b80_any_number_of_keys_makes_as_many_series() {
     }
     let sums = keyed.snapshot(ms(2));
     assert_eq!((sums.capacity, sums.held), (16, 16));
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn b36_strangers_close_no_open_breaker() {
+    static HOSTS: KeyedCircuitBreaker<16> = KeyedCircuitBreaker::new(
+        circuit_breaker::Config::consecutive_failures(2).open_for(MINUTE).successes_to_close(1),
+        Config::seeded(0xB36),
+    );
+    for _ in 0..2 {
+        HOSTS.try_acquire("broken", s(1)).unwrap().record(Outcome::Failure, s(1));
+    }
+    for stranger in 0..1000_u32 {
+        if let Ok(permit) = HOSTS.try_acquire(&stranger, s(2)) {
+            permit.record(Outcome::Success, s(2));
+        }
+        assert!(HOSTS.len() <= 16);
+    }
+    assert_eq!(HOSTS.try_acquire("broken", s(2)).unwrap_err().retry_after(), Some(MINUTE - SECOND));
+    let probe = HOSTS.try_acquire("broken", s(61)).unwrap();
+    assert!(matches!(probe.record(Outcome::Success, s(61)), Settlement::Changed(_)));
+    assert_eq!(HOSTS.hot().count(), 0);
 }

@@ -73,57 +73,28 @@
 //! Counted by `cost_of_a_call_and_size_of_an_entry`: admission and settlement of a success are 10 loads in the first entry of a
 //! set and 2 more for each entry before it; a rejection 8.
 
+mod permit;
+mod report;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod view;
+
 use core::fmt;
 use core::hash::Hash;
-use core::slice;
-use core::time::Duration;
+
+pub use permit::{Permit, Ticket};
+pub use report::{Rejected, Snapshot, Status};
+pub use view::Entry;
+use view::{View, status};
 
 use super::Config;
-use super::config::WhenFull;
 use super::hash::hash_of;
-use super::table::{self, Key, Owned, Place, Sight, Table, Tally, Visit};
-use crate::admission::circuit_breaker::{self, Cell, Ending, Rules, Settlement, Standing, State};
-use crate::atomic::sync::Wide;
+use super::table::{Key, Owned, Table, Tally};
+use crate::admission::circuit_breaker::{self, Rules, Settlement, State};
 use crate::config::ConfigError;
 use crate::measure::window::Window;
 use crate::outcome::Outcome;
 use crate::time::Instant;
-
-#[cfg(all(test, not(loom)))]
-mod tests;
-
-/// One entry of a keyed breaker: 24 bytes, 12 where words have 32 bits.
-pub struct Entry {
-    owner: table::Entry,
-    cell: Cell,
-}
-
-impl Entry {
-    const_fn! {
-        /// An entry that nobody holds.
-        pub const fn new() -> Self {
-            Self { owner: table::Entry::new(), cell: Cell::sealed() }
-        }
-    }
-}
-
-impl Default for Entry {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("owner", &self.owner).finish_non_exhaustive()
-    }
-}
-
-impl Place for Entry {
-    fn owner(&self) -> &table::Entry {
-        &self.owner
-    }
-}
 
 /// A circuit breaker for each key.
 ///
@@ -137,85 +108,6 @@ pub struct KeyedCircuitBreaker<const ENTRIES: usize, S = [Entry; ENTRIES]> {
     shared: Entry,
     entries: S,
 }
-
-/// The breaker refused the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Rejected {
-    /// The key's breaker refuses it.
-    Refused(circuit_breaker::Rejected),
-    /// The key has no entry, and the breakers in all that it could have refuse calls.
-    TableFull {
-        /// When the first of them can be had; `None` if that is not known. Exact to the millisecond above.
-        retry_after: Option<Duration>,
-    },
-}
-
-impl Rejected {
-    /// When another try makes sense; `None` if that is not known.
-    pub const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused(rejected) => rejected.retry_after,
-            Self::TableFull { retry_after } => *retry_after,
-        }
-    }
-}
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(rejected) => rejected.fmt(f),
-            Self::TableFull { .. } => f.pad("no room for another key"),
-        }
-    }
-}
-
-impl core::error::Error for Rejected {}
-
-/// How the breaker of a known key is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Status {
-    /// The index of its entry, which another key may have later.
-    pub entry: u32,
-    /// Its state.
-    pub state: State,
-    /// Failures in a row, while closed.
-    pub consecutive_failures: u32,
-}
-
-/// All breakers in sums, as many numbers for any number of keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// How many entries there are.
-    pub capacity: usize,
-    /// How many of them a key holds.
-    pub held: usize,
-    /// How many of those are not closed.
-    pub not_closed: usize,
-    /// Keys that lost their entry to another one, ever.
-    pub evictions: u64,
-    /// How many of those had failures, or were not closed and their time was over.
-    pub forgiven: u64,
-    /// Calls of keys that found no entry, ever.
-    pub turned_away: u64,
-}
-
-/// An admitted call that must still be settled: a [`Permit`] without the borrow.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "settle the ticket with `KeyedCircuitBreaker::settle`"]
-pub struct Ticket {
-    /// The entry; `SHARED` is the one for keys that found none.
-    at: u32,
-    owner: Owned,
-    of_breaker: circuit_breaker::Ticket,
-}
-
-const SHARED: u32 = u32::MAX;
-
-/// The shared entry as a table of its own: its only key.
-const SHARED_KEY: Key = Key::new(1);
 
 impl<const ENTRIES: usize> KeyedCircuitBreaker<ENTRIES> {
     const_fn! {
@@ -422,224 +314,4 @@ impl fmt::Debug for Breaker<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Breaker").finish_non_exhaustive()
     }
-}
-
-/// An admitted call.
-///
-/// It settles once: by [`Permit::record`], or as cancelled when it is dropped.
-#[must_use = "dropping it settles the call as cancelled"]
-pub struct Permit<'a> {
-    keyed: View<'a>,
-    ticket: Ticket,
-}
-
-impl Permit<'_> {
-    /// Reports how the call ended.
-    #[inline]
-    pub fn record(self, outcome: Outcome, now: Instant) -> Settlement {
-        let keyed = self.keyed;
-        keyed.settle(&self.into_ticket(), outcome, now)
-    }
-
-    /// Whether the call was admitted by the breaker that keys without an entry share.
-    pub const fn is_shared(&self) -> bool {
-        self.ticket.at == SHARED
-    }
-
-    /// Turns the permit into plain data, for places where the borrow cannot live.
-    #[inline]
-    pub fn into_ticket(self) -> Ticket {
-        let Ticket { at, owner, ref of_breaker } = self.ticket;
-        let ticket = Ticket { at, owner, of_breaker: of_breaker.again() };
-        core::mem::forget(self);
-        ticket
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        // A cancelled call is settled without a time: it starts no phase.
-        self.keyed.settle(&self.ticket, Outcome::Cancelled, Instant::ZERO);
-    }
-}
-
-impl fmt::Debug for Permit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").finish_non_exhaustive()
-    }
-}
-
-/// A keyed breaker without the type of its storage.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    rules: &'a Rules,
-    config: &'a Config,
-    window: &'a Window<0>,
-    shared: &'a Entry,
-    table: Table<'a, Entry>,
-}
-
-fn status(entry: u32, place: &Entry) -> Status {
-    let (state, consecutive_failures) = place.cell.public();
-    Status { entry, state, consecutive_failures }
-}
-
-/// A call at a moment. An owner's value is the ticket of its arrival.
-struct Call<'a> {
-    keyed: View<'a>,
-    now: Instant,
-}
-
-impl Visit for Call<'_> {
-    type Place = Entry;
-    type Out = Result<(Owned, circuit_breaker::Ticket), circuit_breaker::Rejected>;
-
-    fn is_void(&self, place: &Entry) -> bool {
-        place.cell.is_sealed()
-    }
-
-    fn loss(&self, place: &Entry, _: Wide) -> Result<Wide, Wide> {
-        match place.cell.standing(self.keyed.rules, self.now).1 {
-            Standing::Sealed => Ok(0),
-            Standing::Closed { failures } => Ok(Wide::from(failures)),
-            Standing::Over => Ok(Wide::MAX),
-            Standing::Refusing(_) if mutant!("keyed_evicts_the_open") => Ok(Wide::MAX),
-            Standing::Refusing(left) => {
-                let millis = left.map_or(u128::MAX, |left| left.as_millis() + 1);
-                Err(Wide::try_from(millis).unwrap_or(Wide::MAX))
-            }
-        }
-    }
-
-    fn vacate(&self, place: &Entry) -> bool {
-        let (seen, standing) = place.cell.standing(self.keyed.rules, self.now);
-        match standing {
-            Standing::Sealed => true,
-            Standing::Refusing(_) if !mutant!("keyed_evicts_the_open") => false,
-            _ => place.cell.seal(self.keyed.rules, seen),
-        }
-    }
-
-    fn begin(&self, place: &Entry, pending: Owned) -> Option<(Wide, Self::Out)> {
-        let (rules, Owned::Pending { tag, ticket: value }) = (self.keyed.rules, pending) else { return None };
-        let (seen, standing) = place.cell.standing(rules, self.now);
-        // The state was seen before the owner, so it is of this arrival or it has changed at the exchange below.
-        if place.owner.load() != pending {
-            return None;
-        }
-        match standing {
-            Standing::Sealed if place.cell.unseal(rules, seen) => {}
-            // Another thread that brings the key in was faster.
-            Standing::Closed { failures: 0 } => {}
-            Standing::Sealed => return None,
-            _ => {
-                place.cell.seal(rules, seen);
-                return None;
-            }
-        }
-        let held = Owned::Held { tag, value };
-        let admission = place.cell.try_acquire(rules, self.now);
-        Some((value, admission.map(|admission| (held, admission.into_ticket()))))
-    }
-
-    fn go_on(&self, place: &Entry, tag: Wide) -> Option<Self::Out> {
-        let held = place.owner.load();
-        if !matches!(held, Owned::Held { tag: owner, .. } if owner == tag) {
-            return None;
-        }
-        let admission = place.cell.try_acquire(self.keyed.rules, self.now);
-        let is_own = !place.cell.is_sealed() && place.owner.load() == held;
-        if is_own || mutant!("keyed_admits_by_a_breaker_that_was_passed_on") {
-            return Some(admission.map(|admission| (held, admission.into_ticket())));
-        }
-        if let Ok(admission) = admission {
-            self.keyed.end(place, &admission.into_ticket(), Outcome::Cancelled, Instant::ZERO);
-        }
-        None
-    }
-}
-
-impl<'a> View<'a> {
-    /// The entry for keys without one, as a table of a single entry.
-    fn overflow(&self) -> Self {
-        let table = Table { entries: slice::from_ref(self.shared), tally: self.table.tally };
-        Self { table, ..*self }
-    }
-
-    fn held(self) -> impl Iterator<Item = (u32, &'a Entry)> {
-        let places = self.table.values().map(|(entry, place, _)| (entry, place));
-        places.filter(|(_, place)| !place.cell.is_sealed())
-    }
-
-    #[inline]
-    fn try_acquire(&self, key: Key, now: Instant) -> Result<Ticket, Rejected> {
-        let (at, admitted) = match self.table.enter(key, &Call { keyed: *self, now }) {
-            Ok(entered) => entered,
-            Err(wait) => self.turn_away(wait, now)?,
-        };
-        match admitted {
-            Ok((owner, of_breaker)) => Ok(Ticket { at, owner, of_breaker }),
-            Err(rejected) => Err(Rejected::Refused(rejected)),
-        }
-    }
-
-    #[cold]
-    fn turn_away(&self, wait: Wide, now: Instant) -> Result<(u32, <Call<'a> as Visit>::Out), Rejected> {
-        self.table.tally.turned_away.increment();
-        if self.config.when_full == WhenFull::Share {
-            let overflow = self.overflow();
-            if let Ok((_, out)) = overflow.table.enter(SHARED_KEY, &Call { keyed: overflow, now }) {
-                return Ok((SHARED, out));
-            }
-        }
-        Err(full(wait))
-    }
-
-    fn check(&self, key: Key, now: Instant) -> Result<(), Rejected> {
-        let (mut table, mut key) = (self.table, key);
-        let mut sight = table.look(key, &Call { keyed: *self, now });
-        if let (Sight::Full { .. }, WhenFull::Share) = (&sight, self.config.when_full) {
-            let overflow = self.overflow();
-            (table, key) = (overflow.table, SHARED_KEY);
-            sight = table.look(key, &Call { keyed: overflow, now });
-        }
-        match sight {
-            Sight::Held { .. } => {
-                let place = table.find(key).map(|(_, place, _)| place);
-                let checked = place.map_or(Ok(()), |place| place.cell.check(self.rules, now));
-                checked.map_err(Rejected::Refused)
-            }
-            Sight::Pending { .. } | Sight::Vacant { .. } => Ok(()),
-            Sight::Full { wait } => Err(full(wait)),
-        }
-    }
-
-    fn settle(&self, ticket: &Ticket, outcome: Outcome, now: Instant) -> Settlement {
-        let place = if ticket.at == SHARED { Some(self.shared) } else { self.table.entry(ticket.at) };
-        match place {
-            Some(place) if place.owner.load() == ticket.owner => {
-                self.end(place, &ticket.of_breaker, outcome, now)
-            }
-            _ => Settlement::Stale,
-        }
-    }
-
-    fn end(
-        &self,
-        place: &Entry,
-        ticket: &circuit_breaker::Ticket,
-        outcome: Outcome,
-        now: Instant,
-    ) -> Settlement {
-        let ending = Ending { outcome, retry_after: None, at: now };
-        match place.cell.settle(self.rules, self.window, ticket, ending) {
-            Settlement::Uncounted if place.cell.is_sealed() => Settlement::Stale,
-            settlement => settlement,
-        }
-    }
-}
-
-fn full(wait: Wide) -> Rejected {
-    let known = (wait < Wide::MAX).then(|| Duration::from_millis(wait as u64));
-    Rejected::TableFull { retry_after: known }
 }

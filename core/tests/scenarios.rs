@@ -31,5 +31,7 @@ mod sizes;
 mod support;
 #[path = "scenarios/timeout.rs"]
 mod timeout;
+#[path = "scenarios/watching.rs"]
+mod watching;
 #[path = "scenarios/window.rs"]
 mod window;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use seawall::chaos::{Config, Fault, Kind, Rule};
+use seawall::chaos::{Config, Fault, Kind, Rule, probability};
 use seawall::core::{Backoff, Instant, ManualClock, Ratio, bulkhead, circuit_breaker, retry};
 use seawall::{Error, GiveUp, Guard, Policy};
 use tokio::time;
@@ -134,6 +134,21 @@ async fn the_same_seed_strikes_the_same_attempts() {
     assert_eq!(first, run(7).await);
     assert_ne!(first, run(8).await);
     assert_eq!(guard.chaos().checks, 3 * 64, "the counts go on");
+}
+
+/// B79 and CH5: what is no probability is refused, and nothing and everything are exactly that.
+#[test]
+fn b79_a_probability_is_a_number_from_nothing_to_the_whole() {
+    for wrong in [f64::NAN, -1.0, 1.1, f64::INFINITY, -f64::MIN_POSITIVE] {
+        assert_eq!(probability(wrong), None, "{wrong}");
+    }
+    for (share, struck) in [(0.0, 0), (-0.0, 0), (1.0, 1000)] {
+        let guard = Guard::new("storage", Policy::new()).unwrap();
+        let rule = Rule::new(Fault::Error, probability(share).unwrap());
+        guard.arm_chaos(&Config::new().rule(rule)).unwrap();
+        let failed = (0..1000).filter(|_| guard.call_blocking(|_| Ok::<_, ()>(())).is_err()).count();
+        assert_eq!(failed, struck, "{share}");
+    }
 }
 
 /// CH3: the original never released what it took, and bounded nothing.

@@ -42,11 +42,28 @@ pub use loads::LoadStats;
 pub use seawall_core::chaos::{
     Chaos, Config, Ending, Fault, Kind, MAX_BYTES, MAX_RULES, MAX_THREADS, MAX_TIME, Rule, Strike,
 };
-use seawall_core::{Clock, ConfigError, Instant, guard as decision};
+use seawall_core::{Clock, ConfigError, Instant, Ratio, guard as decision};
 
 use super::running::Ended;
 use super::{Attempt, Classify, Guard, SLOTS, Shared};
 use loads::Loads;
+
+/// A probability from a number of a configuration, exact to a millionth; `None` if it is not a number from 0 to 1.
+///
+/// # Examples
+///
+/// ```
+/// use seawall::chaos::probability;
+/// use seawall::core::Ratio;
+///
+/// assert_eq!(probability(0.25), Some(Ratio::per_million(250_000)));
+/// assert_eq!(probability(f64::NAN), None);
+/// ```
+pub fn probability(share: f64) -> Option<Ratio> {
+    // The range was checked, so the product fits.
+    #[allow(clippy::cast_sign_loss)]
+    (0.0..=1.0).contains(&share).then(|| Ratio::per_million((share * 1e6).round() as u32))
+}
 
 /// What chaos did to a guard since the guard was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

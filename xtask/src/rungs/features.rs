@@ -19,7 +19,9 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<Tally> {
             continue;
         };
         // The tests are left out: they may lean on dev-dependencies that turn features on.
-        for feature in std::iter::once(String::new()).chain(features) {
+        // Core has two features and firmware takes any of them: the combination is built, too.
+        let both = (features.len() == 2).then(|| features.join(","));
+        for feature in std::iter::once(String::new()).chain(both).chain(features) {
             let mut command = job.context.cargo();
             command.args(["clippy", "--locked", "--no-default-features", "--package", &package]);
             command.args(["--features", &feature, "--", "-D", "warnings"]);

@@ -535,3 +535,31 @@ fn shadow_mode_refuses_nothing_and_takes_no_tokens_for_it() {
     limiter.set_shadow(false);
     assert!(limiter.try_acquire(millis(5000)).is_err());
 }
+
+/// As many as others reserved behind lapse once; then nothing comes back until the bucket was full.
+#[test]
+fn a_gap_closes_when_the_bucket_is_full() {
+    let limiter = RateLimiter::new(Quota::per_second(10).burst(4));
+    let reserve = |cost, now| limiter.reserve(cost, Duration::from_secs(2), millis(now)).unwrap();
+    let undone = limiter.try_acquire(millis(1000)).unwrap();
+    let grant = limiter.try_acquire_many(3, millis(1000)).unwrap();
+    let first = reserve(4, 1000);
+    let behind = reserve(1, 1000);
+    assert_eq!(behind.ready_at(), millis(1500));
+    assert!(!limiter.cancel(first, millis(1000)));
+    let full_at = 1600;
+    assert_eq!(wait(&limiter, 4, millis(1000)), Some(Duration::from_millis(full_at - 1000)));
+    limiter.refund(&grant, millis(1000));
+    assert!(!limiter.undo(&undone) && !limiter.cancel(behind, millis(1000)), "beside the gap");
+    assert_eq!(wait(&limiter, 4, millis(1000)), Some(Duration::from_millis(full_at - 1000)));
+    // Below a full bucket's debt the gap is still there, and taking tokens does not close it.
+    let grant = limiter.try_acquire(millis(full_at - 1)).unwrap();
+    assert!(!limiter.undo(&grant));
+    limiter.refund(&grant, millis(full_at - 1));
+    assert_eq!(limiter.available(millis(full_at - 1)), 2);
+    let later = full_at + 100;
+    let grant = limiter.try_acquire(millis(later)).unwrap();
+    assert_eq!(limiter.available(millis(later)), 3);
+    limiter.refund(&grant, millis(later));
+    assert_eq!(limiter.available(millis(later)), 4, "it was full");
+}

@@ -165,6 +165,28 @@ fn grants_of_an_earlier_quota_lapse_and_those_of_this_one_come_back() {
     assert_eq!(limiter.available(s(6)), 10);
 }
 
+/// In what order reservations of an earlier quota start can no longer be told from the arrival time.
+#[test]
+fn beside_reservations_of_an_earlier_quota_nothing_comes_back() {
+    let quota = |size| Quota::per_second(10).burst(size);
+    for (reserved, comes_back) in [(0, true), (1, false)] {
+        let limiter = AdjustableRateLimiter::new(quota(4));
+        assert_eq!(burst(&limiter, 9, s(5)), 4);
+        let _ = limiter.reserve(reserved, SECOND, s(5)).unwrap();
+        limiter.set_quota(quota(3), s(5)).unwrap();
+        let mut last = limiter.reserve(2, SECOND, s(5)).unwrap();
+        assert_eq!(limiter.cancel(last, s(5)), comes_back);
+        // A second change keeps that, also when the debt is less than a full bucket.
+        limiter.set_quota(quota(4), ms(5200)).unwrap();
+        last = limiter.reserve(3, SECOND, ms(5200)).unwrap();
+        assert_eq!(limiter.cancel(last, ms(5200)), comes_back);
+        assert!(limiter.check(4, ms(6000)).is_ok());
+        limiter.set_quota(quota(3), ms(6000)).unwrap();
+        last = limiter.reserve(3, SECOND, ms(6000)).unwrap();
+        assert!(limiter.cancel(last, ms(6000)), "it was full");
+    }
+}
+
 /// Seventeen changes bring the generation in the word back to where it was; the stamp tells the grants apart.
 #[test]
 fn a_grant_of_sixteen_changes_ago_lapses_too() {

@@ -33,7 +33,9 @@ targets! {
     guard "../../fuzz/src/guard.rs" the_books_of_a_guard_balance;
     health_check "../../fuzz/src/health_check.rs" a_health_check_says_what_the_list_says;
     histogram "../../fuzz/src/histogram.rs" histograms_answer_as_a_sorted_list_does;
+    keyed "../../fuzz/src/keyed.rs" the_keyed_limiter_has_a_bucket_for_each_key;
     load_shedder "../../fuzz/src/load_shedder.rs" shares_of_what_is_shed_are_exact;
+    log_decoder "../../fuzz/src/log_decoder.rs" logs_are_written_as_they_were_read;
     rate_limiter "../../fuzz/src/rate_limiter.rs" the_rate_limiter_answers_as_exact_arithmetic_does;
     record_log "../../fuzz/src/record_log.rs" a_log_is_read_in_one_way_or_not_at_all;
     retry "../../fuzz/src/retry.rs" retries_are_paid_for_and_delays_are_within_bounds;

@@ -40,7 +40,9 @@ targets! {
     guard "../../fuzz/src/guard.rs" any_script_of_a_guard_leaves_its_books_balanced;
     health_check "../../fuzz/src/health_check.rs" any_script_of_a_health_check_agrees_with_its_list;
     histogram "../../fuzz/src/histogram.rs" any_script_of_a_histogram_agrees_with_a_sorted_list;
+    keyed "../../fuzz/src/keyed.rs" any_script_of_keys_agrees_with_buckets_without_bounds;
     load_shedder "../../fuzz/src/load_shedder.rs" any_script_of_a_shedder_agrees_with_exact_shares;
+    log_decoder "../../fuzz/src/log_decoder.rs" any_log_is_written_as_it_was_read;
     rate_limiter "../../fuzz/src/rate_limiter.rs" any_script_of_a_limiter_agrees_with_exact_arithmetic;
     retry "../../fuzz/src/retry.rs" any_script_of_retries_agrees_with_plain_arithmetic;
     window "../../fuzz/src/window.rs" any_script_of_a_window_agrees_with_a_list;

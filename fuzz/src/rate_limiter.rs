@@ -76,7 +76,8 @@ impl Pair {
         match operation % 13 {
             0..=2 => self.take(1),
             12 => {
-                let (cost, wait) = (input.any_word(), Duration::from_nanos(input.long()));
+                // At most 18 minutes: from 36 on the limiter refuses by its units.
+                let (cost, wait) = (input.any_word(), Duration::from_nanos(input.long() >> 24));
                 self.reserve(cost, wait);
             }
             3 | 4 => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seawall_core::backoff::Jitter;
-use seawall_core::retry::{Config, Decision, GiveUp};
+use seawall_core::retry::{Config, Decision, GiveUp, Kind};
 use seawall_core::{Backoff, Deadline, Instant, Ratio, Retry};
 
 use crate::input::Input;
@@ -13,6 +13,10 @@ const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
 
 /// The clock goes so far.
 const LAST: u64 = 1 << 53;
+
+const KINDS: [Kind; 3] = [Kind::Failure, Kind::Timeout, Kind::Throttled];
+/// The place of the last of them.
+const THROTTLED: usize = 2;
 
 /// Runs the script of `bytes` on a retry decision.
 ///
@@ -27,8 +31,20 @@ pub fn check(bytes: &[u8]) {
     let cap = input.any_word();
     let per_second = if input.flag() { input.between(0, 20) } else { input.between(0, 255) * 4 };
     let max_attempts = input.between(0, 9);
-    let config = Config::attempts(max_attempts, backoff).budget(ratio, cap, per_second);
-    let is_valid = max_attempts > 0 && cap.checked_mul(whole).is_some();
+    let mut config = Config::attempts(max_attempts, backoff).budget(ratio, cap, per_second);
+    let mut costs = [1; 3];
+    let rules = input.byte();
+    if rules & 1 != 0 {
+        costs = [0, 2, 4].map(|shift| rules >> 1 >> shift & 3);
+        for (kind, cost) in KINDS.into_iter().zip(costs) {
+            config = config.cost(kind, cost);
+        }
+    }
+    let throttles = rules & 128 != 0;
+    if throttles {
+        config = config.throttle(ratio, cap);
+    }
+    let is_valid = max_attempts > 0 && !costs.contains(&0) && cap.checked_mul(whole).is_some();
     let retry = match Retry::try_new(config) {
         Ok(retry) => retry,
         Err(_) if !is_valid || backoff.validate().is_err() => return,
@@ -41,7 +57,10 @@ pub fn check(bytes: &[u8]) {
         max_attempts,
         cap,
         ratio,
-        per_second: u64::from(per_second),
+        per_second: if throttles { 0 } else { u64::from(per_second) },
+        costs: costs.map(u64::from),
+        throttles,
+        successes: 0,
         balance: u64::from(cap) * u64::from(whole),
         free_at: 0,
         start: 0,
@@ -156,14 +175,25 @@ struct Books {
     free_at: u128,
     start: u64,
     now: u64,
+    /// Tokens for each kind of failure.
+    costs: [u64; 3],
+    throttles: bool,
     calls: u128,
+    successes: u128,
     granted: u128,
 }
 
 impl Books {
     fn apply(&mut self, operation: u8, input: &mut Input<'_>) {
         match operation % 8 {
-            0 | 1 => self.call_started(),
+            0 => self.call_started(),
+            1 => {
+                self.retry.call_succeeded();
+                self.successes += 1;
+                if self.throttles {
+                    self.deposit();
+                }
+            }
             2 => self.now = self.now.saturating_add(input.long()).min(LAST),
             3 => self.now = self.now.saturating_add(u64::from(input.half()) * 1_000_000).min(LAST),
             4 | 5 => {
@@ -176,8 +206,9 @@ impl Books {
                 let (least, most) = self.plain.bounds(retry, previous);
                 let nanos = delay.as_nanos();
                 assert!(least <= nanos && nanos <= most, "{nanos} is not within {least} to {most}");
-                let decision = self.retry.decide(attempts, previous, deadline, draw, now);
-                self.same(decision, attempts, delay, deadline);
+                let kind = usize::from(operation / 8 % 3);
+                let decision = self.retry.decide_as(KINDS[kind], attempts, previous, deadline, draw, now);
+                self.same(decision, kind, attempts, delay, deadline);
             }
             6 => {
                 let (delay, attempts) = (Duration::from_nanos(input.long()), input.between(1, 5));
@@ -185,15 +216,15 @@ impl Books {
                 let now = Instant::from_nanos(self.now);
                 let decision = self.retry.decide_with_delay(attempts, delay, deadline, now);
                 if attempts < self.max_attempts && delay > Duration::from_nanos(self.plain.cap) {
+                    self.has_room(THROTTLED);
                     assert_eq!(decision, Decision::GiveUp(GiveUp::Delay));
                 } else {
-                    self.same(decision, attempts, delay, deadline);
+                    self.same(decision, THROTTLED, attempts, delay, deadline);
                 }
             }
             _ => (0..=input.byte()).for_each(|_| self.call_started()),
         }
-        let full = u64::from(self.cap) * u64::from(self.ratio.denominator());
-        assert!(self.balance <= full);
+        assert!(self.balance <= self.full());
         assert_eq!(u64::from(self.retry.balance()), self.balance / u64::from(self.ratio.denominator()));
         self.is_bounded();
     }
@@ -208,19 +239,38 @@ impl Books {
     fn call_started(&mut self) {
         self.retry.call_started();
         self.calls += 1;
-        let full = u64::from(self.cap) * u64::from(self.ratio.denominator());
-        self.balance = full.min(self.balance + u64::from(self.ratio.numerator()));
+        if !self.throttles {
+            self.deposit();
+        }
+    }
+
+    fn deposit(&mut self) {
+        self.balance = self.full().min(self.balance + u64::from(self.ratio.numerator()));
+    }
+
+    fn full(&self) -> u64 {
+        u64::from(self.cap) * u64::from(self.ratio.denominator())
+    }
+
+    /// A throttle hears of each failure, and has room for a retry while more than half of it is left.
+    fn has_room(&mut self, kind: usize) -> bool {
+        if !self.throttles {
+            return true;
+        }
+        self.balance = self.balance.saturating_sub(self.costs[kind] * u64::from(self.ratio.denominator()));
+        2 * self.balance > self.full()
     }
 
     /// The order of the reasons: attempts, deadline, budget.
-    fn same(&mut self, decision: Decision, attempts: u32, delay: Duration, deadline: Deadline) {
+    fn same(&mut self, decision: Decision, kind: usize, attempts: u32, delay: Duration, deadline: Deadline) {
+        let has_room = self.has_room(kind);
         let start = u128::from(self.now) + delay.as_nanos();
         let too_late = !deadline.is_none() && start >= u128::from(deadline.moment().as_nanos());
         let expected = if attempts >= self.max_attempts {
             Decision::GiveUp(GiveUp::Attempts)
         } else if too_late {
             Decision::GiveUp(GiveUp::Deadline)
-        } else if self.pays(decision) {
+        } else if has_room && (self.throttles || self.pays(kind, decision)) {
             self.granted += 1;
             Decision::RetryAfter(delay)
         } else {
@@ -230,10 +280,10 @@ impl Books {
     }
 
     /// Takes a retry from the balance, or a free one.
-    fn pays(&mut self, decision: Decision) -> bool {
-        let token = u64::from(self.ratio.denominator());
-        if self.balance >= token {
-            self.balance -= token;
+    fn pays(&mut self, kind: usize, decision: Decision) -> bool {
+        let cost = self.costs[kind] * u64::from(self.ratio.denominator());
+        if self.balance >= cost {
+            self.balance -= cost;
             return true;
         }
         let present = u128::from(self.now) * u128::from(self.per_second);
@@ -248,10 +298,16 @@ impl Books {
         is_free
     }
 
-    /// At most `cap + ratio * calls + per_second * (time + 1 s)` retries.
+    /// At most `(cap + ratio * calls) / cost + per_second * (time + 1 s)` retries, or `(cap / 2 + ratio * successes) / cost`.
     fn is_bounded(&self) {
-        let whole = u128::from(self.ratio.denominator());
-        let paid = u128::from(self.cap) * whole + u128::from(self.ratio.numerator()) * self.calls;
+        let least = u128::from(self.costs.into_iter().min().unwrap_or(1));
+        let whole = u128::from(self.ratio.denominator()) * least;
+        let (start, paying) = if self.throttles {
+            (u128::from(self.full()).div_ceil(2), self.successes)
+        } else {
+            (u128::from(self.full()), self.calls)
+        };
+        let paid = start + u128::from(self.ratio.numerator()) * paying;
         let nanos = u128::from(self.now - self.start) + 1_000_000_000;
         let free = nanos * u128::from(self.per_second) / 1_000_000_000;
         assert!(self.granted <= paid / whole + free, "{} retries are too many", self.granted);

@@ -27,7 +27,7 @@ pub fn check(bytes: &[u8]) {
     }
     let mut input = Input::new(bytes);
     let policy = policy(&mut input);
-    let mut log = record(policy, &mut input);
+    let mut log = record(&policy, &mut input);
     replays(&log);
     let whole = entries(&log);
     for _ in 0..input.byte() % 4 {
@@ -83,8 +83,8 @@ fn policy(input: &mut Input<'_>) -> Policy {
 }
 
 /// Records some calls.
-fn record(policy: Policy, input: &mut Input<'_>) -> Vec<u8> {
-    let recorder = Recorder::<_, WAITERS, SLOTS>::try_new(policy, [0; 4096]).expect("the policy is in order");
+fn record(policy: &Policy, input: &mut Input<'_>) -> Vec<u8> {
+    let recorder = Recorder::<_, WAITERS, SLOTS>::try_new(*policy, [0; 4096]).expect("the policy is in order");
     let mut now = input.long() >> 1;
     for _ in 0..input.byte() % 24 {
         now = now.saturating_add(u64::from(input.half()) * 1_000);

@@ -1,5 +1,7 @@
 extern crate std;
 
+mod figures;
+
 use std::string::ToString;
 use std::{format, thread, vec::Vec};
 

@@ -67,6 +67,10 @@ fn a_fixed_delay_asks_no_latencies() {
     let fixed = Hedge::after(ms(30));
     assert_eq!(wait(fixed.plan(0, &(), Deadline::NONE, NOW)), ms(30));
     assert_eq!(wait(fixed.plan(0, &latencies([9000; 50]), Deadline::NONE, NOW)), ms(30));
+    let soon = Deadline::after(NOW, ms(40));
+    assert_eq!(wait(fixed.plan(0, &latencies([9000; 50]), soon, NOW)), ms(30), "it needs what nobody knows");
+    let few = Hedge::at_percentile(Ratio::percent(95), ms(5), ms(30));
+    assert_eq!(wait(few.plan(0, &latencies([9000; 19]), soon, NOW)), ms(30), "too few to know");
     let none = Hedge::NONE;
     assert_eq!(none.plan(0, &(), Deadline::NONE, NOW), Plan::NoHedge(NoHedge::Limit));
     assert_eq!(none.start(0, &budget(5), Deadline::NONE, NOW), Err(NoHedge::Limit));

@@ -35,9 +35,9 @@ targets! {
     histogram "../../fuzz/src/histogram.rs" histograms_answer_as_a_sorted_list_does;
     keyed "../../fuzz/src/keyed.rs" the_keyed_limiter_has_a_bucket_for_each_key;
     load_shedder "../../fuzz/src/load_shedder.rs" shares_of_what_is_shed_are_exact;
-    log_decoder "../../fuzz/src/log_decoder.rs" logs_are_written_as_they_were_read;
     rate_limiter "../../fuzz/src/rate_limiter.rs" the_rate_limiter_answers_as_exact_arithmetic_does;
     record_log "../../fuzz/src/record_log.rs" a_log_is_read_in_one_way_or_not_at_all;
+    record_replay "../../fuzz/src/record_replay.rs" a_log_replays_to_the_same_decisions;
     retry "../../fuzz/src/retry.rs" retries_are_paid_for_and_delays_are_within_bounds;
     window "../../fuzz/src/window.rs" sums_are_those_of_a_list;
 }

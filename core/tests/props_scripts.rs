@@ -42,8 +42,8 @@ targets! {
     histogram "../../fuzz/src/histogram.rs" any_script_of_a_histogram_agrees_with_a_sorted_list;
     keyed "../../fuzz/src/keyed.rs" any_script_of_keys_agrees_with_buckets_without_bounds;
     load_shedder "../../fuzz/src/load_shedder.rs" any_script_of_a_shedder_agrees_with_exact_shares;
-    log_decoder "../../fuzz/src/log_decoder.rs" any_log_is_written_as_it_was_read;
     rate_limiter "../../fuzz/src/rate_limiter.rs" any_script_of_a_limiter_agrees_with_exact_arithmetic;
+    record_replay "../../fuzz/src/record_replay.rs" any_calls_replay_to_the_same_decisions;
     retry "../../fuzz/src/retry.rs" any_script_of_retries_agrees_with_plain_arithmetic;
     window "../../fuzz/src/window.rs" any_script_of_a_window_agrees_with_a_list;
 }

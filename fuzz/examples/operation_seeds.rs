@@ -264,12 +264,12 @@ const STORIES: &[(&str, &str, &[&[u8]])] = &[
     ),
     // Parts, pause, attempts, and what each part wants; start, calls, damage.
     (
-        "log_decoder",
+        "record_replay",
         "three-calls",
         &[&[0], &long!(20), &[1], &long!(40), &[3], &[1, 0, 1, 1, 0, 2, 0], &[2, 0, 1, 2, 1, 3, 0, 1], &[0]],
     ),
     (
-        "log_decoder",
+        "record_replay",
         "damaged",
         &[
             &[7],

@@ -19,11 +19,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show Seawall holding a link through an outage.
+    // What each is stands at its arguments: a comment here would take the place of the whole help.
     Demo(DemoArgs),
-    /// Run a DWCP node.
     Node(NodeArgs),
-    /// Replay a script of operations on any pattern, or a log that a recorder wrote, and print every decision.
     Replay(ReplayArgs),
 }
 

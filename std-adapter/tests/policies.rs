@@ -212,3 +212,110 @@ fn unprotected_keeps_the_timeout_and_retries_without_a_budget() {
     assert_eq!(cap, u32::MAX);
     assert!(Guard::new("send", policy).is_ok());
 }
+
+#[test]
+fn everything_that_a_breaker_can_be_told_has_a_key() {
+    use seawall::core::circuit_breaker::Config;
+    use seawall::core::window::Span;
+    use seawall::core::{Ratio, retry};
+
+    let text = r#"
+        [send]
+        shadow = true
+        deadline = "forever"
+        [send.adaptive_timeout]
+        initial = "1.5s"
+        at_most = "1m"
+        grow_on = "failures"
+        [send.circuit_breaker]
+        failure_rate = { share = "50%", window = "10s", minimum_calls = 5 }
+        slow_call_rate = { share = "1/3", slow = "2s" }
+        open_for = "1s"
+        open_for_growing = { multiplier = 3.0, max_delay = "1m" }
+        probes = 4
+        probe_failures_to_open = 2
+        close_below = { share = 0.25, of = 8 }
+        probe_lease = "5s"
+        probe_timeout = "500ms"
+        honor_retry_after = "2m"
+        ramp = { over = "30s", from = "10%" }
+        shadow = true
+        seed = 7
+        [send.retry]
+        throttle = { ratio = 0.1, max_tokens = 100 }
+        cost = { timeout = 2 }
+        [sync.circuit_breaker]
+        slow_call_rate = { share = 0.5, slow = "1s", calls = 20 }
+    "#;
+    let policies = parse(text).unwrap();
+    let policy = policies.send.policy;
+    let secs = Duration::from_secs;
+    let ratio = |part, whole| Ratio::try_new(part, whole).unwrap();
+    let preset = Policies::default().send.policy;
+    let expected = preset
+        .circuit_breaker_config()
+        .unwrap()
+        .open_for_growing(Backoff::exponential(secs(1)).factor(3000), secs(60))
+        .probes(4)
+        .probe_failures_to_open(2)
+        .close_below(Ratio::percent(25), 8)
+        .probe_lease_of(secs(5))
+        .probe_timeout(Duration::from_millis(500))
+        .honor_retry_after(secs(120))
+        .ramp(secs(30), Ratio::percent(10))
+        .in_shadow()
+        .seed(7)
+        .or_failure_rate(Ratio::percent(50), Span::time(secs(10)), 5)
+        .or_slow_call_rate(ratio(1, 3), secs(2));
+    assert_eq!(policy.circuit_breaker_config(), Some(&expected));
+    assert!(policy.is_shadow() && policy.deadline_limit() == Duration::MAX);
+    assert_eq!(policy.adaptive_timeout_config().unwrap().initial(), Duration::from_millis(1500));
+    let retry = preset.retry_config().throttle(Ratio::percent(10), 100).cost(retry::Kind::Timeout, 2);
+    assert_eq!(policy.retry_config(), &retry);
+    let slow: Config = Policies::default()
+        .sync
+        .policy
+        .circuit_breaker_config()
+        .unwrap()
+        .or_slow_call_rate_over(Ratio::percent(50), secs(1), Span::calls(20), 10);
+    assert_eq!(policies.sync.policy.circuit_breaker_config(), Some(&slow));
+}
+
+#[test]
+fn what_is_wrong_with_the_newer_keys_is_said_with_its_path() {
+    let text = r#"
+        [send.adaptive_timeout]
+        initial = "1ms"
+        [send.circuit_breaker]
+        slow_call_rate = { share = "2/1", slow = "0s" }
+        [receive.circuit_breaker]
+        failure_rate = { share = 0.5, window = "10s" }
+        slow_call_rate = { share = 0.5, slow = "1s", window = "5s" }
+        [sync.circuit_breaker]
+        close_below = { share = 0, of = 32 }
+        ramp = { over = "0s" }
+        probe_timeout = "0s"
+        honor_retry_after = "0s"
+        probe_failures_to_open = 32
+        [sync.retry]
+        budget = { cap = 1 }
+        throttle = { ratio = "x", max_tokens = 1 }
+        cost = { failure = 0 }
+    "#;
+    let found = problems(text);
+    for expected in [
+        "send.adaptive_timeout.initial must be between the bounds",
+        "send.circuit_breaker.slow_call_rate.share is \"2/1\", must be a number from 0 to 1",
+        "receive.circuit_breaker.slow_call_rate.window must be left out beside failure_rate: a breaker has one window",
+        "sync.circuit_breaker.close_below.of must be between 1 and 31",
+        "sync.circuit_breaker.ramp.over must be greater than zero",
+        "sync.circuit_breaker.probe_timeout must be greater than zero",
+        "sync.circuit_breaker.honor_retry_after must be greater than zero",
+        "sync.circuit_breaker.probe_failures_to_open must be between 1 and 31",
+        "sync.retry.throttle must be left out beside budget",
+        "sync.retry.throttle.ratio is \"x\", must be a number from 0 to 1",
+        "sync.retry.cost.failure must be greater than zero",
+    ] {
+        assert!(found.iter().any(|found| found == expected), "{expected:?} is not in {found:#?}");
+    }
+}

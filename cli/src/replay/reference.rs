@@ -8,7 +8,14 @@ use std::fmt::Write as _;
 /// The reference of the script format, in Markdown.
 pub(super) fn reference() -> String {
     let mut text = String::new();
-    text.push_str("## Keys of every statement\n\n| key | value | |\n|---|---|---|\n");
+    text.push_str("| pattern | |\n|---|---|\n");
+    for pattern in patterns::all() {
+        let about = pattern.info().about;
+        let first = about.split_once(". ").map_or(about, |(first, _)| first);
+        // Writing to a string cannot fail.
+        _ = writeln!(text, "| [`{0}`](#{0}) | {first} |", pattern.info().name);
+    }
+    text.push_str("\n## Keys of every statement\n\n| key | value | |\n|---|---|---|\n");
     rows(&mut text, COMMON);
     text.push_str("\n## Operation of no pattern\n");
     operation(&mut text, DROP.name, &DROP);
@@ -19,8 +26,8 @@ pub(super) fn reference() -> String {
 }
 
 fn section(text: &mut String, info: &Info, operations: &[Signature]) {
-    // Writing to a string cannot fail.
-    _ = write!(text, "\n## {}\n\n{}.\n", info.name, info.about);
+    let end = if info.about.ends_with('?') { "" } else { "." };
+    _ = write!(text, "\n## {}\n\n{}{end}\n", info.name, info.about);
     if info.keys.is_empty() {
         text.push_str("\nIts configuration is `{}`.\n");
     } else {

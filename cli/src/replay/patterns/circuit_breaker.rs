@@ -73,7 +73,14 @@ pub(super) const KEYS: &[Param] = &[
     Param::or("open_for", Kind::Duration, "\"60s\"", "how long it stays open"),
     Param::optional(
         "open_for_growing",
-        Kind::Table(&[BACKOFF, INITIAL_DELAY, INCREMENT, MULTIPLIER, MAX_DELAY, JITTER]),
+        Kind::Table(&[
+            Param { about: "how the times grow; exponential by default", ..BACKOFF },
+            Param { about: "the first time; open_for by default", ..INITIAL_DELAY },
+            INCREMENT,
+            MULTIPLIER,
+            MAX_DELAY,
+            JITTER,
+        ]),
         "in place of open_for: a longer time each time that a probe fails",
     ),
     Param::or("probes", U32, "1", "how many probes may be out at a time while half-open"),

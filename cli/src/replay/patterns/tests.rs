@@ -104,3 +104,24 @@ fn hostile_values_are_errors_and_no_panics() {
         }
     }
 }
+
+/// The keys of a pattern that is part of a policy file are those of its table there, neither more nor fewer.
+#[test]
+fn shared_keys_are_those_of_policy_files() {
+    for (table, pattern) in [
+        ("circuit_breaker", "circuit_breaker"),
+        ("rate_limiter", "rate_limiter"),
+        ("bulkhead", "bulkhead"),
+        ("retry", "retry"),
+        ("error_budget", "error_budget"),
+        ("adaptive_timeout", "adaptive_timeout"),
+    ] {
+        let wrong = serde_json::json!({ table: { "no such key": 1 } });
+        let error = serde_json::from_value::<seawall::config::PolicyTable>(wrong).unwrap_err().to_string();
+        let (_, known) = error.split_once("expected one of ").expect("the keys are named");
+        let known: BTreeSet<_> =
+            known.split('`').skip(1).step_by(2).filter(|key| *key != "enabled").collect();
+        let keys = super::find(pattern).unwrap().info().keys;
+        assert_eq!(keys.iter().map(|key| key.name).collect::<BTreeSet<_>>(), known, "{table}");
+    }
+}

@@ -50,7 +50,7 @@ pub(super) fn breaker(
     step(table.successes_to_close, Config::successes_to_close, "successes_to_close");
     check.step(&mut config, open_for, Config::open_for, valid, "open_for");
     if let Some(table) = &table.open_for_growing {
-        let first = Backoff::constant(open_for.unwrap_or(Duration::from_secs(60)));
+        let first = Backoff::exponential(open_for.unwrap_or(Duration::from_secs(60)));
         let schedule = delays(table, &first, &mut check.below("open_for_growing"));
         let grow = |config: Config, schedule: Backoff| config.open_for_growing(schedule, schedule.cap());
         check.step(&mut config, Some(schedule), grow, valid, "open_for_growing.initial_delay");

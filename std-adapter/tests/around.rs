@@ -16,9 +16,9 @@ const STORE: Component = Component::new(0);
 
 type TestGuard = Guard<&'static ManualClock>;
 
-fn guard(policy: Policy) -> (TestGuard, &'static ManualClock) {
+fn guard(policy: &Policy) -> (TestGuard, &'static ManualClock) {
     let clock: &ManualClock = Box::leak(Box::new(ManualClock::new(Instant::from_secs(100))));
-    (Guard::with_clock("storage", policy, clock).unwrap(), clock)
+    (Guard::with_clock("storage", *policy, clock).unwrap(), clock)
 }
 
 fn call(guard: &TestGuard, priority: Priority) -> Result<(), Error<()>> {
@@ -31,7 +31,7 @@ fn promise() -> latency_budget::Config {
 
 #[test]
 fn a_guard_without_parts_refuses_nothing_and_has_none() {
-    let (guard, _) = guard(Policy::new());
+    let (guard, _) = guard(&Policy::new());
     assert_eq!(call(&guard, Priority::Low), Ok(()));
     guard.set_load(u32::MAX);
     assert!(guard.latency_budget().is_none() && guard.shedder().is_none());
@@ -41,7 +41,7 @@ fn a_guard_without_parts_refuses_nothing_and_has_none() {
 /// Latency budgets of the original recorded successes alone, so a hanging peer looked fast.
 #[test]
 fn the_latency_of_failures_counts_as_that_of_successes() {
-    let (guard, clock) = guard(Policy::new());
+    let (guard, clock) = guard(&Policy::new());
     guard.watch_latency(promise()).unwrap();
     let service = Arc::new(Degradation::new());
     guard.drive(Arc::clone(&service), STORE);
@@ -77,7 +77,7 @@ fn the_latency_of_failures_counts_as_that_of_successes() {
 
 #[test]
 fn a_driver_can_be_more_patient() {
-    let (guard, clock) = guard(Policy::new());
+    let (guard, clock) = guard(&Policy::new());
     guard.watch_latency(promise().minimum_calls(1)).unwrap();
     let service = Arc::new(Degradation::new());
     let patient = driver::Config::new(STORE).worst(Level::SeverelyDegraded).calm_for(5 * SECOND);
@@ -98,7 +98,7 @@ fn a_driver_can_be_more_patient() {
 
 #[test]
 fn the_least_important_calls_are_shed_first_and_take_no_token() {
-    let (guard, _) = guard(Policy::new().rate_limit(Quota::per_second(1000)));
+    let (guard, _) = guard(&Policy::new().rate_limit(Quota::per_second(1000)));
     guard.shed(load_shedder::Config::new(100, 10 * SECOND)).unwrap();
     let calls = |priority, n| (0..n).filter(|_| call(&guard, priority).is_ok()).count();
     assert_eq!((calls(Priority::Low, 100), calls(Priority::High, 100)), (100, 100), "no load is told");
@@ -118,7 +118,7 @@ fn the_least_important_calls_are_shed_first_and_take_no_token() {
 
 #[test]
 fn a_degraded_service_serves_what_is_important() {
-    let (guard, _) = guard(Policy::new());
+    let (guard, _) = guard(&Policy::new());
     let service = Arc::new(Degradation::new());
     guard.heed_level(Arc::clone(&service));
     let served = |level| {

@@ -130,6 +130,7 @@ fn a_probe_sets_the_baseline_and_is_repeated_soon_if_that_fell_by_a_quarter() {
         let gradient = Gradient::new(0, 1);
         gradient.learn(us(800), false);
         gradient.figures(false);
+        (0..9).for_each(|_| gradient.learn(0, false));
         assert!(!gradient.take_baseline(), "no probe");
         assert_eq!(baseline(&gradient), 800_000);
         assert!(gradient.is_probe_due(&config, 77));

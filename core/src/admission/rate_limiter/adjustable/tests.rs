@@ -187,6 +187,20 @@ fn beside_reservations_of_an_earlier_quota_nothing_comes_back() {
     }
 }
 
+/// Units of several nanoseconds: what has passed of the present one is no gift.
+#[test]
+fn a_change_to_coarse_units_rounds_against_the_caller() {
+    let (minute, year) = (SECOND * 60, SECOND * 60 * 1440 * 365);
+    for nanos in 0..50 {
+        let now = Instant::from_nanos(7_000_000_000 + nanos);
+        let limiter = AdjustableRateLimiter::new(Quota::new(4, minute));
+        assert_eq!(burst(&limiter, 9, now), 4);
+        limiter.set_quota(Quota::new(1, year).burst(4), now).unwrap();
+        let wait = limiter.check(1, now).unwrap_err().retry_after().unwrap();
+        assert!(wait >= year && wait <= year + year / 10_000, "{wait:?}");
+    }
+}
+
 /// Seventeen changes bring the generation in the word back to where it was; the stamp tells the grants apart.
 #[test]
 fn a_grant_of_sixteen_changes_ago_lapses_too() {

@@ -83,7 +83,7 @@
 
 mod call;
 mod classify;
-mod compose;
+pub mod compose;
 mod error;
 mod notes;
 mod options;

@@ -14,6 +14,7 @@ use super::wire::{Base, Reader, Wire, Writer};
 use super::*;
 use crate::admission::circuit_breaker::{self, Cause, Reason, State, Transition};
 use crate::admission::{bulkhead, rate_limiter};
+use crate::attempt::adaptive_timeout;
 use crate::attempt::backoff::{Backoff, Jitter};
 use crate::attempt::retry::{self, GiveUp};
 use crate::guard::{Rejected, Report, Settled, Verdict};
@@ -162,7 +163,9 @@ fn traffic<B: AsMut<[u8]>>(recorder: &Recorder<B>, seed: u32, steps: u32, mut ea
 fn a_replay_decides_as_the_recording_did() {
     let mut kinds = Vec::new();
     for seed in 0..60 {
-        let recorder: Recorder<Vec<u8>> = Recorder::try_new(full().seed(seed), vec![0; 1 << 16]).unwrap();
+        let learned = adaptive_timeout::Config::new(Duration::from_millis(50));
+        let policy = if seed % 2 == 0 { full() } else { full().adaptive_timeout(learned) };
+        let recorder: Recorder<Vec<u8>> = Recorder::try_new(policy.seed(seed), vec![0; 1 << 16]).unwrap();
         traffic(&recorder, seed, 600, || {});
         recorder.close();
         traffic(&recorder, seed, 20, || {});
@@ -472,6 +475,10 @@ fn a_policy_comes_back_as_it_was_and_fits_its_room() {
                 u32::MAX,
             ))
             .error_budget(error_budget::Config::new(Ratio::per_million(999_999), Duration::MAX))
+            .adaptive_timeout(
+                adaptive_timeout::Config::new(Duration::MAX).at_least(Duration::MAX).at_most(Duration::MAX),
+            )
+            .shadow(true)
             .seed(u32::MAX);
         let header = Header { layout: Layout::THIS, waiters: u32::MAX, slots: u32::MAX, policy };
         let mut out = [0; MAX_HEAD];

@@ -29,15 +29,12 @@ proptest! {
         let service = Degradation::new();
         let (mut levels, mut told) = ([Level::Normal; 16], Level::Normal);
         for step in steps {
-            let change = match step {
-                Some((n, level)) => {
-                    levels[usize::from(n)] = Level::ALL[level];
-                    service.set_level(Component::new(n), Level::ALL[level])
-                }
-                None => {
-                    levels = [Level::Normal; 16];
-                    service.recover_all()
-                }
+            let change = if let Some((n, level)) = step {
+                levels[usize::from(n)] = Level::ALL[level];
+                service.set_level(Component::new(n), Level::ALL[level])
+            } else {
+                levels = [Level::Normal; 16];
+                service.recover_all()
             };
             let worst = levels.into_iter().max().unwrap();
             prop_assert_eq!(service.level(), worst);

@@ -231,14 +231,14 @@ fn refusals_of_keys_and_of_hedges_are_sentences() {
 
     let limiter: KeyedRateLimiter<4> = KeyedRateLimiter::new(Quota::per_second(1).burst(2), Keys::seeded(1));
     assert!(limiter.bucket("a").try_acquire_many(2, NOW).is_ok());
-    let limited = limiter.try_acquire("a", NOW).expect_err("its bucket is empty");
+    let empty = limiter.try_acquire("a", NOW).expect_err("its bucket is empty");
     let costly = limiter.bucket("a").try_acquire_many(3, NOW).expect_err("more than a bucket holds");
     sentences([
-        (limited, "rate limit of the key exceeded"),
+        (empty, "rate limit of the key exceeded"),
         (costly, "cost of 3 tokens exceeds the burst of 2"),
         (Rejected::TableFull { retry_after: None }, "no room for another key"),
     ]);
-    assert_eq!((limited.retry_after(), costly.retry_after()), (Some(Duration::from_secs(1)), None));
+    assert_eq!((empty.retry_after(), costly.retry_after()), (Some(Duration::from_secs(1)), None));
     assert_eq!(limiter.quota().burst_size(), 2);
     assert!(format!("{limiter:?}").starts_with("KeyedRateLimiter"));
     sentences([

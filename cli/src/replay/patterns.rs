@@ -27,6 +27,7 @@ pub(super) mod guard;
 mod health_check;
 mod hedge;
 mod histogram;
+mod keyed_circuit_breaker;
 mod keyed_rate_limiter;
 mod latency_budget;
 mod load_shedder;
@@ -45,6 +46,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
     [
         guard::PATTERN,
         circuit_breaker::PATTERN,
+        keyed_circuit_breaker::PATTERN,
         rate_limiter::PATTERN,
         rate_limiter::ADJUSTABLE_PATTERN,
         keyed_rate_limiter::PATTERN,

@@ -43,7 +43,7 @@ pub(super) const HEADER: Group = &["line", "repeat", "at+ns", "op", "note", "as"
 pub(super) const DROP: Signature = Signature {
     name: "drop",
     about: "drops what a name stands for, as a caller that goes away: a permit settles as cancelled",
-    params: &[Param::required("what", Kind::Held(&["name that was given"]), "the name")],
+    params: &[Param::required("what", Kind::Held(&["thing that an operation gave"]), "the name")],
     gives: &[],
     prints: &[&["dropped", "of"]],
 };

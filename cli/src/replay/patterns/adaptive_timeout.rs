@@ -83,7 +83,7 @@ impl<T: Learned> Of<T> {
         .prints(&[&["deadline+ns"]]),
         Operation::new(
             "record",
-            "learns from an attempt; a failure that took the timeout or longer has timed out",
+            "learns from an attempt; a failure that took fifteen sixteenths of the timeout or longer has timed out",
             &[OUTCOME_PARAM, Param::required("elapsed", Kind::Duration, "how long it took")],
             record,
         )
@@ -107,7 +107,8 @@ const PRINTS: &[&[&str]] = &[&["current+ns", "is_set"]];
 static SPEC: Spec<AdaptiveTimeout> = Spec {
     info: Info {
         name: "adaptive_timeout",
-        about: "A timeout that each attempt adjusts: 5 % down towards twice the latency, 10 % up when an attempt timed out",
+        about: "A timeout that each attempt adjusts: 5 % shorter after a success but not below twice its time, 10 % longer after an \
+                attempt that timed out",
         keys: KEYS,
         prints: PRINTS,
         example: r#"
@@ -131,7 +132,8 @@ static SPEC: Spec<AdaptiveTimeout> = Spec {
 static PERCENTILE: Spec<Percentile> = Spec {
     info: Info {
         name: "percentile_timeout",
-        about: "A timeout that goes towards twice the 95th percentile of the latest attempts, after each tenth of them",
+        about: "A timeout that goes towards twice the 95th percentile of the latest attempts, once in ten of them: \
+                half of the way up, a tenth of the way down",
         keys: KEYS,
         prints: PRINTS,
         example: r#"

@@ -367,7 +367,8 @@ fn check(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn print_settlement(out: &mut Fields, settlement: Settlement) {
+/// Prints what became of a report.
+pub(super) fn print_settlement(out: &mut Fields, settlement: Settlement) {
     out.put(
         "settlement",
         match settlement {

@@ -1,0 +1,272 @@
+//! The circuit breaker for each key.
+
+use super::answers::{OUTCOME_PARAM, admit, outcome, reject, state, wrong};
+use super::circuit_breaker::{self, print_settlement};
+use super::policy;
+use crate::replay::call::Call;
+use crate::replay::fields::Fields;
+use crate::replay::names::Fault;
+use crate::replay::schema::{
+    ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32, U64,
+};
+use crate::replay::value::Args;
+use seawall::core::Instant;
+use seawall::core::keyed::circuit_breaker::{
+    Breaker, Entry, KeyedCircuitBreaker, Permit, Rejected, Status, Ticket,
+};
+use seawall::core::keyed::{Config, WhenFull};
+use std::iter::repeat_with;
+use std::time::Duration;
+
+type Keyed = KeyedCircuitBreaker<0, Vec<Entry>>;
+
+const PERMIT: &str = "keyed_circuit_breaker permit";
+const TICKET: &str = "keyed_circuit_breaker ticket";
+const KEY: Param = Param::required("key", Kind::Text, "any text");
+const NUMBERED: Param = Param::or(
+    "numbered",
+    Kind::Flag,
+    "false",
+    "with times: each repetition has a key of its own, key1, key2, …",
+);
+const THE_PERMIT: Param = Param::required("permit", Kind::Held(&[PERMIT]), "what try_acquire gave");
+const SETTLED: Group = &["settlement", "transition"];
+
+static SPEC: Spec<Keyed> = Spec {
+    info: Info {
+        name: "keyed_circuit_breaker",
+        about: "A breaker for each key, all with one configuration, in a table of `entries`. \
+                It trips by failures in a row; a breaker that is not closed keeps its entry",
+        keys: &[
+            Param::required("consecutive_failures", U32, "opens after so many failures in a row"),
+            Param::or("open_for", Kind::Duration, "\"60s\"", "how long it stays open"),
+            Param::or("probes", U32, "1", "how many probes may be out at a time while half-open"),
+            Param::or("successes_to_close", U32, "3", "how many probes must succeed to close"),
+            Param::optional("probe_lease", Kind::Duration, "a probe that does not report for so long is lost"),
+            Param::or("entries", Kind::Integer(1 << 20), "1024", "between 1 and 7, or a multiple of 8"),
+            Param::or(
+                "when_full",
+                Kind::Word(&["refuse", "share"]),
+                "\"refuse\"",
+                "a key that finds no entry is refused, or shares one more with all others that found none",
+            ),
+            Param::or(
+                "forgiving",
+                U32,
+                "1",
+                "an entry may go although its key failed so often in a row, if no other is as new",
+            ),
+            Param::or("hash_seed", U64, "0", "of the hash of the keys"),
+        ],
+        prints: &[&["held", "not_closed", "evictions", "forgiven", "turned_away"]],
+        example: r#"
+{"policy": {"keyed_circuit_breaker": {"consecutive_failures": 2, "open_for": "30s", "successes_to_close": 1, "entries": 8}}}
+{"at": "0s", "op": "keyed_circuit_breaker.call", "key": "east", "outcome": "failure", "times": 2, "expect": {"admitted": true}}
+{"op": "keyed_circuit_breaker.try_acquire", "key": "east", "expect": {"rejected": "open", "retry_after": "30s", "not_closed": 1}}
+{"op": "keyed_circuit_breaker.try_acquire", "key": "west", "as": "p", "expect": {"admitted": true}}
+{"op": "keyed_circuit_breaker.is_shared", "permit": "p", "expect": {"shared": false}}
+{"op": "keyed_circuit_breaker.record", "permit": "p", "outcome": "success", "expect": {"settlement": "counted"}}
+{"op": "keyed_circuit_breaker.status", "key": "east", "expect": {"known": true, "state": "open"}}
+{"op": "keyed_circuit_breaker.hot", "expect": {"hot": [{"state": "open"}]}}
+{"op": "keyed_circuit_breaker.call", "key": "flood", "numbered": true, "outcome": "success", "times": 100}
+{"op": "keyed_circuit_breaker.check", "key": "east", "expect": {"admitted": false}}
+{"at": "30s", "op": "keyed_circuit_breaker.try_acquire", "key": "east", "as": "probe"}
+{"op": "keyed_circuit_breaker.into_ticket", "permit": "probe"}
+{"op": "keyed_circuit_breaker.settle", "ticket": "probe", "outcome": "success", "expect": {"not_closed": 0}}
+{"op": "keyed_circuit_breaker.forget", "key": "east"}
+{"op": "keyed_circuit_breaker.len"}
+{"op": "keyed_circuit_breaker.is_empty"}
+{"op": "keyed_circuit_breaker.evictions"}
+{"op": "keyed_circuit_breaker.snapshot"}
+"#,
+    },
+    operations: &[
+        Operation::new("try_acquire", "asks whether a call of a key may start", &[KEY, NUMBERED], try_acquire)
+            .gives(&[PERMIT])
+            .prints(&[ADMISSION]),
+        Operation::new("check", "says whether try_acquire would reject a call", &[KEY, NUMBERED], check)
+            .prints(&[ADMISSION]),
+        Operation::new("record", "settles a permit", &[THE_PERMIT, OUTCOME_PARAM], record).prints(&[SETTLED]),
+        Operation::new(
+            "is_shared",
+            "says whether the permit is of the breaker that keys without an entry share",
+            &[THE_PERMIT],
+            is_shared,
+        )
+        .prints(&[&["shared"]]),
+        Operation::new(
+            "into_ticket",
+            "turns a permit into a ticket, which keeps its name unless `as` says another one",
+            &[THE_PERMIT],
+            into_ticket,
+        )
+        .gives(&[TICKET]),
+        Operation::new(
+            "settle",
+            "settles a ticket",
+            &[Param::required("ticket", Kind::Held(&[TICKET]), "what into_ticket gave"), OUTCOME_PARAM],
+            settle,
+        )
+        .prints(&[SETTLED]),
+        Operation::new(
+            "call",
+            "is try_acquire, and if the call is admitted record after it `took` so long; the clock moves on with it",
+            &[
+                KEY,
+                NUMBERED,
+                OUTCOME_PARAM,
+                Param::or("took", Kind::Duration, "\"0s\"", "how long the call took"),
+            ],
+            whole_call,
+        )
+        .prints(&[ADMISSION, SETTLED, &["ended_at+ns"]]),
+        Operation::new("status", "prints how the breaker of a key is doing, if it has an entry", &[KEY, NUMBERED], status)
+            .prints(&[&["known", "entry", "state", "consecutive_failures"]]),
+        Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, NUMBERED], forget)
+            .prints(&[&["known"]]),
+        Operation::new("hot", "prints the breakers that are not closed", &[], hot).prints(&[&["hot"]]),
+        Operation::new("len", "prints how many keys have an entry", &[], |_, _| Ok(())),
+        Operation::new("is_empty", "says whether no key has an entry", &[], |keyed: &'static Keyed, call| {
+            call.out().put("empty", keyed.is_empty());
+            Ok(())
+        })
+        .prints(&[&["empty"]]),
+        Operation::new("evictions", "prints how many keys lost their entry", &[], |_, _| Ok(())),
+        Operation::new("snapshot", "prints all breakers in sums", &[], |_, _| Ok(())),
+    ],
+    state: print_state,
+    configure,
+};
+
+pub(super) const PATTERN: &dyn Pattern = &SPEC;
+
+fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    let table =
+        args.only(&["consecutive_failures", "open_for", "probes", "successes_to_close", "probe_lease"]);
+    let breaker = policy::with_table("circuit_breaker", &table)?;
+    let Some(breaker) = breaker.circuit_breaker_config() else {
+        return Err(vec!["consecutive_failures is missing".to_owned()]);
+    };
+    let when_full = if args.word("when_full") == Some("share") { WhenFull::Share } else { WhenFull::Refuse };
+    let config = Config::seeded(args.integer("hash_seed").unwrap_or(0).into())
+        .when_full(when_full)
+        .forgiving(args.u32("forgiving").unwrap_or(1));
+    let entries: Vec<Entry> =
+        repeat_with(Entry::new).take(args.u32("entries").unwrap_or(0) as usize).collect();
+    Keyed::over(*breaker, config, entries).map(|keyed| SPEC.bind(keyed)).map_err(|error| vec![wrong(&error)])
+}
+
+fn print_state(keyed: &Keyed, _: Instant, out: &mut Fields) {
+    let sums = keyed.snapshot();
+    out.put("held", sums.held as u64);
+    out.put("not_closed", sums.not_closed as u64);
+    out.put("evictions", sums.evictions);
+    out.put("forgiven", sums.forgiven);
+    out.put("turned_away", sums.turned_away);
+}
+
+fn breaker<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Breaker<'k> {
+    let mut key = call.args().text("key").unwrap_or_default();
+    if call.args().flag("numbered") == Some(true) {
+        key.push_str(call.suffix());
+    }
+    keyed.breaker(&key)
+}
+
+fn refuse(out: &mut Fields, rejected: &Rejected) {
+    let reason = match rejected {
+        Rejected::Refused(rejected) => circuit_breaker::reason(rejected),
+        _ => "table_full",
+    };
+    reject(out, "keyed_circuit_breaker", reason, rejected.retry_after());
+}
+
+fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    match breaker(keyed, call).try_acquire(call.now()) {
+        Ok(permit) => {
+            admit(call.out());
+            call.keep(PERMIT, permit)
+        }
+        Err(rejected) => {
+            refuse(call.out(), &rejected);
+            Ok(())
+        }
+    }
+}
+
+fn check(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    match breaker(keyed, call).check(call.now()) {
+        Ok(()) => admit(call.out()),
+        Err(rejected) => refuse(call.out(), &rejected),
+    }
+    Ok(())
+}
+
+fn record(_: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let permit: Permit<'static> = call.take("permit", PERMIT)?;
+    let settlement = permit.record(outcome(call.args(), "outcome"), call.now());
+    print_settlement(call.out(), settlement);
+    Ok(())
+}
+
+fn is_shared(_: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let shared = call.look::<Permit<'static>>("permit", PERMIT)?.is_shared();
+    call.out().put("shared", shared);
+    Ok(())
+}
+
+fn into_ticket(_: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let permit: Permit<'static> = call.take("permit", PERMIT)?;
+    call.keep_in_place("permit", TICKET, permit.into_ticket())
+}
+
+fn settle(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let ticket: Ticket = call.take_any("ticket", TICKET)?;
+    let settlement = keyed.settle(ticket, outcome(call.args(), "outcome"), call.now());
+    print_settlement(call.out(), settlement);
+    Ok(())
+}
+
+fn whole_call(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    match breaker(keyed, call).try_acquire(call.now()) {
+        Ok(permit) => {
+            admit(call.out());
+            call.pass(call.args().duration("took").unwrap_or(Duration::ZERO));
+            let settlement = permit.record(outcome(call.args(), "outcome"), call.now());
+            print_settlement(call.out(), settlement);
+            let end = call.now();
+            call.out().moment("ended_at", end);
+        }
+        Err(rejected) => refuse(call.out(), &rejected),
+    }
+    Ok(())
+}
+
+fn status_fields(status: Status) -> Fields {
+    let mut fields = Fields::default();
+    fields.put("entry", status.entry);
+    fields.put("state", state(status.state));
+    fields.put("consecutive_failures", status.consecutive_failures);
+    fields
+}
+
+fn status(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let status = breaker(keyed, call).status();
+    call.out().put("known", status.is_some());
+    if let Some(status) = status {
+        call.out().extend(status_fields(status));
+    }
+    Ok(())
+}
+
+fn forget(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let known = breaker(keyed, call).forget();
+    call.out().put("known", known);
+    Ok(())
+}
+
+fn hot(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let hot: Vec<Fields> = keyed.hot().map(status_fields).collect();
+    call.out().put("hot", hot);
+    Ok(())
+}

@@ -190,6 +190,6 @@ fn sizes_that_the_program_has_not_are_named() {
         err.starts_with("LOG: the log's guard had 11 buckets in its windows; this program knows 0, 1, "),
         "{err}"
     );
-    let long = rewritten(&log, |header| header.waiters = 1024, |_, _| ());
-    assert_eq!(run(&long).0, ExitCode::from(2));
+    let crowded = rewritten(&log, |header| header.waiters = 1024, |_, _| ());
+    assert_eq!(run(&crowded).0, ExitCode::from(2));
 }

@@ -90,6 +90,7 @@ fn whole_call(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Faul
             return Ok(());
         }
     };
+    admit(call.out());
     let mut made: Vec<Fields> = Vec::new();
     let mut last = None;
     loop {
@@ -144,7 +145,6 @@ fn whole_call(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Faul
     drop(admitted);
     let end = call.now();
     let out = call.out();
-    admit(out);
     out.put("result", last.map(outcome_name));
     out.put("attempts_made", made.len() as u64);
     out.put("attempts", made);

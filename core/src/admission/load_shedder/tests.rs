@@ -28,7 +28,7 @@ fn a_shedder_stands_in_a_static_and_has_the_documented_size() {
     assert!(format!("{DOOR:?}").contains("normal: Stats { admitted: 1, shed: 0 }"));
 }
 
-// SEEDS 1.8, what not to repeat.
+// What the original did wrong.
 
 #[test]
 fn dg2_the_share_is_one_less_max_over_load() {

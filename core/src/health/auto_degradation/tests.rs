@@ -59,7 +59,7 @@ fn it_gets_worse_at_once_and_by_the_seeds_bounds() {
     assert_eq!(levels(&auto(), &[(0, u64::MAX)]), [E]);
 }
 
-// SEEDS 1.8, what not to repeat.
+// What the original did wrong.
 
 #[test]
 fn dg5_a_measure_that_wobbles_about_a_bound_does_not_flap() {

@@ -86,7 +86,7 @@ fn transitions_are_data_with_their_cause() {
     assert_eq!(Status::Unhealthy.to_string(), "unhealthy");
 }
 
-// SEEDS 1.6, what not to repeat.
+// What the original did wrong.
 
 #[test]
 fn hc2_a_check_that_hangs_is_stale_and_its_late_answer_counts_nowhere() {

@@ -48,7 +48,7 @@ fn the_seeds_numbers_come_out() {
     assert_eq!(missed.remaining, Ratio::per_million(0));
 }
 
-// SEEDS 1.9, what not to repeat.
+// What the original did wrong.
 
 #[test]
 fn eb2_the_first_event_of_a_new_window_counts() {

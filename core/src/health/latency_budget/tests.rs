@@ -33,7 +33,7 @@ fn a_budget_stands_in_a_static_and_has_the_documented_size() {
     assert!(format!("{SEND:?}").contains("target: 100ms"));
 }
 
-// SEEDS 1.9, what not to repeat.
+// What the original did wrong.
 
 #[test]
 fn eb3_one_slow_call_does_not_exhaust_the_budget() {

@@ -186,7 +186,7 @@ fn b78_sums_near_the_end_of_the_counters_saturate() {
     assert_eq!(window.totals(at(0)), totals(u32::MAX, u32::MAX, u32::MAX));
 }
 
-// PITFALLS, sliding windows with numbers.
+// Sliding windows of other libraries, with their numbers.
 
 #[test]
 fn t25_sliding_time_window_of_five_seconds() {

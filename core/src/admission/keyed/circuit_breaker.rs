@@ -26,7 +26,7 @@
 //! A key that is in no entry of its set takes the first that can go: an empty one, one whose breaker is closed without
 //! failures, one that another key is just taking, then a closed one with the fewest failures in a row, and last one whose time
 //! is over, since it would admit a probe now.
-//! A breaker that refuses calls never goes; if all of a set do, [`WhenFull`] decides.
+//! A breaker that refuses calls never goes; if all of a set do, [`WhenFull`](super::WhenFull) decides.
 //! Between two keys a breaker is *sealed*: it belongs to nobody, and every ticket from before is stale.
 //!
 //! ```text

@@ -20,7 +20,7 @@ const COLUMN: Option<usize> = if cfg!(all(target_pointer_width = "64", not(seawa
     None
 };
 
-/// The table of `core/ACCURACY.md`.
+/// The table of `core/README.md`.
 #[cfg_attr(test, test)]
 pub(crate) fn every_state_has_the_documented_size() {
     let table = [

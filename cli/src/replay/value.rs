@@ -89,6 +89,11 @@ impl Args {
         Self(self.0.iter().filter(|(key, _)| keys.contains(key)).cloned().collect())
     }
 
+    /// The same without a key.
+    pub(super) fn without(&self, key: &str) -> Self {
+        Self(self.0.iter().filter(|(known, _)| *known != key).cloned().collect())
+    }
+
     /// The object as a policy file has it.
     pub(super) fn to_json(&self) -> Json {
         let entries = self.0.iter().map(|(key, value)| ((*key).to_owned(), value.to_json()));

@@ -14,19 +14,16 @@ use seawall::core::circuit_breaker::{
     Config, Permit, Reason, Rejected, Settlement, Status, Tally, Ticket, Transition,
 };
 use seawall::core::{CircuitBreaker, Instant};
-use seawall::guard::SLOTS;
 use std::cell::Cell;
 use std::time::Duration;
 
-type Breaker = CircuitBreaker<SLOTS>;
-
 /// A breaker that can be put in the place of another one, with what was counted since its state last changed.
-pub(super) struct Station {
-    breaker: Cell<&'static Breaker>,
+struct Station<const SLOTS: usize> {
+    breaker: Cell<&'static CircuitBreaker<SLOTS>>,
     tally: Tally,
 }
 
-impl Station {
+impl<const SLOTS: usize> Station<SLOTS> {
     /// Settles a call with the present breaker, whichever admitted it.
     fn settle(&self, ticket: Ticket, call: &mut Call<'_>) {
         let args = call.args();
@@ -121,6 +118,21 @@ pub(super) const KEYS: &[Param] = &[
     Param::optional("seed", U32, "of the open time's jitter and of the ramp's draws"),
 ];
 
+/// The keys of a breaker that is no part of a guard.
+const WITH_SLOTS: [Param; KEYS.len() + 1] = {
+    let slots = Param::or(
+        "slots",
+        U32,
+        "10",
+        "of the window, which moves by one of them: 1 to 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 50, 60, 64, 100, 120, 128, 256 or \
+         1000; in a guard there are ten",
+    );
+    let mut all = [slots; KEYS.len() + 1];
+    let (keys, _) = all.split_at_mut(KEYS.len());
+    keys.copy_from_slice(KEYS);
+    all
+};
+
 const PERMIT: &str = "circuit_breaker permit";
 const TICKET: &str = "circuit_breaker ticket";
 const THE_PERMIT: Param = Param::required("permit", Kind::Held(&[PERMIT]), "what try_acquire gave");
@@ -132,27 +144,26 @@ const SETTLED: Group = &["settlement", "transition"];
 const RETRY_AFTER: Param =
     Param::optional("retry_after", Kind::Duration, "after what time the peer wants to be asked again");
 
-static SPEC: Spec<Station> = Spec {
-    info: Info {
-        name: "circuit_breaker",
-        about: "Stops calling a dependency that fails. Give it `consecutive_failures`, a rate, or several of them. \
-                `window` has the sums that a rate looks at, `counts` what ended since the state last changed",
-        keys: KEYS,
-        prints: &[&[
-            "state",
-            "forced",
-            "generation",
-            "consecutive_failures",
-            "probes",
-            "successes",
-            "failed_probes",
-            "shadow",
-            "ramping",
-            "window",
-            "counts",
-        ]],
-        example: r#"
-{"policy": {"circuit_breaker": {"consecutive_failures": 2, "open_for": "30s", "successes_to_close": 1}}}
+const INFO: Info = Info {
+    name: "circuit_breaker",
+    about: "Stops calling a dependency that fails. Give it `consecutive_failures`, a rate, or several of them. \
+            `window` has the sums that a rate looks at, `counts` what ended since the state last changed",
+    keys: &WITH_SLOTS,
+    prints: &[&[
+        "state",
+        "forced",
+        "generation",
+        "consecutive_failures",
+        "probes",
+        "successes",
+        "failed_probes",
+        "shadow",
+        "ramping",
+        "window",
+        "counts",
+    ]],
+    example: r#"
+{"policy": {"circuit_breaker": {"consecutive_failures": 2, "open_for": "30s", "successes_to_close": 1}, "last20": {"pattern": "circuit_breaker", "failure_rate": {"share": "50%", "calls": 20, "minimum_calls": 20}, "slots": 20}}}
 {"at": "0s", "op": "circuit_breaker.try_acquire", "as": "late"}
 {"at": "1s", "op": "circuit_breaker.call", "outcome": "failure", "took": "100ms", "expect": {"state": "closed"}}
 {"at": "2s", "op": "circuit_breaker.call", "outcome": "failure", "expect": {"state": "open", "transition": {"cause": "consecutive_failures", "figures": {"failures": 2}}}}
@@ -181,98 +192,119 @@ static SPEC: Spec<Station> = Spec {
 {"op": "circuit_breaker.try_acquire", "as": "u"}
 {"op": "circuit_breaker.into_ticket", "permit": "u"}
 {"op": "circuit_breaker.settle_with", "ticket": "u", "outcome": "slow"}
+{"op": "last20.call", "outcome": "success", "times": 19}
+{"op": "last20.call", "outcome": "failure", "times": 9, "expect": {"state": "closed"}}
+{"op": "last20.call", "outcome": "failure", "expect": {"state": "open", "transition": {"figures": {"calls": 20, "failures": 10}}}}
 "#,
-    },
-    operations: &[
-        Operation::new("try_acquire", "asks whether a call may start", &[], try_acquire)
-            .gives(&[PERMIT])
-            .prints(&[ADMISSION, WOULD_REJECT, &["probe", "transition"]]),
-        Operation::new("check", "says whether try_acquire would reject a call, and changes nothing", &[], check)
-            .prints(&[ADMISSION]),
-        Operation::new(
-            "record",
-            "settles a permit; the call took from try_acquire until now",
-            &[THE_PERMIT, OUTCOME_PARAM],
-            record,
-        )
-        .prints(&[SETTLED]),
-        Operation::new(
-            "record_with",
-            "is record with the time that the peer asked for",
-            &[THE_PERMIT, OUTCOME_PARAM, RETRY_AFTER],
-            record,
-        )
-        .prints(&[SETTLED]),
-        Operation::new(
-            "would_reject",
-            "prints what the breaker would have answered to the call of a permit if it were not in shadow mode",
-            &[THE_PERMIT],
-            would_reject,
-        )
-        .prints(&[WOULD_REJECT]),
-        Operation::new("is_probe", "says whether a permit is that of a probe", &[THE_PERMIT], is_probe)
-            .prints(&[&["probe"]]),
-        Operation::new(
-            "transition",
-            "prints the transition that admitted the call of a permit",
-            &[THE_PERMIT],
-            permit_transition,
-        )
-        .prints(&[TRANSITION]),
-        Operation::new(
-            "into_ticket",
-            "turns a permit into a ticket, which keeps its name unless `as` says another one",
-            &[THE_PERMIT],
-            into_ticket,
-        )
-        .gives(&[TICKET]),
-        Operation::new(
-            "settle",
-            "settles a ticket; dropping one loses a probe until its lease ends",
-            &[THE_TICKET, OUTCOME_PARAM],
-            settle,
-        )
-        .prints(&[SETTLED]),
-        Operation::new(
-            "settle_with",
-            "is settle with the time that the peer asked for",
-            &[THE_TICKET, OUTCOME_PARAM, RETRY_AFTER],
-            settle,
-        )
-        .prints(&[SETTLED]),
-        Operation::new(
-            "call",
-            "is try_acquire, and if the call is admitted record after it `took` so long; the clock moves on with it",
-            &[OUTCOME_PARAM, Param::or("took", Kind::Duration, "\"0s\"", "how long the call took"), RETRY_AFTER],
-            whole_call,
-        )
-        .prints(&[ADMISSION, WOULD_REJECT, &["probe", "half_opened", "settlement", "transition", "ended_at+ns"]]),
-        Operation::new("trip", "opens the breaker by hand, for the open time", &[], trip).prints(&[TRANSITION]),
-        Operation::new("force_open", "rejects every call until reset", &[], force_open).prints(&[TRANSITION]),
-        Operation::new("force_closed", "admits every call, uncounted, until reset", &[], force_closed)
-            .prints(&[TRANSITION]),
-        Operation::new(
-            "shadow",
-            "switches shadow mode, in which the breaker counts as if and refuses nothing; ends what is forced",
-            &[Param::required("on", Kind::Flag, "true: it refuses nothing")],
-            shadow,
-        )
-        .prints(&[TRANSITION]),
-        Operation::new("reset", "closes the breaker as new", &[], reset).prints(&[TRANSITION]),
-        Operation::new(
-            "try_resuming",
-            "puts a breaker with another configuration in its place, which goes on from where it is",
-            KEYS,
-            try_resuming,
-        ),
-        Operation::new("status", "prints the state, and how long calls are rejected while it is open", &[], status)
-            .prints(&[&["retry_after+ns"]]),
-    ],
-    state: print_state,
-    configure,
 };
 
-pub(super) const PATTERN: &dyn Pattern = &SPEC;
+/// A breaker whose window has so many slots.
+struct Of<const SLOTS: usize>;
+
+impl<const SLOTS: usize> Of<SLOTS> {
+    const SPEC: Spec<Station<SLOTS>> = Spec {
+        info: INFO,
+        operations: &[
+            Operation::new("try_acquire", "asks whether a call may start", &[], try_acquire)
+                .gives(&[PERMIT])
+                .prints(&[ADMISSION, WOULD_REJECT, &["probe", "transition"]]),
+            Operation::new("check", "says whether try_acquire would reject a call, and changes nothing", &[], check)
+                .prints(&[ADMISSION]),
+            Operation::new(
+                "record",
+                "settles a permit; the call took from try_acquire until now",
+                &[THE_PERMIT, OUTCOME_PARAM],
+                record,
+            )
+            .prints(&[SETTLED]),
+            Operation::new(
+                "record_with",
+                "is record with the time that the peer asked for",
+                &[THE_PERMIT, OUTCOME_PARAM, RETRY_AFTER],
+                record,
+            )
+            .prints(&[SETTLED]),
+            Operation::new(
+                "would_reject",
+                "prints what the breaker would have answered to the call of a permit if it were not in shadow mode",
+                &[THE_PERMIT],
+                would_reject,
+            )
+            .prints(&[WOULD_REJECT]),
+            Operation::new("is_probe", "says whether a permit is that of a probe", &[THE_PERMIT], is_probe)
+                .prints(&[&["probe"]]),
+            Operation::new(
+                "transition",
+                "prints the transition that admitted the call of a permit",
+                &[THE_PERMIT],
+                permit_transition,
+            )
+            .prints(&[TRANSITION]),
+            Operation::new(
+                "into_ticket",
+                "turns a permit into a ticket, which keeps its name unless `as` says another one",
+                &[THE_PERMIT],
+                into_ticket,
+            )
+            .gives(&[TICKET]),
+            Operation::new(
+                "settle",
+                "settles a ticket; dropping one loses a probe until its lease ends",
+                &[THE_TICKET, OUTCOME_PARAM],
+                settle,
+            )
+            .prints(&[SETTLED]),
+            Operation::new(
+                "settle_with",
+                "is settle with the time that the peer asked for",
+                &[THE_TICKET, OUTCOME_PARAM, RETRY_AFTER],
+                settle,
+            )
+            .prints(&[SETTLED]),
+            Operation::new(
+                "call",
+                "is try_acquire, and if the call is admitted record after it `took` so long; the clock moves on with it",
+                &[OUTCOME_PARAM, Param::or("took", Kind::Duration, "\"0s\"", "how long the call took"), RETRY_AFTER],
+                whole_call,
+            )
+            .prints(&[ADMISSION, WOULD_REJECT, &["probe", "half_opened", "settlement", "transition", "ended_at+ns"]]),
+            Operation::new("trip", "opens the breaker by hand, for the open time", &[], trip).prints(&[TRANSITION]),
+            Operation::new("force_open", "rejects every call until reset", &[], force_open).prints(&[TRANSITION]),
+            Operation::new("force_closed", "admits every call, uncounted, until reset", &[], force_closed)
+                .prints(&[TRANSITION]),
+            Operation::new(
+                "shadow",
+                "switches shadow mode, in which the breaker counts as if and refuses nothing; ends what is forced",
+                &[Param::required("on", Kind::Flag, "true: it refuses nothing")],
+                shadow,
+            )
+            .prints(&[TRANSITION]),
+            Operation::new("reset", "closes the breaker as new", &[], reset).prints(&[TRANSITION]),
+            Operation::new(
+                "try_resuming",
+                "puts a breaker with another configuration in its place, which goes on from where it is",
+                KEYS,
+                try_resuming,
+            ),
+            Operation::new("status", "prints the state, and how long calls are rejected while it is open", &[], status)
+                .prints(&[&["retry_after+ns"]]),
+        ],
+        state: print_state,
+        configure,
+    };
+
+    fn bind(config: Config) -> Result<Box<dyn Instance>, Vec<String>> {
+        match CircuitBreaker::<SLOTS>::try_new(config) {
+            Ok(breaker) => {
+                let breaker = Cell::new(&*Box::leak(Box::new(breaker)));
+                Ok(const { &Self::SPEC }.bind(Station { breaker, tally: Tally::new() }))
+            }
+            Err(error) => Err(vec![super::answers::wrong(&error)]),
+        }
+    }
+}
+
+pub(super) const PATTERN: &dyn Pattern = &Of::<10>::SPEC;
 
 fn config(args: &Args) -> Result<Config, Vec<String>> {
     let policy = policy::with_table("circuit_breaker", args)?;
@@ -280,17 +312,21 @@ fn config(args: &Args) -> Result<Config, Vec<String>> {
     policy.circuit_breaker_config().copied().ok_or_else(missing)
 }
 
-fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
-    match Breaker::try_new(config(args)?) {
-        Ok(breaker) => {
-            let breaker = Cell::new(&*Box::leak(Box::new(breaker)));
-            Ok(SPEC.bind(Station { breaker, tally: Tally::new() }))
+macro_rules! sizes {
+    ($slots:expr, $config:expr, $($size:literal)*) => {
+        match $slots {
+            $($size => Of::<$size>::bind($config),)*
+            other => Err(vec![format!("slots is {other}, must be one of {}", [$($size),*].map(|n: u32| n.to_string()).join(", "))]),
         }
-        Err(error) => Err(vec![super::answers::wrong(&error)]),
-    }
+    };
 }
 
-fn print_state(station: &Station, now: Instant, out: &mut Fields) {
+fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    sizes!(args.u32("slots").unwrap_or(10), config(&args.without("slots"))?,
+        1 2 3 4 5 6 8 10 12 15 16 20 24 30 32 50 60 64 100 120 128 256 1000)
+}
+
+fn print_state<const SLOTS: usize>(station: &Station<SLOTS>, now: Instant, out: &mut Fields) {
     status_fields(&station.breaker.get().status(now), out);
     let counts = station.tally.counts();
     let mut fields = Fields::default();
@@ -335,7 +371,7 @@ fn refuse(out: &mut Fields, rejected: &Rejected) {
     reject(out, "circuit_breaker", reason(rejected), rejected.retry_after);
 }
 
-fn print_admitted(out: &mut Fields, permit: &Permit<'_, SLOTS>) {
+fn print_admitted<const SLOTS: usize>(out: &mut Fields, permit: &Permit<'_, SLOTS>) {
     admit(out);
     out.put("probe", permit.is_probe());
     if let Some(rejected) = permit.would_reject() {
@@ -343,7 +379,10 @@ fn print_admitted(out: &mut Fields, permit: &Permit<'_, SLOTS>) {
     }
 }
 
-fn try_acquire(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn try_acquire<const SLOTS: usize>(
+    station: &'static Station<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     match station.breaker.get().try_acquire(call.now()) {
         Ok(permit) => {
             print_admitted(call.out(), &permit);
@@ -359,7 +398,7 @@ fn try_acquire(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fau
     }
 }
 
-fn check(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn check<const SLOTS: usize>(station: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     match station.breaker.get().check(call.now()) {
         Ok(()) => admit(call.out()),
         Err(rejected) => refuse(call.out(), &rejected),
@@ -384,42 +423,48 @@ pub(super) fn print_settlement(out: &mut Fields, settlement: Settlement) {
     }
 }
 
-fn record(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn record<const SLOTS: usize>(station: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let permit: Permit<'static, SLOTS> = call.take("permit", PERMIT)?;
     station.settle(permit.into_ticket(), call);
     Ok(())
 }
 
-fn is_probe(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn is_probe<const SLOTS: usize>(_: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let probe = call.look::<Permit<'static, SLOTS>>("permit", PERMIT)?.is_probe();
     call.out().put("probe", probe);
     Ok(())
 }
 
-fn permit_transition(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn permit_transition<const SLOTS: usize>(
+    _: &'static Station<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     let change = call.look::<Permit<'static, SLOTS>>("permit", PERMIT)?.transition();
     call.out().put("transition", change.map(transition));
     Ok(())
 }
 
-fn would_reject(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn would_reject<const SLOTS: usize>(_: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let rejected = call.look::<Permit<'static, SLOTS>>("permit", PERMIT)?.would_reject();
     call.out().put("would_reject", rejected.as_ref().map(reason));
     Ok(())
 }
 
-fn into_ticket(_: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn into_ticket<const SLOTS: usize>(_: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let permit: Permit<'static, SLOTS> = call.take("permit", PERMIT)?;
     call.keep_in_place("permit", TICKET, permit.into_ticket())
 }
 
-fn settle(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn settle<const SLOTS: usize>(station: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let ticket: Ticket = call.take_any("ticket", TICKET)?;
     station.settle(ticket, call);
     Ok(())
 }
 
-fn whole_call(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn whole_call<const SLOTS: usize>(
+    station: &'static Station<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     match station.breaker.get().try_acquire(call.now()) {
         Ok(permit) => {
             print_admitted(call.out(), &permit);
@@ -434,36 +479,45 @@ fn whole_call(station: &'static Station, call: &mut Call<'_>) -> Result<(), Faul
     Ok(())
 }
 
-fn trip(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn trip<const SLOTS: usize>(station: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     station.by_hand(station.breaker.get().trip(call.now()), call)
 }
 
-fn force_open(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn force_open<const SLOTS: usize>(
+    station: &'static Station<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     station.by_hand(station.breaker.get().force_open(), call)
 }
 
-fn force_closed(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn force_closed<const SLOTS: usize>(
+    station: &'static Station<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     station.by_hand(station.breaker.get().force_closed(), call)
 }
 
-fn shadow(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn shadow<const SLOTS: usize>(station: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let on = call.args().flag("on").unwrap_or(true);
     station.by_hand(station.breaker.get().shadow(on), call)
 }
 
-fn reset(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn reset<const SLOTS: usize>(station: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     station.by_hand(station.breaker.get().reset(call.now()), call)
 }
 
-fn try_resuming(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn try_resuming<const SLOTS: usize>(
+    station: &'static Station<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     let config = config(call.args()).map_err(|wrong| Fault::new(wrong.join("; ")))?;
-    let next = Breaker::try_resuming(config, station.breaker.get(), call.now());
+    let next = CircuitBreaker::try_resuming(config, station.breaker.get(), call.now());
     let next = next.map_err(|error| Fault::new(error.to_string()))?;
     station.breaker.set(Box::leak(Box::new(next)));
     Ok(())
 }
 
-fn status(station: &'static Station, call: &mut Call<'_>) -> Result<(), Fault> {
+fn status<const SLOTS: usize>(station: &'static Station<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let status = station.breaker.get().status(call.now());
     call.out().duration("retry_after", status.retry_after);
     Ok(())

@@ -57,9 +57,15 @@ pub(super) const JITTER: Param = Param::optional(
 );
 
 /// The keys of a window over which a rate is taken.
-pub(super) const WINDOW_SPAN: Param =
-    Param::optional("window", Kind::Duration, "over the last span of time, in ten buckets; this or calls");
-pub(super) const WINDOW_CALLS: Param =
-    Param::optional("calls", U32, "over the last calls; where they are more than ten, they move by a tenth");
+pub(super) const WINDOW_SPAN: Param = Param::optional(
+    "window",
+    Kind::Duration,
+    "over the last span of time, which moves by a slot; this or calls",
+);
+pub(super) const WINDOW_CALLS: Param = Param::optional(
+    "calls",
+    U32,
+    "over the last calls; where they are more than the slots, of which there are ten, they move by several",
+);
 pub(super) const MINIMUM_CALLS: Param =
     Param::optional("minimum_calls", U32, "with fewer calls there is no rate; 10 by default");

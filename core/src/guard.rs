@@ -238,7 +238,10 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
             Self {
                 limiter: optional!(policy.rate_limit, RateLimiter::new),
                 bulkhead: optional!(policy.bulkhead, Bulkhead::new),
-                breaker: optional!(policy.circuit_breaker, CircuitBreaker::new),
+                breaker: match policy.breaker_of_guard() {
+                    None => None,
+                    Some(config) => Some(CircuitBreaker::new(config)),
+                },
                 retry: Retry::new(policy.retry),
                 error_budget: optional!(policy.error_budget, ErrorBudget::new),
                 jitter: Rng::new(match policy.seed {
@@ -406,8 +409,8 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         }
         if let Some(Err(rejected)) = self.breaker.as_ref().map(|breaker| breaker.check(now)) {
             // The order of the patterns holds for what the caller is told, too.
-            if let Some(Err(limited)) = self.limiter.as_ref().map(|limiter| limiter.check(1, now)) {
-                return Err(self.refuse(Rejected::RateLimiter(limited)));
+            if let Some(Err(limited)) = self.limiter.as_ref().map(|limiter| Admit::check(limiter, now)) {
+                return Err(self.refuse(limited));
             }
             return Err(self.refuse(Rejected::CircuitBreaker(rejected)));
         }

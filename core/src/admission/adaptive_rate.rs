@@ -309,7 +309,9 @@ impl AdaptiveRate {
         let parts = match outcome {
             Outcome::Success => parts,
             Outcome::Failure => parts.max(TARGET),
-            _ => return None,
+            // The caller calls it slow, whatever it took.
+            Outcome::Slow => parts.max(SLOW),
+            Outcome::Ignored | Outcome::Cancelled => return None,
         };
         let number = (now.as_nanos() / self.config.window) as u32;
         let present: Number = self.window.load();

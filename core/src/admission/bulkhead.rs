@@ -247,6 +247,22 @@ impl<const WAITERS: usize> Bulkhead<WAITERS> {
         self.state.transition(|state: State| state.admit(n, self.limits())).map(|()| Permit::new(self, n))
     }
 
+    /// Whether [`try_acquire_many`](Self::try_acquire_many) would refuse a call that needs `n` permits now. It takes nothing,
+    /// and the permits may be another's before they are asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], as `try_acquire_many` would.
+    #[inline]
+    pub fn check(&self, n: u32) -> Result<(), Rejected> {
+        let limits = self.limits();
+        if n == 0 {
+            return if limits.closed { Err(Rejected::Closed) } else { Ok(()) };
+        }
+        let state: State = self.state.load();
+        state.admit(n, limits).1
+    }
+
     /// Admits a call that needs `n` permits, or lets it wait in line for at most [`Config::max_wait`].
     ///
     /// # Errors

@@ -322,6 +322,11 @@ impl RateLimiter {
         self.shadow.switch(on);
     }
 
+    /// Whether it is in shadow mode.
+    pub fn is_shadow(&self) -> bool {
+        self.shadow.is_on()
+    }
+
     /// How many tokens there are now.
     pub fn available(&self, now: Instant) -> u32 {
         let bucket: State = self.bucket.load();

@@ -368,17 +368,34 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
     pub(super) fn decide(&self, report: Report, now: Instant) -> Verdict {
         let failed = report.outcome == Outcome::Failure;
         let attempts_left = self.attempts < self.guard.retry.config().max_attempts();
+        let kind = match report.retry {
+            Retryable::After(_) => Kind::Throttled,
+            _ if report.timed_out => Kind::Timeout,
+            _ => Kind::Failure,
+        };
+        let retry = &self.guard.retry;
         let decision = match report.retry {
-            Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
+            Retryable::No if failed => {
+                retry.call_failed(kind);
+                return Verdict::GaveUp(GiveUp::NotRetryable);
+            }
             Retryable::No => return Verdict::Done,
-            _ if attempts_left && self.breaker_stays_open(now) => Decision::GiveUp(GiveUp::BreakerOpen),
             Retryable::Yes => {
-                let kind = if report.timed_out { Kind::Timeout } else { Kind::Failure };
                 let draw = if attempts_left { self.guard.jitter.next_u32() } else { 0 };
-                self.guard.retry.decide_as(kind, self.attempts, self.pause, self.deadline, draw, now)
+                let pause =
+                    || retry.config().backoff().delay(self.attempts.saturating_sub(1), self.pause, draw);
+                if attempts_left && self.breaker_stays_open(pause, now) {
+                    retry.call_failed(kind);
+                    return Verdict::GaveUp(GiveUp::BreakerOpen);
+                }
+                retry.decide_as(kind, self.attempts, self.pause, self.deadline, draw, now)
             }
             Retryable::After(delay) => {
-                self.guard.retry.decide_with_delay(self.attempts, delay, self.deadline, now)
+                if attempts_left && self.breaker_stays_open(|| delay, now) {
+                    retry.call_failed(kind);
+                    return Verdict::GaveUp(GiveUp::BreakerOpen);
+                }
+                retry.decide_with_delay(self.attempts, delay, self.deadline, now)
             }
         };
         match decision {
@@ -387,9 +404,11 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         }
     }
 
-    /// A retry that the breaker would refuse is not worth its budget.
-    fn breaker_stays_open(&self, now: Instant) -> bool {
-        self.guard.breaker.as_ref().is_some_and(|breaker| breaker.check(now).is_err())
+    /// Whether the breaker refuses calls now and still will after the pause: such a retry is not worth its budget.
+    fn breaker_stays_open(&self, pause: impl FnOnce() -> Duration, now: Instant) -> bool {
+        self.guard.breaker.as_ref().is_some_and(|breaker| {
+            breaker.check(now).is_err() && breaker.check(now.saturating_add(pause())).is_err()
+        })
     }
 
     /// Counts how the call ended; its slot stays until it is dropped.

@@ -5,6 +5,7 @@ use core::time::Duration;
 use crate::admission::{bulkhead, circuit_breaker, rate_limiter};
 use crate::attempt::{adaptive_timeout, retry, timeout::Timeout};
 use crate::health::error_budget;
+use crate::time::nanos;
 
 /// The configuration of a [`Guard`](super::Guard). A pattern that is not named takes no part.
 ///
@@ -131,6 +132,20 @@ impl Policy {
         self
     }
 
+    /// The breaker's configuration, with a lease that covers what an attempt may take.
+    pub(super) const fn breaker_of_guard(&self) -> Option<circuit_breaker::Config> {
+        let Some(config) = self.circuit_breaker else { return None };
+        let mut longest = shorter(self.timeout.limit(), self.deadline);
+        if let Some(learned) = &self.adaptive_timeout {
+            longest = shorter(longest, learned.bounds().1);
+        }
+        if let Some(probe) = config.probe_limit() {
+            longest = shorter(longest, probe);
+        }
+        // Without any limit an attempt may take for ever, and a lease must end.
+        Some(if nanos(longest) == u64::MAX { config } else { config.lease_covers(longest) })
+    }
+
     /// The seed of the jitter, unless the policy has one already.
     #[must_use = "the policy is returned"]
     pub const fn or_seed(self, seed: u32) -> Self {
@@ -194,6 +209,10 @@ impl Policy {
     pub const fn error_budget_config(&self) -> Option<&error_budget::Config> {
         self.error_budget.as_ref()
     }
+}
+
+const fn shorter(one: Duration, other: Duration) -> Duration {
+    if one.as_nanos() < other.as_nanos() { one } else { other }
 }
 
 impl Default for Policy {

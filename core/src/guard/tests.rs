@@ -1,5 +1,7 @@
 extern crate std;
 
+mod joins;
+
 use core::task::{Poll, Waker};
 use core::time::Duration;
 

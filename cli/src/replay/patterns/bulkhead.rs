@@ -59,6 +59,8 @@ static SPEC: Spec<Seats> = Spec {
 {"policy": {"bulkhead": {"max_concurrent": 2, "max_waiting": 2, "max_wait": "5s"}}}
 {"at": "0s", "op": "bulkhead.try_acquire", "as": "a", "expect": {"admitted": true, "in_use": 1}}
 {"op": "bulkhead.try_acquire_many", "n": 2, "expect": {"rejected": "full"}}
+{"op": "bulkhead.check", "expect": {"admitted": true, "in_use": 1}}
+{"op": "bulkhead.check", "n": 2, "expect": {"rejected": "full"}}
 {"op": "bulkhead.enqueue", "n": 2, "as": "b", "expect": {"admitted": false, "waits": true, "waiting": 1}}
 {"op": "bulkhead.enqueue", "as": "c", "expect": {"waits": true, "waiting": 2}}
 {"op": "bulkhead.enqueue", "as": "d", "expect": {"rejected": "queue_full"}}
@@ -82,6 +84,8 @@ static SPEC: Spec<Seats> = Spec {
             .prints(&[ADMISSION]),
         Operation::new("try_acquire_many", "admits a call that needs `n` permits", &[N], try_acquire)
             .gives(&[PERMIT])
+            .prints(&[ADMISSION]),
+        Operation::new("check", "says whether `n` permits would be refused, and takes nothing", &[N], check)
             .prints(&[ADMISSION]),
         Operation::new(
             "enqueue",
@@ -186,6 +190,14 @@ fn refuse(out: &mut Fields, rejected: &Rejected) {
     if let Rejected::WaitTimeout { waited } = rejected {
         out.duration("waited", *waited);
     }
+}
+
+fn check(seats: &'static Seats, call: &mut Call<'_>) -> Result<(), Fault> {
+    match seats.bulkhead.check(call.args().u32("n").unwrap_or(1)) {
+        Ok(()) => admit(call.out()),
+        Err(rejected) => refuse(call.out(), &rejected),
+    }
+    Ok(())
 }
 
 fn try_acquire(seats: &'static Seats, call: &mut Call<'_>) -> Result<(), Fault> {

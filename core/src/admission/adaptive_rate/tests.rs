@@ -89,6 +89,14 @@ fn the_thresholds_are_exact() {
 }
 
 #[test]
+fn what_the_caller_calls_slow_is_slow_whatever_it_took() {
+    let limiter = rate(thousand());
+    second(&limiter, 600, FAST, Outcome::Slow, s(10));
+    second(&limiter, 1, TARGET, Outcome::Success, s(11));
+    assert_eq!(thousandths(&limiter), 900_000);
+}
+
+#[test]
 fn the_95th_percentile_decides() {
     for (slow, to) in [(5, 1_000_000), (6, 900_000)] {
         let limiter = rate(thousand());

@@ -247,7 +247,10 @@ impl Config {
         self
     }
 
-    /// After what time a probe that did not report counts as lost. The default is the open time.
+    /// After what time a probe that did not report counts as lost. The default is the open time; in a guard it is what an attempt
+    /// may take, if that is longer.
+    ///
+    /// A result that comes later is stale, so a breaker whose probes always take longer never closes.
     #[must_use = "the configuration is returned"]
     pub const fn probe_lease_of(mut self, duration: Duration) -> Self {
         self.lease = Limit::of(duration);
@@ -292,6 +295,15 @@ impl Config {
     #[must_use = "the configuration is returned"]
     pub const fn in_shadow(mut self) -> Self {
         self.shadow = true;
+        self
+    }
+
+    /// The same, and unless a lease was set a probe is not lost before it has had this time: a probe that takes longer than
+    /// its lease can never report.
+    pub(crate) const fn lease_covers(mut self, probe: Duration) -> Self {
+        if self.lease.get().is_none() {
+            self.lease = Limit::of(longer(self.probe_lease(), probe));
+        }
         self
     }
 

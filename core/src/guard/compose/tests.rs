@@ -5,6 +5,7 @@ use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{self, CircuitBreaker, State};
 use crate::admission::load_shedder::{self, LoadShedder, Priority};
 use crate::admission::rate_limiter::{Quota, RateLimiter};
+use crate::atomic::sync::probe::count;
 use crate::guard::{Pattern, Rejected};
 use crate::outcome::Outcome;
 use crate::time::Instant;
@@ -17,6 +18,18 @@ const BREAKER: circuit_breaker::Config =
 
 fn pattern<T>(result: Result<T, Rejected>) -> Option<Pattern> {
     result.err().map(|rejected| rejected.pattern())
+}
+
+#[test]
+fn to_check_a_bulkhead_takes_nothing_from_it() {
+    let bulkhead: Bulkhead<0> = Bulkhead::new(bulkhead::Config::new(1));
+    let (accesses, checked) = count(|| Admit::check(&bulkhead, T));
+    assert!(checked.is_ok());
+    assert_eq!(accesses.writes, 0);
+    let permit = bulkhead.try_acquire(T).unwrap();
+    assert!(Admit::check(&bulkhead, T).is_err());
+    drop(permit);
+    assert!(Admit::check(&bulkhead, T).is_ok());
 }
 
 #[test]

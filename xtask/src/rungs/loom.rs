@@ -1,7 +1,8 @@
 //! The models of loom and of shuttle, and the mutants that prove that the models look.
 //!
-//! First every model is run on the code as it is.
-//! Then, for each mutant that a model claims, the model alone is run with that one line of core broken: it has to fail.
+//! First every model is run on the code as it is, with three preemptions, or with as many as it says if those take long.
+//! Then, for each mutant that a model claims, the model alone is run with that one line of core broken: it has to fail, and two
+//! preemptions have to do for that.
 //! Under either tool core holds all its mutants and an environment variable plants one, so nothing is compiled again.
 //! A mutant that no model of loom claims, a model that claims none, and a claim to a mutant that core does not have each
 //! fail the rung.
@@ -23,6 +24,9 @@ use claims::{Model, models_in, mutants_in};
 
 /// Names the mutant to core.
 const MUTANT: &str = "SEAWALL_MUTANT";
+
+/// Fewer than a sound model's: a mistake that only more of them show would be a poor one to plant.
+const MUTANT_PREEMPTIONS: u32 = 2;
 
 /// A broken protocol can make a model explore without end where the sound one ends in seconds.
 const MUTANT_LIMIT: Duration = Duration::from_secs(180);
@@ -64,12 +68,24 @@ fn explore(job: &mut Job<'_>, by: &Explorer) -> Result<Tally> {
     }
     let claims = claims_tally(job, by, &mutants, &models);
 
-    let step = job.step(cargo(job, by).args(["--no-fail-fast", "--tests"]))?;
-    let sound = tests_of(job, &step);
+    let bounds: BTreeSet<u32> = models.iter().map(|model| model.preemptions).collect();
+    let mut sound = Tally::default();
     let mut passed = BTreeMap::new();
-    for test in finished(&step.output).iter().filter(|test| test.passed) {
-        let name = test.path.rsplit("::").next().unwrap_or(test.path);
-        passed.insert((stem(test.file.as_ref()), name.to_owned()), test.path.to_owned());
+    for bound in bounds {
+        let mut run = cargo(job, by);
+        run.args(["--no-fail-fast", "--tests", "--", "--exact"]);
+        run.args(
+            models
+                .iter()
+                .filter(|model| model.preemptions != bound)
+                .flat_map(|model| ["--skip", &model.name]),
+        );
+        let step = job.step(preempting(&mut run, bound))?;
+        sound = [sound, tests_of(job, &step)].into_iter().sum();
+        for test in finished(&step.output).iter().filter(|test| test.passed) {
+            let name = test.path.rsplit("::").next().unwrap_or(test.path);
+            passed.insert((stem(test.file.as_ref()), name.to_owned()), test.path.to_owned());
+        }
     }
 
     let programs = job.step(cargo(job, by).args(["--no-run", "--tests"]))?.output;
@@ -123,7 +139,8 @@ fn hunt(
     path: &str,
 ) -> Result<Tally> {
     let mut run = inside(job.context.tool(program), job, by);
-    let ended = job.step_within(run.args(["--exact", path]).env(MUTANT, mutant), MUTANT_LIMIT)?.ended;
+    let run = preempting(run.args(["--exact", path]).env(MUTANT, mutant), MUTANT_PREEMPTIONS);
+    let ended = job.step_within(run, MUTANT_LIMIT)?.ended;
     match ended {
         Ended::Failure => job.note(&format!("xtask: {} catches {mutant}", model.name))?,
         Ended::Success => job.because(format!("the mutant {mutant} survives the model {}", model.name)),
@@ -156,8 +173,13 @@ fn inside(mut command: Command, job: &Job<'_>, by: &Explorer) -> Command {
         .env("RUSTFLAGS", format!("--cfg {} -C debug-assertions", by.cfg))
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove(MUTANT);
+    command
+}
+
+/// The command with this bound for loom, unless the caller of the task runner set another.
+fn preempting(command: &mut Command, bound: u32) -> &mut Command {
     if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
-        command.env("LOOM_MAX_PREEMPTIONS", "2");
+        command.env("LOOM_MAX_PREEMPTIONS", bound.to_string());
     }
     command
 }

@@ -1,10 +1,14 @@
-//! Which mutants core has, and which model claims to catch which.
+//! Which mutants core has, which model claims to catch which, and how deep a model looks.
 //!
 //! A mutant is a name in core: `mutant!("name")`.
 //! A model claims mutants in the comment above its function, in a line `// Mutant: name` or
 //! `// Mutant: name, other`.
+//! A model that takes more than a minute with three preemptions says `// Preemptions: 2` there.
 
 use std::collections::BTreeSet;
+
+/// How often the scheduler of loom interrupts a thread that could go on, at most.
+pub(super) const PREEMPTIONS: u32 = 3;
 
 /// A test of `loom-tests`, and the mutants that it has to fail on.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +17,7 @@ pub(super) struct Model {
     pub(super) file: String,
     pub(super) name: String,
     pub(super) mutants: Vec<String>,
+    pub(super) preemptions: u32,
 }
 
 /// The names of the mutants in a source of core.
@@ -27,10 +32,14 @@ pub(super) fn mutants_in(source: &str) -> BTreeSet<String> {
 pub(super) fn models_in(file: &str, source: &str) -> Vec<Model> {
     let mut models = Vec::new();
     let mut mutants: Vec<String> = Vec::new();
+    let mut preemptions = PREEMPTIONS;
     let mut is_test = false;
     for line in source.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix("//") {
-            if let Some(names) = comment.trim_start_matches(['/', '!']).trim_start().strip_prefix("Mutant:") {
+            let comment = comment.trim_start_matches(['/', '!']).trim_start();
+            if let Some(bound) = comment.strip_prefix("Preemptions:") {
+                preemptions = bound.trim().trim_end_matches('.').parse().unwrap_or(preemptions);
+            } else if let Some(names) = comment.strip_prefix("Mutant:") {
                 let names = names.trim_end_matches('.').split(',').map(|name| name.trim().trim_matches('`'));
                 mutants.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
             }
@@ -43,9 +52,11 @@ pub(super) fn models_in(file: &str, source: &str) -> Vec<Model> {
                     file: file.to_owned(),
                     name: name.unwrap_or_default().to_owned(),
                     mutants: std::mem::take(&mut mutants),
+                    preemptions,
                 });
             }
             mutants.clear();
+            preemptions = PREEMPTIONS;
             is_test = false;
         }
     }
@@ -81,6 +92,7 @@ mod tests {
                 loom::model(|| {});
             }
 
+            // Preemptions: 2
             #[test]
             fn claims_none() {}
 
@@ -90,17 +102,18 @@ mod tests {
                 fn a_release_is_seen() {}
             }
         ";
-        let model = |name: &str, mutants: &[&str]| Model {
+        let model = |name: &str, mutants: &[&str], preemptions| Model {
             file: "breaker".to_owned(),
             name: name.to_owned(),
             mutants: mutants.iter().map(|&mutant| mutant.to_owned()).collect(),
+            preemptions,
         };
         assert_eq!(
             models_in("breaker", source),
             [
-                model("one_probe_is_admitted", &["double_probe", "weak_order"]),
-                model("claims_none", &[]),
-                model("a_release_is_seen", &["late_release"]),
+                model("one_probe_is_admitted", &["double_probe", "weak_order"], 3),
+                model("claims_none", &[], 2),
+                model("a_release_is_seen", &["late_release"], 3),
             ]
         );
     }

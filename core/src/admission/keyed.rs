@@ -54,12 +54,23 @@
 //! on its way in      TAG 12 | TICKET 8    | 0
 //! ```
 //!
-//! The arrival time is that of the limiter ([`rate_limiter`](super::rate_limiter)), in coarser units: a full bucket is
-//! about 2²⁶ of them (2¹⁴ on 32 bits), if possible such that a token is a whole number of units; else the rate is low by one part
-//! in 2²⁵ / `burst` at most (2¹³ / `burst`).
-//! An arrival time further ahead than a full burst and 2³⁰ units (2¹⁵) is in the past: an entry that idles for more than
-//! 16000 bursts' time (60) can be taken for one in debt, with a chance of 1 in 1000 (1 in 20), and then refuses its key for
-//! 16 bursts' time (2) at most.
+//! The arrival time is that of the limiter ([`rate_limiter`](super::rate_limiter)), in coarser units.
+//! They are as short as a full bucket of 2²⁶ of them (2¹⁴ on 32 bits) allows, but no shorter than 4 ns (4 µs), nor than a 250th of
+//! a token if that is less, nor than a nanosecond.
+//! If possible a token is a whole number of units; else the rate is low by one part in 2²⁵ / `burst` (2¹³ / `burst`) or in 250 at
+//! most, whichever is more, or where a token takes less than 250 ns by the rounding of a token to whole nanoseconds.
+//!
+//! An arrival time further ahead than a full burst and 2³⁰ units (2¹⁵) is in the past. So a clock may step back by
+//!
+//! | a token takes | 64 bits | 32 bits |
+//! |---|---|---|
+//! | 1 ms or more | 16 full buckets' time, and 4.29 s at least | 2 full buckets' time, and 131 ms at least |
+//! | 1 µs to 1 ms | the same | 2 full buckets' time, and 104 tokens' time at least |
+//! | less | 16 full buckets' time, and 1.07 s at least | 2 full buckets' time, and 32 µs at least |
+//!
+//! The price is paid by idle keys: an entry that nobody asks for during 16000 full buckets' time, and 18 minutes at least (61 full
+//! buckets' time, and 30 times the step) can be taken for one in debt, with a chance of 1 in 1000 (1 in 20), and then refuses its
+//! key for as long as the step may be at most.
 //!
 //! # Ordering
 //!
@@ -75,7 +86,9 @@
 //!
 //! # Progress
 //!
-//! Lock-free; a rejection of a known key is wait-free.
+//! For a key that has an entry a call is lock-free, and its rejection wait-free. Bringing in a new key is obstruction-free: two new
+//! keys for which one entry is left take it from each other until one of them confirms it first, and no number of turns bounds that.
+//! A thread that is stopped holds up nobody.
 //! A call looks at no more than eight entries, a new key twice; it looks again only if another thread changed one of them.
 //!
 //! # Accuracy
@@ -85,6 +98,10 @@
 //! - A key with an entry has the limiter's promise: never more than `burst + rate · t` tokens in any interval `t`, at any number
 //!   of threads, one token more where rounding of a unit adds up
 //!   (`props_keyed`: `no_key_gets_more_than_its_own_bucket_would_give`).
+//! - A clock that steps back by no more than the bound above mints nothing, evicts no key that is denied, and refuses for no longer
+//!   than the step (`a_step_back_mints_nothing_at_any_rate_and_evicts_no_denied_key`). Beyond it the stored time reads as past, so
+//!   the step gives each key a burst, and the way back another one (`a_step_back_beyond_the_bound_gives_one_burst_each_way`).
+//!   Idling costs what is said above (`a_key_that_idles_across_the_wrap_waits_no_longer_than_a_step_back_may_be`).
 //! - Two threads that bring one key in make one entry, and over-admit nothing
 //!   (`a_key_that_two_threads_bring_in_has_one_entry`).
 //! - A key that is denied is never evicted, and with `forgiving(0)` no key in debt

@@ -16,6 +16,9 @@
 //! 3: `confirm` – another entry holds the key, or a pending one before this holds it.
 //! 4: `enter` – as 1, from a key whose loss is the least; the exchange fails if that key took a step in between.
 //! 5: `forget` – by hand.
+//!
+//! Edge 4 also takes a pending entry from another key, so that a thread that is stopped before 2 holds up nobody. Two new keys for
+//! one entry can do so to each other, each between 1 and 2 of the other one: coming in is obstruction-free, not lock-free.
 
 use crate::atomic::sync::{AtomicU32, Counter, Ordering, Wide};
 use crate::atomic::word::{Packed, WideWord};

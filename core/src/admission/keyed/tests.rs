@@ -219,6 +219,66 @@ fn a_clock_that_steps_back_mints_nothing() {
     assert!(keyed.try_acquire("a", s(101)).is_ok());
 }
 
+/// How far back a clock may step where a token takes so many nanoseconds and a bucket no more than 1/16 s (1/100 s on 32 bits).
+fn step_back_of(interval: u64) -> Duration {
+    let (units, longest) = if Wide::BITS == 64 { (1 << 30, 4) } else { (1 << 15, 4000) };
+    Duration::from_nanos(units * (interval / 250).clamp(1, longest))
+}
+
+fn before(now: Instant, step: Duration) -> Instant {
+    Instant::from_nanos(now.as_nanos() - step.as_nanos() as u64)
+}
+
+#[test]
+fn a_step_back_mints_nothing_at_any_rate_and_evicts_no_denied_key() {
+    assert_eq!(step_back_of(1_000_000).as_millis(), if Wide::BITS == 64 { 4294 } else { 131 });
+    for rate in [1000, 30_000, 100_003, 1_000_000, 7_000_001, 1_000_000_000] {
+        for burst in [1, 3] {
+            let step = step_back_of(1_000_000_000 / u64::from(rate));
+            let keyed = KeyedRateLimiter::<1>::new(Quota::per_second(rate).burst(burst), CONFIG.forgiving(0));
+            let clocks = [s(10), before(s(10), step), before(s(10), step / 3)];
+            let mut admitted = 0;
+            for call in 0..600 {
+                let now = clocks[call % 3];
+                admitted += u32::from(keyed.try_acquire("a", now).is_ok());
+                if admitted == burst {
+                    assert!(keyed.try_acquire("b", now).is_err(), "{rate}");
+                }
+            }
+            assert_eq!(admitted, burst, "{rate}");
+            assert_eq!(keyed.bucket("a").status(s(10)).unwrap().available, 0, "{rate}");
+        }
+    }
+}
+
+#[test]
+fn a_step_back_beyond_the_bound_gives_one_burst_each_way() {
+    let keyed = KeyedRateLimiter::<1>::new(Quota::per_second(1000).burst(3), CONFIG.forgiving(0));
+    let most = step_back_of(1_000_000);
+    let beyond = most + Duration::from_nanos(if Wide::BITS == 64 { 4 } else { 4000 });
+    let calls = |now| (0..10).filter(|_| keyed.try_acquire("a", now).is_ok()).count();
+    assert_eq!(calls(s(10)), 3);
+    assert_eq!(calls(before(s(10), most)), 0, "just within it");
+    assert_eq!(calls(before(s(10), beyond)), 3);
+    assert_eq!(calls(s(10)), 3);
+}
+
+#[test]
+fn a_key_that_idles_across_the_wrap_waits_no_longer_than_a_step_back_may_be() {
+    let keyed = KeyedRateLimiter::<1>::new(Quota::per_second(1000).burst(1), CONFIG);
+    let (unit, bits) = if Wide::BITS == 64 { (4, 40) } else { (4000, 20) };
+    assert!(keyed.try_acquire("a", s(10)).is_ok());
+    // The arrival time seems to be ahead by the longest step back again.
+    let wrapped = before(Instant::from_nanos(s(10).as_nanos() + (unit << bits)), step_back_of(1_000_000));
+    let wait = keyed.try_acquire("a", wrapped).unwrap_err().retry_after().unwrap();
+    assert_eq!(wait, step_back_of(1_000_000) + Duration::from_millis(1));
+    assert!(keyed.try_acquire("a", wrapped.saturating_add(wait)).is_ok());
+    let just_before = Instant::from_nanos(wrapped.as_nanos() - unit);
+    keyed.bucket("a").forget();
+    assert!(keyed.try_acquire("a", s(10)).is_ok());
+    assert!(keyed.try_acquire("a", just_before).is_ok(), "idled for less");
+}
+
 #[test]
 fn the_end_of_time_and_its_beginning_panic_nowhere() {
     let longest = Quota::new(1, Duration::MAX);

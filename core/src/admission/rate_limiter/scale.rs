@@ -21,6 +21,8 @@ pub(in crate::admission) struct Room {
     /// The most tokens of a full bucket where a unit is a token.
     pub(in crate::admission) most_tokens: u64,
     step_back: StepBack,
+    /// Units are no shorter than so many nanoseconds, unless a token would be fewer than `WHOLE` of them; zero is no such bound.
+    shortest: u64,
 }
 
 /// How far a clock may step back, and a reservation go ahead, unnoticed.
@@ -34,6 +36,9 @@ enum StepBack {
 }
 
 impl Room {
+    /// How many units a token is at least where units are made longer so that more time fits; that rounds by 0.4 % at most.
+    const WHOLE: u64 = 250;
+
     /// In a word with `tag` bits below: 2⁴² ns are 73 minutes, 2⁴⁰ ns 18 minutes.
     pub(in crate::admission) const fn of_word(tag: u32) -> Self {
         let most_tokens = (Wide::MAX >> (4 + tag)) as u64;
@@ -43,25 +48,39 @@ impl Room {
                 most_fine: 1 << 52,
                 most_tokens,
                 step_back: StepBack::NanosLog2(42),
+                shortest: 0,
             },
             (64, _) => Self {
                 most: ((1 << 60) - 1) >> tag,
                 most_fine: 1 << 48,
                 most_tokens,
                 step_back: StepBack::NanosLog2(40),
+                shortest: 0,
             },
             (_, tag) => {
                 let most = if tag > 1 { 1 << 16 } else { 1 << 18 };
-                Self { most, most_fine: most, most_tokens, step_back: StepBack::Bursts(16) }
+                Self { most, most_fine: most, most_tokens, step_back: StepBack::Bursts(16), shortest: 0 }
             }
         }
     }
 
-    /// In so many bits, fewer than 64.
+    /// In so many bits, fewer than 64: of 40 bits 2³⁰ units are left to a step back, so 4.3 s of 4 ns; of 20 bits 2¹⁵ units, so
+    /// 131 ms of 4 µs.
     pub(in crate::admission) const fn of_bits(bits: u32) -> Self {
-        let (most, bursts) = if bits >= 32 { (1 << (bits - 14), 16) } else { (1 << (bits - 6), 2) };
+        let (most, bursts, shortest) =
+            if bits >= 32 { (1 << (bits - 14), 16, 4) } else { (1 << (bits - 6), 2, 4000) };
         let most_tokens = u64::MAX >> (68 - bits);
-        Self { most, most_fine: most, most_tokens, step_back: StepBack::Units(most * bursts) }
+        Self { most, most_fine: most, most_tokens, step_back: StepBack::Units(most * bursts), shortest }
+    }
+
+    /// The shortest unit in nanoseconds; zero if it may be shorter than one.
+    const fn shortest_unit(&self, period: u64, tokens: u32) -> u64 {
+        match (self.shortest, period / (tokens as u64 * Self::WHOLE)) {
+            (0, _) => 0,
+            (_, 0) => 1,
+            (shortest, whole) if whole < shortest => whole,
+            (shortest, _) => shortest,
+        }
     }
 
     /// How far ahead arrival times may seem to be, in a scale without tag.
@@ -109,12 +128,15 @@ impl<const TAG: u32> Scale<TAG> {
 
     /// The scale for `tokens` a `period` in nanoseconds, which have no common divisor.
     pub(in crate::admission) const fn choose(period: u64, tokens: u32, burst: u32, room: Room) -> Self {
-        // Finer than a nanosecond if that makes the interval exact (or nearly so) and the bucket still fits well below the
-        // wrap; otherwise nanoseconds, or as many of them as it takes.
+        // Finer than a nanosecond if the room allows it, that makes the interval exact (or nearly so), and the bucket still fits
+        // well below the wrap; otherwise nanoseconds, or as many of them as it takes.
         let finest = if tokens <= Self::FINEST { tokens } else { Self::FINEST };
-        if let Some(fine) = Self::with(period, tokens, burst, finest, 1, room) {
-            if (fine.tolerance >> TAG) as u64 <= room.most_fine {
-                return fine;
+        let shortest = room.shortest_unit(period, tokens);
+        if shortest == 0 {
+            if let Some(fine) = Self::with(period, tokens, burst, finest, 1, room) {
+                if (fine.tolerance >> TAG) as u64 <= room.most_fine {
+                    return fine;
+                }
             }
         }
         let smallest = (period as u128 * burst as u128).div_ceil(tokens as u128 * room.most as u128);
@@ -122,7 +144,7 @@ impl<const TAG: u32> Scale<TAG> {
             // It takes longer than 292 years to refill by one unit.
             return Self::standing_still(burst);
         }
-        let smallest = smallest as u64;
+        let smallest = if smallest as u64 > shortest { smallest as u64 } else { shortest };
         // Coarse units divide the interval only where that is a whole number of nanoseconds.
         if tokens == 1 {
             let mut unit = smallest;

@@ -354,6 +354,22 @@ impl Config {
         }
     }
 
+    /// Whether a breaker that is one of many, each for a key, does all that is set.
+    pub(in crate::admission) const fn validate_for_keys(&self) -> Result<(), ConfigError> {
+        require!(
+            self.probe_timeout.get().is_none(),
+            "circuit_breaker.probe_timeout",
+            "left out where each key has a breaker"
+        );
+        require!(
+            self.honored.get().is_none(),
+            "circuit_breaker.honor_retry_after",
+            "left out where each key has a breaker"
+        );
+        require!(!self.shadow, "circuit_breaker.shadow", "left out where each key has a breaker");
+        Ok(())
+    }
+
     pub(super) const fn validate(&self, slots: usize) -> Result<(), ConfigError> {
         require!(
             self.consecutive_failures <= MAX_FAILURES,

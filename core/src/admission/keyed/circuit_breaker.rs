@@ -58,6 +58,8 @@
 //! Results of calls that were in flight when their key lost its entry are stale, and so are its failures in a row.
 //! Many open keys that never come back are kept for their open time only; then they go when another key needs the place.
 //! There are no forced modes: a breaker that is held by hand would hold its entry for ever.
+//! A permit is as small as a table's should be. It does not tell whether the call is a probe, what a shadow would have answered or
+//! that it half-opened its breaker, and takes no retry-after of the peer; so settings that ask for one of these are refused.
 //!
 //! # Accuracy
 //!
@@ -127,7 +129,8 @@ impl<const ENTRIES: usize> KeyedCircuitBreaker<ENTRIES> {
         /// # Errors
         ///
         /// If `ENTRIES` is zero, or more than 7 and not a multiple of 8; if a value of `breaker` lies outside its bound, or it has a
-        /// rule for rates.
+        /// rule for rates, a [probe timeout](circuit_breaker::Config::probe_timeout), an open time that
+        /// [the peer says](circuit_breaker::Config::honor_retry_after) or [shadow mode](circuit_breaker::Config::in_shadow).
         pub const fn try_new(breaker: circuit_breaker::Config, config: Config) -> Result<Self, ConfigError> {
             match validate(breaker, ENTRIES) {
                 Ok((rules, window)) => Ok(Self {
@@ -159,6 +162,9 @@ impl<S: AsRef<[Entry]>> KeyedCircuitBreaker<0, S> {
 const_fn! {
     const fn validate(breaker: circuit_breaker::Config, entries: usize) -> Result<(Rules, Window<0>), ConfigError> {
         if let Err(error) = Config::validate(entries) {
+            return Err(error);
+        }
+        if let Err(error) = breaker.validate_for_keys() {
             return Err(error);
         }
         let rules = match Rules::try_new(breaker, 0) {

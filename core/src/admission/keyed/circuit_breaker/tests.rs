@@ -4,6 +4,7 @@ use super::{Entry, KeyedCircuitBreaker, Rejected};
 use crate::admission::circuit_breaker::{self, Cause, Reason, Settlement, State};
 use crate::admission::keyed::{Config, WhenFull};
 use crate::atomic::sync::{Wide, probe};
+use crate::config::ConfigError;
 use crate::measure::window::Span;
 use crate::outcome::Outcome;
 use crate::ratio::Ratio;
@@ -170,11 +171,22 @@ fn what_finds_no_room_shares_a_breaker_if_it_is_set() {
 }
 
 #[test]
-fn shadow_mode_comes_with_the_entry() {
-    let keyed = KeyedCircuitBreaker::<1>::new(rules(1).in_shadow(), KEYS);
-    fail(&keyed, 1, 1);
-    assert_eq!(keyed.breaker_of_hash(1).status().unwrap().state, State::Open);
-    assert!(call(&keyed, 1, Outcome::Success, s(1)).is_ok());
+fn what_a_breaker_for_each_key_would_not_do_is_refused() {
+    let second = Duration::from_secs(1);
+    for (config, field) in [
+        (rules(1).probe_timeout(second), "circuit_breaker.probe_timeout"),
+        (rules(1).probe_timeout(Duration::MAX), "circuit_breaker.probe_timeout"),
+        (rules(1).honor_retry_after(second), "circuit_breaker.honor_retry_after"),
+        (rules(1).in_shadow(), "circuit_breaker.shadow"),
+    ] {
+        let expected = ConfigError::new(field, "left out where each key has a breaker");
+        assert_eq!(KeyedCircuitBreaker::<8>::try_new(config, KEYS).unwrap_err(), expected);
+        let entries = [const { Entry::new() }; 2];
+        assert_eq!(KeyedCircuitBreaker::over(config, KEYS, entries).unwrap_err(), expected);
+    }
+    let ramped =
+        rules(1).probe_lease_of(second).ramp(second, Ratio::percent(10)).close_below(Ratio::percent(50), 2);
+    assert!(KeyedCircuitBreaker::<8>::try_new(ramped, KEYS).is_ok());
 }
 
 #[test]

@@ -14,7 +14,12 @@ const TICK_MAX: Wide = (1 << TICK_BITS) - 1;
 /// The most ticks that the phases take.
 const HORIZON_BITS: u32 = if Wide::BITS == 64 { 46 } else { 14 };
 
+/// How far before the arming a moment lies at most that still reads as such. The narrow word is of few ticks, which here take
+/// little time, so more of them are spent on it.
+const BACK_BITS: u32 = if Wide::BITS == 64 { HORIZON_BITS } else { TICK_BITS - 2 };
+
 const _: () = assert!(HORIZON_BITS + 6 <= TICK_BITS);
+const _: () = assert!(HORIZON_BITS <= BACK_BITS && BACK_BITS <= TICK_BITS - 2);
 
 /// A moment of the word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +84,8 @@ impl Ticks {
 
     /// The nanoseconds since it was armed, to the tick; `None` after the phases.
     ///
-    /// A clock that stepped back behind the arming by less than the phases take shows the beginning, one that stepped back
-    /// further the end.
+    /// A moment before the arming is the beginning, as far as [`BACK_BITS`] reach: a thread may have read its clock before
+    /// another one armed. What lies further back cannot be told from the end.
     pub(super) const fn elapsed(self, state: State, now: Instant) -> Option<u64> {
         if state.over || self.horizon == 0 {
             return None;
@@ -90,7 +95,7 @@ impl Ticks {
             return Some(behind as u64 * self.tick);
         }
         let ahead = state.since.wrapping_sub(self.of(now)) & TICK_MAX;
-        if ahead < self.horizon { Some(0) } else { None }
+        if ahead < 1 << BACK_BITS { Some(0) } else { None }
     }
 
     /// Whether the word has still to be told that the phases are over.

@@ -240,6 +240,21 @@ fn no_moment_is_too_much() {
     assert_eq!(back.decide(T), None, "phases that are over do not come back");
 }
 
+/// A thread reads its clock, another one arms, and the first one asks.
+#[test]
+fn a_moment_before_the_arming_neither_ends_the_phases_nor_begins_a_later_one() {
+    let cascade = Config::new()
+        .rule(always(Fault::Error).lasting(10 * MILLI))
+        .rule(always(Fault::Panic).after(10 * MILLI));
+    for back in [1, 9, 10, 11, 100, 150] {
+        let chaos = armed(&cascade);
+        let before = Instant::from_nanos(T.as_nanos() - back * 1_000_000);
+        assert_eq!(ending(&chaos, before), Some(Ending::Error), "{back} ms");
+        assert_eq!(ending(&chaos, T.saturating_add(MILLI)), Some(Ending::Error), "{back} ms");
+        assert_eq!(ending(&chaos, T.saturating_add(10 * MILLI)), Some(Ending::Panic), "{back} ms");
+    }
+}
+
 /// Across many wraps of the ticks on the narrow layout.
 #[test]
 fn phases_that_were_seen_to_end_never_come_back() {

@@ -180,10 +180,49 @@ fn ch3_what_a_fault_takes_comes_back() {
     while guard.chaos().loads.memory + guard.chaos().loads.disk + guard.chaos().loads.threads > 0 {
         thread::yield_now();
     }
-    let ours = format!("seawall-chaos-{}-", std::process::id());
-    let left = std::fs::read_dir(std::env::temp_dir()).unwrap();
-    let left = left.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(&ours));
-    assert_eq!(left.count(), 0, "files that were not removed");
+}
+
+/// The file of a disk fault outlived the process that wrote it.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_file_of_a_disk_fault_has_no_name_to_be_left_behind() {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+
+    const BYTES: u32 = 123_457;
+    let guard = Guard::new("storage", Policy::new()).unwrap();
+    guard.arm_chaos(&always(Fault::Disk { bytes: BYTES, time: Duration::from_secs(3600) })).unwrap();
+    assert_eq!(guard.call_blocking(|_| Ok::<_, ()>(7)), Ok(7));
+    let file = loop {
+        let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok);
+        let mut files = open.filter_map(|entry| fs::metadata(entry.path()).ok());
+        if let Some(file) = files.find(|file| file.is_file() && file.len() == u64::from(BYTES)) {
+            break file;
+        }
+        thread::yield_now();
+    };
+    assert_eq!(file.nlink(), 0);
+    guard.disarm_chaos();
+    while guard.chaos().loads.disk > 0 {
+        thread::yield_now();
+    }
+}
+
+/// The operation was told of time that the injected delay had used up.
+#[test]
+fn an_operation_that_starts_late_is_told_what_is_left_of_its_time() {
+    let guard = Guard::new("storage", Policy::new().timeout(Duration::from_secs(60))).unwrap();
+    guard.arm_chaos(&always(latency(30 * MILLI))).unwrap();
+    let told = guard.call_blocking(|attempt| Ok::<_, ()>(attempt.remaining())).unwrap();
+    assert!(told <= 60 * SECOND - 30 * MILLI, "{told:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let told = runtime.block_on(guard.call(async |attempt| Ok::<_, ()>(attempt.remaining()))).unwrap();
+    // The timer may fire as much early as its granularity.
+    assert!(told <= 60 * SECOND - 28 * MILLI, "{told:?}");
+
+    let unlimited = Guard::new("unlimited", Policy::new()).unwrap();
+    unlimited.arm_chaos(&always(latency(MILLI))).unwrap();
+    assert_eq!(unlimited.call_blocking(|attempt| Ok::<_, ()>(attempt.remaining())), Ok(Duration::MAX));
 }
 
 /// B79: chaos is armed by a feature that no default includes.

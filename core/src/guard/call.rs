@@ -64,7 +64,7 @@ impl About {
         self.deadline
     }
 
-    /// The time that the attempt has, from its start; [`Duration::MAX`] if there is no limit.
+    /// The time that the operation has, from its start; [`Duration::MAX`] if there is no limit.
     ///
     /// This is what goes to the next node, and what a blocking operation sets as its socket's timeout.
     pub const fn remaining(&self) -> Duration {
@@ -74,6 +74,12 @@ impl About {
     /// Whether it is a probe of a half-open breaker.
     pub const fn is_probe(&self) -> bool {
         self.probe
+    }
+
+    /// The same attempt for an operation that starts only at `now`, with what its attempt left of the time.
+    #[must_use = "what is told is returned"]
+    pub fn starting_at(self, now: Instant) -> Self {
+        Self { remaining: self.remaining.min(self.deadline.remaining(now)), ..self }
     }
 }
 

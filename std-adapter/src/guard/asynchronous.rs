@@ -72,14 +72,14 @@ impl<C: Clock> Guard<C> {
                 Ok(started) => started,
                 Err(result) => return result,
             };
-            let classify = options.classifier();
+            let (limit, classify) = (about.remaining(), options.classifier());
             #[cfg(feature = "chaos")]
-            let ended = match struck(shared, &attempt, classify).await {
-                Some(ended) => ended,
-                None => timed(&mut operation, about, &shared.clock, classify).await,
+            let ended = match struck(shared, &attempt, about, classify).await {
+                Ok(about) => timed(&mut operation, about, limit, &shared.clock, classify).await,
+                Err(ended) => ended,
             };
             #[cfg(not(feature = "chaos"))]
-            let ended = timed(&mut operation, about, &shared.clock, classify).await;
+            let ended = timed(&mut operation, about, limit, &shared.clock, classify).await;
             match running.settle(attempt, ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {
@@ -93,19 +93,20 @@ impl<C: Clock> Guard<C> {
     }
 }
 
-/// What chaos makes of an attempt; `None` if its operation runs.
+/// What chaos makes of an attempt: what its operation is told, or how it ended.
 #[cfg(feature = "chaos")]
 async fn struck<T, E>(
     shared: &Shared<impl Clock>,
     attempt: &decision::Attempt<'_, SLOTS>,
+    about: Attempt,
     classify: &impl Classify<T, E>,
-) -> Option<Ended<T, E>> {
-    let strike = shared.strike(attempt.started())?;
-    let (delay, over) = chaos::hold_up(&strike, attempt);
+) -> Result<Attempt, Ended<T, E>> {
+    let Some(strike) = shared.strike(attempt.started()) else { return Ok(about) };
+    let (delay, over) = chaos::hold_up(&strike, about);
     if !delay.is_zero() {
         sleep(delay).await;
     }
-    chaos::ended(&strike, &attempt.about(), over, classify)
+    chaos::ended(&strike, about, over, shared.clock.now(), classify)
 }
 
 /// Gives a place in the queue up with the time at which it is given up.

@@ -59,8 +59,10 @@ impl<C: Clock> Guard<C> {
             };
             let classify = options.classifier();
             #[cfg(feature = "chaos")]
-            let ended = struck(shared, &attempt, classify)
-                .unwrap_or_else(|| Ended::of(|| operation(about), classify));
+            let ended = match struck(shared, &attempt, about, classify) {
+                Ok(about) => Ended::of(|| operation(about), classify),
+                Err(ended) => ended,
+            };
             #[cfg(not(feature = "chaos"))]
             let ended = Ended::of(|| operation(about), classify);
             match running.settle(attempt, ended) {
@@ -74,17 +76,18 @@ impl<C: Clock> Guard<C> {
     }
 }
 
-/// What chaos makes of an attempt; `None` if its operation runs.
+/// What chaos makes of an attempt: what its operation is told, or how it ended.
 #[cfg(feature = "chaos")]
 fn struck<T, E>(
     shared: &Shared<impl Clock>,
     attempt: &decision::Attempt<'_, SLOTS>,
+    about: Attempt,
     classify: &impl Classify<T, E>,
-) -> Option<Ended<T, E>> {
-    let strike = shared.strike(attempt.started())?;
-    let (delay, over) = chaos::hold_up(&strike, attempt);
+) -> Result<Attempt, Ended<T, E>> {
+    let Some(strike) = shared.strike(attempt.started()) else { return Ok(about) };
+    let (delay, over) = chaos::hold_up(&strike, about);
     thread::sleep(delay);
-    chaos::ended(&strike, &attempt.about(), over, classify)
+    chaos::ended(&strike, about, over, shared.clock.now(), classify)
 }
 
 /// Admits the call, and waits for its slot if it has to.

@@ -23,14 +23,15 @@
 //!
 //! | fault | in the attempt |
 //! |---|---|
-//! | latency | the operation starts late; if the attempt's time is over first, it has timed out |
+//! | latency | the operation starts late, with what is left of the attempt's time; if that is over first, it has timed out |
 //! | timeout | no answer for the time, or until the attempt's own is over: it has timed out |
 //! | error, partition | [`Error::Injected`](seawall_core::guard::Error::Injected), a failure that is worth another attempt |
 //! | panic | a panic, settled as any panic of the operation |
 //! | processors, memory, disk | threads beside the attempt, which goes on meanwhile |
 //!
 //! Of each kind of load a guard carries one at a time; a further one adds nothing until that one is over.
-//! Disarming ends all of them, and so does the end of the guard.
+//! Disarming ends all of them, and so does the end of the guard; their threads see it within a few milliseconds.
+//! The file of a disk fault has no name, so it goes with the process that wrote it, however that ends.
 //! A blocking call sleeps on its own thread, for no longer than its attempt has.
 
 mod loads;
@@ -42,10 +43,10 @@ pub use loads::LoadStats;
 pub use seawall_core::chaos::{
     Chaos, Config, Ending, Fault, Kind, MAX_BYTES, MAX_RULES, MAX_THREADS, MAX_TIME, Rule, Strike,
 };
-use seawall_core::{Clock, ConfigError, Instant, Ratio, guard as decision};
+use seawall_core::{Clock, ConfigError, Instant, Ratio};
 
 use super::running::Ended;
-use super::{Attempt, Classify, Guard, SLOTS, Shared};
+use super::{Attempt, Classify, Guard, Shared};
 use loads::Loads;
 
 /// A probability from a number of a configuration, exact to a millionth; `None` if it is not a number from 0 to 1.
@@ -130,8 +131,11 @@ impl Injector {
     /// What strikes the attempt that begins now; the loads begin at once.
     fn decide(&self, now: Instant) -> Option<Strike> {
         let armed = self.0.get()?.read().unwrap_or_else(PoisonError::into_inner);
-        let strike = armed.chaos.as_ref()?.decide(now)?;
-        armed.loads.begin(&strike);
+        let chaos = armed.chaos.as_ref()?;
+        // Before the decision: what is disarmed after it must find these loads in a round that it ended.
+        let round = armed.loads.round();
+        let strike = chaos.decide(now)?;
+        armed.loads.begin(&strike, round);
         Some(strike)
     }
 
@@ -189,24 +193,27 @@ impl<C: Clock> Shared<C> {
 }
 
 /// How long a struck attempt is held up, and whether its time is over then.
-pub(super) fn hold_up(strike: &Strike, attempt: &decision::Attempt<'_, SLOTS>) -> (Duration, bool) {
-    let remaining = attempt.about().remaining();
+pub(super) fn hold_up(strike: &Strike, about: Attempt) -> (Duration, bool) {
+    let remaining = about.remaining();
     if strike.delay >= remaining { (remaining, true) } else { (strike.delay, false) }
 }
 
-/// How a struck attempt ends after its delay; `None` if its operation runs.
+/// What the operation of a struck attempt is told after the delay, at `now`, or how the attempt ended.
 pub(super) fn ended<T, E>(
     strike: &Strike,
-    about: &Attempt,
+    about: Attempt,
     over: bool,
+    now: Instant,
     classify: &impl Classify<T, E>,
-) -> Option<Ended<T, E>> {
-    if over {
-        return Some(Ended::timed_out(about.remaining(), classify));
+) -> Result<Attempt, Ended<T, E>> {
+    // A sleep may take longer than it was asked to.
+    if over || !strike.delay.is_zero() && about.deadline().is_expired(now) {
+        return Err(Ended::timed_out(about.remaining(), classify));
     }
-    Some(match strike.ending? {
-        Ending::Panic => Ended::of(|| panic!("chaos: an injected panic"), classify),
-        Ending::TimedOut => Ended::timed_out(strike.delay, classify),
-        ending => Ended::Injected(ending.kind()),
+    Err(match strike.ending {
+        None => return Ok(about.starting_at(now)),
+        Some(Ending::Panic) => Ended::of(|| panic!("chaos: an injected panic"), classify),
+        Some(Ending::TimedOut) => Ended::timed_out(strike.delay, classify),
+        Some(ending) => Ended::Injected(ending.kind()),
     })
 }

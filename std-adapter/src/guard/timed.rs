@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use seawall_core::{Clock, Deadline};
@@ -11,10 +12,11 @@ use tokio::time::Sleep;
 use super::running::Ended;
 use super::{Attempt, Classify};
 
-/// Runs one attempt of `operation` until it returns, panics, or its time is over.
+/// Runs one attempt of `operation` until it returns, panics, or its time is over, which was `limit` at its start.
 pub(super) async fn timed<T, E, Fut>(
     operation: &mut impl FnMut(Attempt) -> Fut,
     about: Attempt,
+    limit: Duration,
     clock: &impl Clock,
     classify: &impl Classify<T, E>,
 ) -> Ended<T, E>
@@ -25,7 +27,7 @@ where
         Ok(inner) => inner,
         Err(payload) => return Ended::Panicked(payload),
     };
-    Timed { inner, timer: None, about, clock, classify }.await
+    Timed { inner, timer: None, deadline: about.deadline(), limit, clock, classify }.await
 }
 
 pin_project! {
@@ -35,7 +37,8 @@ pin_project! {
         // Armed when the operation is first pending: an operation that is ready at once costs no timer.
         #[pin]
         timer: Option<Sleep>,
-        about: Attempt,
+        deadline: Deadline,
+        limit: Duration,
         clock: &'a C,
         classify: &'a K,
     }
@@ -57,7 +60,7 @@ where
             Ok(Poll::Pending) => {}
             Err(payload) => return Poll::Ready(Ended::Panicked(payload)),
         }
-        let deadline = this.about.deadline();
+        let deadline = *this.deadline;
         if deadline == Deadline::NONE {
             return Poll::Pending;
         }
@@ -68,6 +71,6 @@ where
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {
             ready!(timer.poll(cx));
         }
-        Poll::Ready(Ended::timed_out(this.about.remaining(), *this.classify))
+        Poll::Ready(Ended::timed_out(*this.limit, *this.classify))
     }
 }

@@ -1,13 +1,11 @@
 //! Processors, memory and disk that are taken for a time, on threads of their own.
 
-use std::fs::{File, OpenOptions};
 use std::hint::{black_box, spin_loop};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, fs, process, thread};
 
 use seawall_core::chaos::{Cpu, Held, Strike};
 
@@ -17,8 +15,8 @@ const SLICE: Duration = Duration::from_millis(10);
 /// How much of a file is written at a time.
 const PIECE: usize = 8 * 1024;
 
-/// Tells the files of one process apart.
-static FILES: AtomicU64 = AtomicU64::new(0);
+/// How much memory is written at a time.
+const STRETCH: usize = 1 << 20;
 
 /// What is taken at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +45,16 @@ struct Taken {
 }
 
 impl Loads {
-    /// Begins what `strike` asks for, unless one of the kind is under way.
-    pub(super) fn begin(&self, strike: &Strike) {
-        let round = self.0.round();
+    /// What [`begin`](Self::begin) is told: the round that the next [`end`](Self::end) ends.
+    pub(super) fn round(&self) -> u64 {
+        self.0.round()
+    }
+
+    /// Begins what `strike` asks for, unless one of the kind is under way; all of it ends with `round`.
+    pub(super) fn begin(&self, strike: &Strike, round: u64) {
+        if self.0.round() != round {
+            return;
+        }
         if let Some(cpu) = strike.cpu {
             self.keep_busy(cpu, round);
         }
@@ -77,24 +82,18 @@ impl Loads {
         if !claim(&self.0.threads, cpu.threads) {
             return;
         }
-        for _ in 0..cpu.threads {
-            let one = Released { taken: Arc::clone(&self.0), count: |taken| &taken.threads, amount: 1 };
-            spawn("cpu", move || {
-                let end = Instant::now() + cpu.time;
-                let busy = SLICE * cpu.share.numerator() / cpu.share.denominator();
-                while let Some(left) =
-                    end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-                {
-                    let until = Instant::now() + busy.min(left);
-                    while Instant::now() < until {
-                        spin_loop();
-                    }
-                    if one.taken.ends_within(SLICE.saturating_sub(busy).min(left), round) {
-                        return;
-                    }
-                }
-            });
-        }
+        let one = || Released { taken: Arc::clone(&self.0), count: |taken| &taken.threads, amount: 1 };
+        let mut all: Vec<_> = (0..cpu.threads).map(|_| one()).collect();
+        // The caller starts one thread, which starts the others.
+        spawn("cpu", move || {
+            let own = all.pop();
+            for another in all {
+                spawn("cpu", move || be_busy(&another, cpu, round));
+            }
+            if let Some(own) = own {
+                be_busy(&own, cpu, round);
+            }
+        });
     }
 
     fn take(
@@ -103,17 +102,15 @@ impl Loads {
         round: u64,
         count: fn(&Taken) -> &AtomicU32,
         kind: &'static str,
-        occupy: fn(u32, &mut dyn FnMut()) -> io::Result<()>,
+        occupy: fn(u32, &Ends<'_>) -> io::Result<()>,
     ) {
         if !claim(count(&self.0), held.bytes) {
             return;
         }
         let taken = Released { taken: Arc::clone(&self.0), count, amount: held.bytes };
         spawn(kind, move || {
-            let wait = &mut || {
-                taken.taken.ends_within(held.time, round);
-            };
-            if let Err(error) = occupy(held.bytes, wait) {
+            let ends = Ends { taken: &taken.taken, round, time: held.time };
+            if let Err(error) = occupy(held.bytes, &ends) {
                 tracing::warn!(kind, %error, "chaos could not take what it was to take");
             }
         });
@@ -165,50 +162,94 @@ fn spawn(kind: &'static str, run: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// When what is taken has to be given back.
+struct Ends<'a> {
+    taken: &'a Taken,
+    round: u64,
+    time: Duration,
+}
+
+impl Ends<'_> {
+    fn now(&self) -> bool {
+        self.taken.round() != self.round
+    }
+
+    fn wait(&self) {
+        self.taken.ends_within(self.time, self.round);
+    }
+}
+
+fn be_busy(one: &Released, cpu: Cpu, round: u64) {
+    let end = Instant::now() + cpu.time;
+    let busy = SLICE * cpu.share.numerator() / cpu.share.denominator();
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        let until = Instant::now() + busy.min(left);
+        while Instant::now() < until {
+            spin_loop();
+        }
+        if one.taken.ends_within(SLICE.saturating_sub(busy).min(left), round) {
+            return;
+        }
+    }
+}
+
 /// Memory that is really there: every byte is written.
-fn hold_memory(bytes: u32, wait: &mut dyn FnMut()) -> io::Result<()> {
+fn hold_memory(bytes: u32, ends: &Ends<'_>) -> io::Result<()> {
     let mut memory: Vec<u8> = Vec::new();
     memory.try_reserve_exact(bytes as usize).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    memory.resize(bytes as usize, 1);
-    wait();
+    while memory.len() < bytes as usize {
+        if ends.now() {
+            return Ok(());
+        }
+        memory.resize((bytes as usize).min(memory.len() + STRETCH), 1);
+    }
+    ends.wait();
     drop(black_box(memory));
     Ok(())
 }
 
-/// A file of one's own, removed in the end whatever happens.
-fn hold_file(bytes: u32, wait: &mut dyn FnMut()) -> io::Result<()> {
-    let number = FILES.fetch_add(1, Ordering::Relaxed);
-    let path = env::temp_dir().join(format!("seawall-chaos-{}-{number}", process::id()));
-    let mut file = Temporary::create(path)?;
+/// A file without a name: it is gone when it is closed, at the latest with the process.
+fn hold_file(bytes: u32, ends: &Ends<'_>) -> io::Result<()> {
+    let mut file = tempfile::tempfile()?;
     let piece = [1; PIECE];
     let mut left = bytes as usize;
     while left > 0 {
+        if ends.now() {
+            return Ok(());
+        }
         let next = left.min(PIECE);
-        file.file.write_all(&piece[..next])?;
+        file.write_all(&piece[..next])?;
         left -= next;
     }
-    file.file.flush()?;
-    wait();
+    file.flush()?;
+    ends.wait();
     Ok(())
 }
 
-struct Temporary {
-    file: File,
-    path: PathBuf,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Temporary {
-    fn create(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(Self { file, path })
-    }
-}
+    /// A call was decided on, another thread disarmed, and the first one goes on.
+    #[test]
+    fn loads_of_a_round_that_is_over_never_begin() {
+        let hour = Duration::from_secs(3600);
+        let held = Held { bytes: 1 << 20, time: hour };
+        let cpu = Cpu { threads: 2, share: seawall_core::Ratio::percent(1), time: hour };
+        let mut strike = Strike::default();
+        (strike.cpu, strike.memory, strike.disk) = (Some(cpu), Some(held), Some(held));
 
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let path: &Path = &self.path;
-        if let Err(error) = fs::remove_file(path) {
-            tracing::warn!(path = %path.display(), %error, "chaos could not remove its file");
+        let loads = Loads::default();
+        let round = loads.round();
+        loads.end();
+        loads.begin(&strike, round);
+        assert_eq!(loads.stats(), LoadStats::default());
+        loads.begin(&strike, loads.round());
+        assert_eq!(loads.stats(), LoadStats { threads: 2, memory: 1 << 20, disk: 1 << 20 });
+        loads.end();
+        // An hour early, or this never ends.
+        while loads.stats() != LoadStats::default() {
+            thread::yield_now();
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use seawall::config::{Invalid, OperationPolicy, Policies, PolicyFile};
+use seawall::config::{Invalid, OperationPolicy, Policies, PolicyFile, PolicyTable};
 use seawall::core::Backoff;
 use seawall::core::backoff::Jitter;
 use seawall::{Guard, Policy};
@@ -279,6 +279,64 @@ fn everything_that_a_breaker_can_be_told_has_a_key() {
         .unwrap()
         .or_slow_call_rate_over(Ratio::percent(50), secs(1), Span::calls(20), 10);
     assert_eq!(policies.sync.policy.circuit_breaker_config(), Some(&slow));
+}
+
+#[test]
+fn what_a_table_leaves_out_stays_as_the_base_has_it() {
+    use seawall::core::Ratio;
+    use seawall::core::adaptive_timeout::{self, Growth};
+    use seawall::core::circuit_breaker::Config;
+    use seawall::core::window::Span;
+
+    let secs = Duration::from_secs;
+    let rate = Config::failure_rate(Ratio::percent(50), Span::time(secs(10)), 10).open_for(secs(30));
+    let learned = adaptive_timeout::Config::new(secs(1)).grow_on(Growth::Failures);
+    let both = Policy::new().timeout(secs(30)).adaptive_timeout(learned);
+    let with = |text: &str, policy: Policy| {
+        let table: PolicyTable = toml::from_str(text).unwrap();
+        table.apply("send", &OperationPolicy { policy, idempotent: false }).unwrap().policy
+    };
+    let breaker = |text: &str, config: Config| {
+        let changed = with(&format!("[circuit_breaker]\n{text}"), Policy::new().circuit_breaker(config));
+        *changed.circuit_breaker_config().unwrap()
+    };
+
+    assert_eq!(breaker("shadow = false", rate.in_shadow()), rate);
+    assert_eq!(breaker("shadow = true", rate), rate.in_shadow());
+    assert_eq!(breaker("probes = 1", rate.in_shadow()), rate.in_shadow());
+    let failures_only = rate.evaluate_on_failure_only();
+    assert_eq!(breaker("evaluate_on_failure_only = false", failures_only), rate);
+    assert_eq!(breaker("probes = 1", failures_only), failures_only);
+
+    let grows = |schedule, longest| rate.open_for_growing(schedule, longest);
+    let doubling = Backoff::exponential(secs(30));
+    assert_eq!(breaker("open_for_growing = { max_delay = '5m' }", rate), grows(doubling, secs(300)));
+    let linear = Backoff::linear(secs(5), secs(5));
+    assert_eq!(
+        breaker("open_for_growing = { max_delay = '2m' }", grows(linear, secs(60))),
+        grows(linear, secs(120))
+    );
+    let from_new = "open_for = '7s'\nopen_for_growing = { max_delay = '1m' }";
+    assert_eq!(breaker(from_new, grows(linear, secs(60))), grows(Backoff::exponential(secs(7)), secs(60)));
+
+    let longer = with("adaptive_timeout = { at_most = '10m' }", both);
+    assert_eq!(longer, both.adaptive_timeout(learned.at_most(secs(600))));
+    let timeouts = with("adaptive_timeout = { grow_on = 'timeouts' }", both);
+    assert_eq!(timeouts.adaptive_timeout_config().unwrap().growth(), Growth::Timeouts);
+
+    let fixed = Policy::new().timeout(secs(30));
+    let in_place = with("adaptive_timeout = { initial = '1s' }", fixed);
+    assert_eq!(in_place, Policy::new().adaptive_timeout(adaptive_timeout::Config::new(secs(1))));
+    let beside = with("timeout = '20s'\nadaptive_timeout = { initial = '1s' }", fixed);
+    assert_eq!(beside.timeout_config().limit(), secs(20));
+    assert_eq!(with("adaptive_timeout = { enabled = false }", fixed), fixed);
+}
+
+#[test]
+fn a_learned_timeout_is_compared_with_its_first_one() {
+    let policies = parse("send.adaptive_timeout = { initial = '2s' }").unwrap();
+    assert_eq!(policies.send.policy.timeout_config(), Policy::new().timeout_config());
+    assert_eq!(policies.unprotected().send.policy.timeout_config().limit(), Duration::from_secs(2));
 }
 
 #[test]

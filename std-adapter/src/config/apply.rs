@@ -36,7 +36,11 @@ pub(super) fn policy(
         limit.unwrap_or(preset)
     };
     policy = policy.deadline(time("deadline", table.deadline.as_ref(), base.deadline_limit()));
-    policy = policy.timeout(time("timeout", table.timeout.as_ref(), base.timeout_config().limit()));
+    // A timeout that is learned takes the place of the base's, which would cut it.
+    let learned = table.adaptive_timeout.as_ref().is_some_and(|learned| learned.enabled != OFF);
+    let replaced = learned && base.adaptive_timeout_config().is_none();
+    let fixed = if replaced { Duration::MAX } else { base.timeout_config().limit() };
+    policy = policy.timeout(time("timeout", table.timeout.as_ref(), fixed));
     policy = policy.shadow(table.shadow.unwrap_or(base.is_shadow()));
     if let Some(quota) = rate_limiter(table.rate_limiter.as_ref(), base, &mut check.below("rate_limiter")) {
         policy = policy.rate_limit(quota);
@@ -61,14 +65,13 @@ pub(super) fn policy(
     OperationPolicy { policy, idempotent: table.idempotent.unwrap_or(preset.idempotent) }
 }
 
-/// The timeout of the policy, and naive retries.
+/// The timeout of the policy, or the first of one that is learned, and naive retries.
 pub(super) fn unprotected(policy: &Policy) -> Policy {
     let pause = Backoff::constant(Duration::from_millis(50));
-    Policy::new().timeout(policy.timeout_config().limit()).retry(retry::Config::attempts(4, pause).budget(
-        Ratio::ONE,
-        u32::MAX,
-        0,
-    ))
+    let learned = policy.adaptive_timeout_config().map_or(Duration::MAX, |config| config.initial());
+    Policy::new()
+        .timeout(policy.timeout_config().limit().min(learned))
+        .retry(retry::Config::attempts(4, pause).budget(Ratio::ONE, u32::MAX, 0))
 }
 
 const OFF: Option<bool> = Some(false);
@@ -295,10 +298,11 @@ fn adaptive_timeout(
     least = check.duration("at_least", table.at_least.as_ref()).unwrap_or(least);
     most = check.duration("at_most", table.at_most.as_ref()).unwrap_or(most);
     config = config.at_least(least).at_most(most);
-    config = match table.grow_on {
-        Some(tables::GrowOn::Failures) => config.grow_on(Growth::Failures),
-        Some(tables::GrowOn::Timeouts) | None => config,
-    };
+    config = config.grow_on(match table.grow_on {
+        Some(tables::GrowOn::Failures) => Growth::Failures,
+        Some(tables::GrowOn::Timeouts) => Growth::Timeouts,
+        None => preset.map_or(Growth::Timeouts, |preset| preset.growth()),
+    });
     match config.validate() {
         Ok(()) => Some(config),
         Err(error) => {

@@ -48,13 +48,19 @@ struct InFlight {
 }
 
 impl InFlight {
-    fn enter(&self) {
+    fn enter(&self) -> Inside<'_> {
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.most.fetch_max(now, Ordering::Relaxed);
+        Inside(self)
     }
+}
 
-    fn leave(&self) {
-        self.now.fetch_sub(1, Ordering::Relaxed);
+/// An operation that is aborted leaves as well.
+struct Inside<'a>(&'a InFlight);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,11 +81,11 @@ async fn of_a_thousand_calls_ten_run_at_once_and_the_books_balance() {
                 in_flight.asked.fetch_add(1, Ordering::Relaxed);
                 guard
                     .call(async |attempt: Attempt| {
-                        in_flight.enter();
+                        let inside = in_flight.enter();
                         for _ in 0..n % 5 {
                             tokio::task::yield_now().await;
                         }
-                        in_flight.leave();
+                        drop(inside);
                         if n % 7 == 0 || (n % 3 == 0 && attempt.number() == 1) { Err(n) } else { Ok(n) }
                     })
                     .await
@@ -123,9 +129,9 @@ async fn every_call_that_may_wait_gets_its_turn() {
             tokio::spawn(async move {
                 guard
                     .call(async |_| {
-                        in_flight.enter();
+                        let inside = in_flight.enter();
                         barrier.wait().await;
-                        in_flight.leave();
+                        drop(inside);
                         Ok::<_, ()>(())
                     })
                     .await

@@ -182,8 +182,15 @@ impl Config {
     /// Without it a success that completes the minimum of calls can trip the breaker, as in resilience4j; with it none
     /// does, as in Polly.
     #[must_use = "the configuration is returned"]
-    pub const fn evaluate_on_failure_only(mut self) -> Self {
-        self.evaluates_on_failure_only = true;
+    pub const fn evaluate_on_failure_only(self) -> Self {
+        self.evaluate_on_success(false)
+    }
+
+    /// Whether the rate is evaluated when a success is recorded, too; it is unless told otherwise. See
+    /// [`Config::evaluate_on_failure_only`].
+    #[must_use = "the configuration is returned"]
+    pub const fn evaluate_on_success(mut self, on: bool) -> Self {
+        self.evaluates_on_failure_only = !on;
         self
     }
 
@@ -293,9 +300,20 @@ impl Config {
 
     /// Starts the breaker in shadow mode, see [`CircuitBreaker::shadow`](super::CircuitBreaker::shadow).
     #[must_use = "the configuration is returned"]
-    pub const fn in_shadow(mut self) -> Self {
-        self.shadow = true;
+    pub const fn in_shadow(self) -> Self {
+        self.shadow(true)
+    }
+
+    /// Whether the breaker starts in shadow mode; it does not unless told.
+    #[must_use = "the configuration is returned"]
+    pub const fn shadow(mut self, on: bool) -> Self {
+        self.shadow = on;
         self
+    }
+
+    /// How long the breaker stays open each time that it opens: a constant schedule unless it [grows](Config::open_for_growing).
+    pub const fn open_times(&self) -> &Backoff {
+        &self.open
     }
 
     /// The same, and unless a lease was set a probe is not lost before it has had this time: a probe that takes longer than

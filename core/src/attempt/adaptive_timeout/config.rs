@@ -77,6 +77,11 @@ impl Config {
         (Duration::from_micros(self.min as u64), Duration::from_micros(self.max as u64))
     }
 
+    /// Which failures lengthen the timeout.
+    pub const fn growth(&self) -> Growth {
+        self.growth
+    }
+
     /// Checks the values.
     ///
     /// # Errors

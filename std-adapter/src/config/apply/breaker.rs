@@ -50,7 +50,10 @@ pub(super) fn breaker(
     step(table.successes_to_close, Config::successes_to_close, "successes_to_close");
     check.step(&mut config, open_for, Config::open_for, valid, "open_for");
     if let Some(table) = &table.open_for_growing {
-        let first = Backoff::exponential(open_for.unwrap_or(Duration::from_secs(60)));
+        // A base whose open time grows keeps its schedule; one whose does not has the first time of the new one.
+        let given = config.open_times();
+        let is_constant = *given == Backoff::constant(given.base()).at_most(given.base());
+        let first = if is_constant { Backoff::exponential(given.base()) } else { *given };
         let schedule = delays(table, &first, &mut check.below("open_for_growing"));
         let grow = |config: Config, schedule: Backoff| config.open_for_growing(schedule, schedule.cap());
         check.step(&mut config, Some(schedule), grow, valid, "open_for_growing.initial_delay");
@@ -72,8 +75,8 @@ pub(super) fn breaker(
         }
         (None, None) => {}
     }
-    if table.evaluate_on_failure_only == Some(true) {
-        config = config.evaluate_on_failure_only();
+    if let Some(only) = table.evaluate_on_failure_only {
+        config = config.evaluate_on_success(!only);
     }
     Some(config)
 }
@@ -133,8 +136,8 @@ fn half_open(table: &tables::CircuitBreaker, mut config: Config, check: &mut Che
         let from = check.share("from", ramp.from.as_ref()).unwrap_or(Ratio::ZERO);
         check.step(&mut config, over, |config: Config, over| config.ramp(over, from), valid, "over");
     }
-    if table.shadow == Some(true) {
-        config = config.in_shadow();
+    if let Some(on) = table.shadow {
+        config = config.shadow(on);
     }
     config
 }

@@ -68,7 +68,7 @@ pub(super) fn policy(
 /// The timeout of the policy, or the first of one that is learned, and naive retries.
 pub(super) fn unprotected(policy: &Policy) -> Policy {
     let pause = Backoff::constant(Duration::from_millis(50));
-    let learned = policy.adaptive_timeout_config().map_or(Duration::MAX, |config| config.initial());
+    let learned = policy.adaptive_timeout_config().map_or(Duration::MAX, adaptive_timeout::Config::initial);
     Policy::new()
         .timeout(policy.timeout_config().limit().min(learned))
         .retry(retry::Config::attempts(4, pause).budget(Ratio::ONE, u32::MAX, 0))

@@ -69,7 +69,7 @@ enum Told {
 }
 
 impl Exact {
-    fn debt(&self, full_at: u128, now: u64) -> u128 {
+    fn debt(full_at: u128, now: u64) -> u128 {
         full_at.saturating_sub(u128::from(now))
     }
 
@@ -82,7 +82,7 @@ impl Exact {
             (self.interval * u128::from(self.forgiven)).min(self.interval * u128::from(self.burst - 1));
         let rank = |at: &usize| match self.entries[*at] {
             None => (false, 0),
-            Some((_, full_at)) => (true, self.debt(full_at, now)),
+            Some((_, full_at)) => (true, Self::debt(full_at, now)),
         };
         (0..self.entries.len()).filter(|at| rank(at).1 <= most).min_by_key(rank)
     }
@@ -97,7 +97,7 @@ impl Exact {
         }
         let Some(at) = self.place(key, now) else { return Told::TableFull };
         let debt = match self.entries[at] {
-            Some((held, full_at)) if held == key => self.debt(full_at, now),
+            Some((held, full_at)) if held == key => Self::debt(full_at, now),
             _ => 0,
         };
         let wanted = debt + self.interval * u128::from(cost);
@@ -164,7 +164,7 @@ proptest! {
                     let refund = keyed.refund(&grant, at);
                     match exact.entries[entry] {
                         Some((held, full_at)) if held == key => {
-                            let open = exact.debt(until, now) > 0 && exact.debt(full_at, now) > 0;
+                            let open = Exact::debt(until, now) > 0 && Exact::debt(full_at, now) > 0;
                             prop_assert_eq!(refund, if open { Refund::Returned } else { Refund::Lapsed });
                             if open {
                                 let back = exact.interval * u128::from(cost);

@@ -5,6 +5,7 @@ mod expect;
 mod fields;
 mod log;
 mod names;
+mod objects;
 mod patterns;
 mod pretty;
 mod reference;
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
         match read(file) {
             Ok(bytes) => replay(&name(file), &bytes, args, &mut out),
             Err(error) => {
-                eprintln!("{}: {error}", name(file));
+                eprintln!("seawall: {}: {error}", name(file));
                 Ok(ExitCode::from(WRONG))
             }
         }

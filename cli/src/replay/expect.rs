@@ -1,6 +1,8 @@
 //! Compares a decision with what a script expects of it.
 
 use super::fields::{Fields, Json};
+use super::objects;
+use super::suggest::{shortened, unknown};
 use super::value::read_duration;
 use seawall::config::parse_share;
 use serde_json::{Map, Value};
@@ -92,14 +94,52 @@ fn in_units(expected: &Value, name: &str, fields: &Fields) -> Option<u64> {
     expected.as_u64()
 }
 
+/// Says everything that could not be in what is expected at a place of a decision of a pattern.
+pub(super) fn check(pattern: &str, place: &str, expected: &Value, problems: &mut Vec<String>) {
+    match (objects::inside(pattern, place), expected) {
+        (_, Value::Array(list)) => list.iter().for_each(|item| check(pattern, place, item, problems)),
+        (Some(known), Value::Object(expected)) => {
+            for (name, expected) in expected {
+                let inner = format!("{place}.{name}");
+                if known.contains(name) {
+                    check(pattern, &inner, expected, problems);
+                } else {
+                    let text = unknown("field", name, known.iter().map(String::as_str));
+                    problems.push(format!("expect: {place}: {text}"));
+                }
+            }
+        }
+        (None, Value::Object(range)) if !is_range(range) => problems.push(format!(
+            "expect: {place} is {}, must be a value or {{\"min\": a, \"max\": b}}, a at most b",
+            shortened(&expected.to_string())
+        )),
+        _ => {}
+    }
+}
+
+/// Whether these are bounds, in order as far as that can be seen without the value.
+fn is_range(range: &Map<String, Value>) -> bool {
+    let known = |(key, bound): (&String, &Value)| {
+        (key == "min" || key == "max") && (bound.is_number() || bound.is_string())
+    };
+    let in_order = match (range.get("min"), range.get("max")) {
+        (Some(min), Some(max)) => match (min, max) {
+            (Value::Number(min), Value::Number(max)) => min.as_f64() <= max.as_f64(),
+            _ => match (read_duration(min), read_duration(max)) {
+                (Some(min), Some(max)) => min <= max,
+                _ => true,
+            },
+        },
+        _ => true,
+    };
+    !range.is_empty() && range.iter().all(known) && in_order
+}
+
 /// Whether a value can be compared with a count.
 pub(super) fn is_count(expected: &Value) -> bool {
     match expected {
         Value::Number(number) => number.is_u64(),
-        Value::Object(range) => {
-            !range.is_empty()
-                && range.iter().all(|(key, bound)| (key == "min" || key == "max") && bound.is_u64())
-        }
+        Value::Object(range) => is_range(range) && range.values().all(Value::is_u64),
         _ => false,
     }
 }

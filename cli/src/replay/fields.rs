@@ -80,6 +80,7 @@ impl Fields {
     /// Puts a duration twice, as `name` for people and as `name_ns`; no duration, and one without end, is null.
     pub(super) fn duration(&mut self, name: &str, duration: impl Into<Option<Duration>>) {
         let nanos = duration.into().and_then(|duration| u64::try_from(duration.as_nanos()).ok());
+        let nanos = nanos.filter(|&nanos| nanos != u64::MAX);
         self.nanos(name, nanos);
     }
 
@@ -196,6 +197,7 @@ mod tests {
         fields.put("z", true);
         fields.duration("a", Duration::from_millis(5));
         fields.duration("b", Duration::MAX);
+        fields.duration("b", Duration::from_nanos(u64::MAX));
         fields.share("c", Ratio::percent(50));
         fields.put("z", false);
         assert_eq!(

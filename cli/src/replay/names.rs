@@ -1,6 +1,6 @@
 //! What operations gave and nobody has settled yet, by name.
 
-use super::suggest::unknown;
+use super::suggest::{article, unknown};
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -47,8 +47,10 @@ impl Names {
     ) -> Result<(), Fault> {
         if let Some(Place::Held(held)) = self.0.get(name) {
             return Err(Fault::new(format!(
-                "{name:?} is still the name of a {} of line {}: settle or drop it first, or take another name",
-                held.what, held.line
+                "{name:?} is still the name of {} {} of line {}: settle or drop it first, or take another name",
+                article(held.what),
+                held.what,
+                held.line
             )));
         }
         self.0.insert(name.to_owned(), Place::Held(Held { what, of: of.to_owned(), line, value }));
@@ -97,13 +99,25 @@ impl Names {
                     && held.of != of
                 {
                     return Err(Fault::new(format!(
-                        "{name:?} is a {} of {:?}, not of {of:?} (line {})",
-                        held.what, held.of, held.line
+                        "{name:?} is {} {} of {:?}, not of {of:?} (line {})",
+                        article(held.what),
+                        held.what,
+                        held.of,
+                        held.line
                     )));
                 }
+                // A snapshot of another shape is one, too.
+                let instead = if held.what == expected {
+                    "of another shape than this one".to_owned()
+                } else {
+                    format!("not {} {expected}", article(expected))
+                };
                 let text = format!(
-                    "{name:?} is a {} of {:?} (line {}), not a {expected}",
-                    held.what, held.of, held.line
+                    "{name:?} is {} {} of {:?} (line {}), {instead}",
+                    article(held.what),
+                    held.what,
+                    held.of,
+                    held.line
                 );
                 held.value.downcast_mut().ok_or(Fault(text))
             }

@@ -42,13 +42,45 @@ fn rest(fields: &Fields) -> String {
     shown.map(|(name, value)| format!("{name}={}", plain(value))).collect::<Vec<_>>().join(" ")
 }
 
+/// The text without what a terminal would obey: control characters and changes of the direction are escaped.
+fn printable(text: &str) -> String {
+    let is_order = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::new(), |mut shown, c| {
+        if is_order(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
+}
+
 fn plain(value: &Json) -> String {
     match value {
         Json::Null => "-".to_owned(),
         Json::Flag(flag) => flag.to_string(),
         Json::Number(number) => number.to_string(),
-        Json::Text(text) => text.clone(),
+        Json::Text(text) => printable(text),
         Json::List(list) => format!("[{}]", list.iter().map(plain).collect::<Vec<_>>().join(" ")),
         Json::Object(fields) => format!("{{{}}}", rest(fields)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do() {
+        let mut fields = Fields::default();
+        fields.put("line", 2_u32);
+        fields.put("note", "\u{1b}[2J\n\u{9b}1m \u{202e}größer");
+        let mut out = Vec::new();
+        Table::new().row(&fields, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.ends_with("note=\\u{1b}[2J\\n\\u{9b}1m \\u{202e}größer\n"), "{out}");
     }
 }

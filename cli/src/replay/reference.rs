@@ -1,8 +1,10 @@
 //! Prints the tables: every pattern with its configuration, its operations and an example.
 
+use super::objects;
 use super::patterns;
 use super::schema::{Group, Info, Kind, Need, Param, Signature};
 use super::statement::{COMMON, DROP, expand};
+use super::suggest::with_articles;
 use std::fmt::Write as _;
 
 /// The reference of the script format, in Markdown.
@@ -19,6 +21,10 @@ pub(super) fn reference() -> String {
     rows(&mut text, COMMON);
     text.push_str("\n## Operation of no pattern\n");
     operation(&mut text, DROP.name, &DROP);
+    text.push_str("\n## Objects in decisions\n\n| object | fields |\n|---|---|\n");
+    for (places, fields) in objects::rows() {
+        _ = writeln!(text, "| {places} | {fields} |");
+    }
     for pattern in patterns::all() {
         section(&mut text, pattern.info(), &pattern.operations());
     }
@@ -47,7 +53,7 @@ fn section(text: &mut String, info: &Info, operations: &[Signature]) {
 fn operation(text: &mut String, name: &str, signature: &Signature) {
     _ = write!(text, "\n`{name}` {}.", signature.about);
     if !signature.gives.is_empty() {
-        _ = write!(text, " Gives a {}.", signature.gives.join(" or a "));
+        _ = write!(text, " Gives {}.", with_articles(signature.gives));
     }
     let printed = fields(signature.prints);
     if !printed.is_empty() {
@@ -110,7 +116,7 @@ fn short(kind: &Kind) -> String {
         Kind::Share => "share".to_owned(),
         Kind::Number => "number".to_owned(),
         Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" "),
-        Kind::Held(what) => format!("the name of a {}", what.join(" or a ")),
+        Kind::Held(what) => format!("the name of {}", with_articles(what)),
         Kind::Text => "text".to_owned(),
         Kind::List(kind) => format!("list of {}", short(kind)),
         Kind::Table(_) => "object".to_owned(),

@@ -183,7 +183,9 @@ impl<T> Pattern for Spec<T> {
     }
 
     fn operations(&self) -> Vec<Signature> {
-        self.operations.iter().map(|operation| operation.signature).chain([STATE]).collect()
+        let own = self.operations.iter().map(|operation| operation.signature);
+        let has_state = own.clone().any(|signature| signature.name == STATE.name);
+        own.chain((!has_state).then_some(STATE)).collect()
     }
 
     fn configure(&self, config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {

@@ -4,8 +4,9 @@ use super::call::Call;
 use super::expect::{count_fits, mismatches};
 use super::fields::{Fields, Json};
 use super::names::{Fault, Names};
+use super::objects::inside;
 use super::pretty;
-use super::schema::STATE;
+use super::schema::{Info, STATE};
 use super::statement::{self, Problem, Script, Statement, name_of};
 use seawall::core::{Instant, Rng};
 use std::io::{self, Write};
@@ -66,7 +67,13 @@ pub(super) fn run(
         }
     }
     let Execution { operations, expected, failed, .. } = run;
-    writeln!(err, "{file}: {operations} operations, {expected} expectations, {failed} failed")?;
+    let plural = |count: u64| if count == 1 { "" } else { "s" };
+    writeln!(
+        err,
+        "{file}: {operations} operation{}, {expected} expectation{}, {failed} failed",
+        plural(operations),
+        plural(expected)
+    )?;
     Ok(if failed == 0 { Ending::AsExpected } else { Ending::Unexpected })
 }
 
@@ -190,22 +197,38 @@ impl<'a> Execution<'a> {
         if !statement.signature.gives.is_empty() {
             self.names.gone(&name, format!("stands for nothing: line {} gave nothing", statement.line));
         }
-        debug_assert_eq!(
-            undeclared(statement, named.pattern.info().prints, &fields),
-            None,
-            "{}",
-            statement.op
-        );
+        debug_assert_eq!(undeclared(statement, named.pattern.info(), &fields), None, "{}", statement.op);
         Ok(fields)
     }
 }
 
 /// A field that no table mentions.
-fn undeclared(statement: &Statement, state: &[super::schema::Group], fields: &Fields) -> Option<String> {
-    let groups =
-        [statement::HEADER].into_iter().chain(statement.signature.prints.iter().chain(state).copied());
+fn undeclared(statement: &Statement, pattern: &Info, fields: &Fields) -> Option<String> {
+    let groups = [statement::HEADER]
+        .into_iter()
+        .chain(statement.signature.prints.iter().chain(pattern.prints).copied());
     let known: Vec<_> = groups.flat_map(statement::expand).collect();
-    fields.iter().map(|(name, _)| name.to_owned()).find(|name| !known.contains(name))
+    let stranger = fields.iter().map(|(name, _)| name.to_owned()).find(|name| !known.contains(name));
+    stranger.or_else(|| fields.iter().find_map(|(name, value)| undeclared_inside(pattern.name, name, value)))
+}
+
+/// A field of an object that no table mentions.
+fn undeclared_inside(pattern: &str, place: &str, value: &Json) -> Option<String> {
+    match value {
+        Json::List(list) => list.iter().find_map(|value| undeclared_inside(pattern, place, value)),
+        Json::Object(fields) => {
+            let known = inside(pattern, place).unwrap_or_default();
+            fields.iter().find_map(|(name, value)| {
+                let inner = format!("{place}.{name}");
+                if known.iter().any(|known| known == name) {
+                    undeclared_inside(pattern, &inner, value)
+                } else {
+                    Some(inner)
+                }
+            })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

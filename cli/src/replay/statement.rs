@@ -3,7 +3,7 @@
 use super::patterns;
 use super::schema::{Group, Instance, Kind, Param, Pattern, Signature};
 use super::strict::Strict;
-use super::suggest::unknown;
+use super::suggest::{shortened, unknown};
 use super::value::{Args, Moment, read_table};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -113,6 +113,14 @@ const FIRST: &str = "the first statement must be the policy: {\"policy\": {NAME:
 /// The number of the instance that is asked, what it is asked, and its pattern; an operation of no pattern has neither.
 type Asked = (Option<usize>, Signature, Option<&'static dyn Pattern>);
 
+/// Who gave what a name stands for.
+#[derive(Clone, Copy)]
+struct Giver {
+    pattern: &'static dyn Pattern,
+    /// The number of the instance; none where several gave something under one name, or one that is wrong.
+    instance: Option<usize>,
+}
+
 #[derive(Default)]
 struct Reader {
     seed: u32,
@@ -123,8 +131,8 @@ struct Reader {
     /// Some instance is of no known pattern: nothing can be said about what is asked of it.
     has_strangers: bool,
     statements: Vec<Statement>,
-    /// The names that were given, and by which pattern.
-    names: BTreeMap<String, &'static dyn Pattern>,
+    /// The names that were given, and by whom.
+    names: BTreeMap<String, Giver>,
     problems: Vec<Problem>,
 }
 
@@ -188,12 +196,19 @@ impl Reader {
 
     fn instance(&mut self, line: usize, name: &str, config: &Value) {
         let Value::Object(config) = config else {
-            return self.problem(line, format!("{name} is {config}, must be an object of its configuration"));
+            return self.problem(
+                line,
+                format!(
+                    "{:?} is {}, must be an object of its configuration",
+                    shortened(name),
+                    shortened(&config.to_string())
+                ),
+            );
         };
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
             return self.problem(
                 line,
-                format!("the name {name:?} of an instance must be of letters, digits, _ and -"),
+                format!("the name {:?} of an instance must be of letters, digits, _ and -", shortened(name)),
             );
         }
         let mut config = config.clone();
@@ -210,8 +225,13 @@ impl Reader {
             None => name.to_owned(),
             Some(Value::String(word)) => word,
             Some(other) => {
-                return self
-                    .problem(line, format!("{name}.pattern is {other}, must be the name of a pattern"));
+                return self.problem(
+                    line,
+                    format!(
+                        "{name}.pattern is {}, must be the name of a pattern",
+                        shortened(&other.to_string())
+                    ),
+                );
             }
         };
         let Some(pattern) = patterns::find(&word) else {
@@ -243,15 +263,16 @@ impl Reader {
         if op == DROP.name {
             return Ok((None, DROP, None));
         }
+        let written = shortened(op);
         let Some((name, method)) = op.split_once('.') else {
-            return Err(format!("unknown operation {op:?}: it must be NAME.METHOD, or {:?}", DROP.name));
+            return Err(format!("unknown operation {written:?}: it must be NAME.METHOD, or {:?}", DROP.name));
         };
         let number = self.instances.iter().position(|named| named.name == name);
         let broken = self.broken.iter().find(|(known, _)| known == name).map(|(_, pattern)| *pattern);
         let Some(pattern) = number.map(|number| self.instances[number].pattern).or(broken) else {
             let instances = self.instances.iter().map(|named| named.name.as_str());
             let known = instances.chain(self.broken.iter().map(|(name, _)| name.as_str()));
-            return Err(format!("unknown operation {op:?}: {}", unknown("instance", name, known)));
+            return Err(format!("unknown operation {written:?}: {}", unknown("instance", name, known)));
         };
         let operations = pattern.operations();
         if let Some(found) = operations.iter().find(|known| known.name == method) {
@@ -259,13 +280,18 @@ impl Reader {
         }
         let text = unknown("operation", method, operations.iter().map(|known| known.name));
         let rest = text.split_once(';').map_or("", |(_, rest)| rest);
-        Err(format!("unknown operation {op:?};{rest}"))
+        Err(format!("unknown operation {written:?};{rest}"))
     }
 
     fn statement(&mut self, line: usize, object: &Map<String, Value>) {
         let op = match object.get("op") {
             Some(Value::String(op)) => op.clone(),
-            Some(other) => return self.problem(line, format!("op is {other}, must be \"NAME.METHOD\"")),
+            Some(other) => {
+                return self.problem(
+                    line,
+                    format!("op is {}, must be \"NAME.METHOD\"", shortened(&other.to_string())),
+                );
+            }
             None => {
                 let text = match object.keys().find(|key| !COMMON.iter().any(|known| known.name == *key)) {
                     Some(key) => {
@@ -299,12 +325,18 @@ impl Reader {
             Some(Value::Object(expect)) => {
                 // What is dropped prints the state of whatever gave it.
                 let first = if common.integer("times").is_some() { "1" } else { "" };
-                let giver = args.text("what").and_then(|name| self.names.get(&(name + first)).copied());
-                let state = pattern.or(giver).map_or(&[][..], |pattern| pattern.info().prints);
+                let giver = args.text("what").and_then(|name| self.names.get(&(name + first)));
+                let pattern = pattern.or(giver.map(|giver| giver.pattern));
+                let state = pattern.map_or(&[][..], |pattern| pattern.info().prints);
                 let groups = [HEADER].into_iter().chain(signature.prints.iter().chain(state).copied());
                 let known: Vec<String> = groups.flat_map(expand).collect();
-                for key in expect.keys() {
-                    if !known.contains(key) {
+                for (key, expected) in expect {
+                    if known.contains(key) {
+                        let mut wrong = Vec::new();
+                        let printer = pattern.map_or("", |pattern| pattern.info().name);
+                        super::expect::check(printer, key, expected, &mut wrong);
+                        problems.extend(wrong.iter().map(|text| format!("{op}: {text}")));
+                    } else {
                         let text = unknown("field", key, known.iter().map(String::as_str));
                         problems.push(format!("{op}: expect: {text}"));
                     }
@@ -312,7 +344,10 @@ impl Reader {
                 Some(expect.clone())
             }
             Some(other) => {
-                problems.push(format!("expect is {other}, must be an object of fields of the decision"));
+                problems.push(format!(
+                    "expect is {}, must be an object of fields of the decision",
+                    shortened(&other.to_string())
+                ));
                 None
             }
         };
@@ -334,12 +369,22 @@ impl Reader {
         if statement.every.is_some() && statement.times.is_none() {
             problems.push("every is for lines with times".to_owned());
         }
-        if let Some(wrong) = &statement.expect_admitted
-            && !super::expect::is_count(wrong)
-        {
-            problems.push(format!(
-                "expect_admitted is {wrong}, must be an integer or {{\"min\": a, \"max\": b}}"
-            ));
+        if let Some(wrong) = &statement.expect_admitted {
+            if !super::expect::is_count(wrong) {
+                problems.push(format!(
+                    "expect_admitted is {}, must be an integer or {{\"min\": a, \"max\": b}}",
+                    shortened(&wrong.to_string())
+                ));
+            }
+            if statement.times.is_none() {
+                problems.push("expect_admitted is for lines with times".to_owned());
+            }
+            if !statement.signature.prints.iter().any(|group| group.contains(&"admitted")) {
+                problems.push(format!("{} admits nothing: leave expect_admitted out", statement.op));
+            }
+        }
+        if statement.times == Some(0) && (statement.expect.is_some() || statement.expect_admitted.is_some()) {
+            problems.push("with times 0 there is nothing that an expectation could look at".to_owned());
         }
         let is_clean = problems.is_empty();
         for text in problems {
@@ -361,9 +406,24 @@ impl Reader {
         for param in statement.signature.params.iter().filter(|param| matches!(param.kind, Kind::Held(_))) {
             let Some(name) = statement.args.text(param.name) else { continue };
             let name = if statement.times.is_some() { format!("{name}{last}") } else { name };
-            if last > 0 && !self.names.contains_key(&name) {
-                let text = unknown("name", &name, self.names.keys().map(String::as_str));
-                problems.push(format!("{}.{}: {text}", statement.op, param.name));
+            match self.names.get(&name) {
+                None if last > 0 => {
+                    let text = unknown("name", &name, self.names.keys().map(String::as_str));
+                    problems.push(format!("{}.{}: {text}", statement.op, param.name));
+                }
+                Some(Giver { instance: Some(giver), .. })
+                    if is_of_one_instance(&param.kind)
+                        && statement.instance.is_some_and(|asked| asked != *giver) =>
+                {
+                    problems.push(format!(
+                        "{}.{}: {:?} is of {:?}",
+                        statement.op,
+                        param.name,
+                        shortened(&name),
+                        self.instances[*giver].name
+                    ));
+                }
+                _ => {}
             }
         }
         let (Some(pattern), false) = (pattern, statement.signature.gives.is_empty()) else {
@@ -379,10 +439,24 @@ impl Reader {
             problems.push("a name does not begin with #: such names are given by the program".to_owned());
         }
         for repeat in 1..=last {
-            self.names.insert(name_of(statement, repeat), pattern);
+            let giver = Giver { pattern, instance: statement.instance };
+            self.names
+                .entry(name_of(statement, repeat))
+                .and_modify(|known| {
+                    if known.instance != giver.instance {
+                        *known = Giver { pattern, instance: None };
+                    }
+                })
+                .or_insert(giver);
         }
         // What is turned into something else keeps its name, which is known already.
     }
+}
+
+/// Whether something is used where it came from: a ticket and a snapshot are values, and go anywhere.
+fn is_of_one_instance(kind: &Kind) -> bool {
+    matches!(kind, Kind::Held(what)
+        if !what.iter().any(|what| what.ends_with(" ticket") || what.ends_with(" snapshot")))
 }
 
 /// The name of what a statement gives in one of its repetitions.

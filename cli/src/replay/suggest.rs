@@ -1,11 +1,15 @@
 //! "Did you mean": what to say about a word that is not known.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+/// The most characters of a word of a script in a message.
+const MOST: usize = 120;
 
 /// `unknown KIND "word"`, the nearest known word if one is near, and all of them.
 pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let mut text = format!("unknown {kind} {word:?}");
+    let mut text = format!("unknown {kind} {:?}", shortened(word));
     let near = known
         .iter()
         .map(|candidate| (nearest(word, candidate), candidate))
@@ -22,6 +26,24 @@ pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item 
         text.push_str(&known.join(", "));
     }
     text
+}
+
+/// `a`, or `an` in front of a vowel.
+pub(super) fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+/// `a permit or an attempt`.
+pub(super) fn with_articles(words: &[&str]) -> String {
+    words.iter().map(|word| format!("{} {word}", article(word))).collect::<Vec<_>>().join(" or ")
+}
+
+/// The beginning of a text that is too long for a message.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MOST) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
 }
 
 /// The distance to a word or to what stands behind one of its underscores: `acquire` is near to `try_acquire`.
@@ -51,7 +73,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::unknown;
+    use super::{MOST, unknown};
 
     #[test]
     fn the_nearest_word_is_named_and_so_are_all() {
@@ -64,6 +86,8 @@ mod tests {
             r#"unknown operation "aquire"; did you mean "try_acquire"? known: record, try_acquire"#
         );
         assert_eq!(unknown("name", "p", []), r#"unknown name "p"; there is none"#);
+        let long = "x".repeat(1_000_000);
+        assert_eq!(unknown("name", &long, []), format!("unknown name \"{}…\"; there is none", &long[..MOST]));
         assert_eq!(unknown("key", "color", ["open_for"]), r#"unknown key "color"; known: open_for"#);
     }
 }

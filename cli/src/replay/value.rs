@@ -1,7 +1,7 @@
 //! Values of a script, checked against their kind before anything runs.
 
 use super::schema::{Kind, Need, Param};
-use super::suggest::unknown;
+use super::suggest::{shortened, unknown, with_articles};
 use seawall::config::{parse_duration, parse_share};
 use seawall::core::{Instant, Ratio};
 use serde_json::{Map, Value as Json};
@@ -92,6 +92,17 @@ impl Args {
     /// The same without a key.
     pub(super) fn without(&self, key: &str) -> Self {
         Self(self.0.iter().filter(|(known, _)| *known != key).cloned().collect())
+    }
+
+    /// The first number that is none or has no end, and where it stands.
+    pub(super) fn not_finite(&self) -> Option<(String, f64)> {
+        self.0.iter().find_map(|(key, value)| match value {
+            Value::Number(number) if !number.is_finite() => Some(((*key).to_owned(), *number)),
+            Value::Table(table) => {
+                table.not_finite().map(|(place, number)| (format!("{key}.{place}"), number))
+            }
+            _ => None,
+        })
     }
 
     /// The object as a policy file has it.
@@ -192,7 +203,7 @@ fn read(kind: &Kind, json: &Json, place: &str, problems: &mut Vec<String>) -> Op
     }
     let value = read_plain(kind, json);
     if value.is_none() {
-        problems.push(format!("{place} is {json}, must be {kind}"));
+        problems.push(format!("{place} is {}, must be {kind}", shortened(&json.to_string())));
     }
     value
 }
@@ -270,7 +281,7 @@ impl std::fmt::Display for Kind {
                 let quoted: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
                 f.write_str(&quoted.join(" or "))
             }
-            Self::Held(what) => write!(f, "the name of a {}", what.join(" or a ")),
+            Self::Held(what) => write!(f, "the name of {}", with_articles(what)),
             Self::Text => f.write_str("a text"),
             Self::List(kind) => write!(f, "a list, each of it {kind}"),
             Self::Table(params) => {

@@ -66,7 +66,7 @@ fn print_state(deadline: &Deadline, now: Instant, out: &mut Fields) {
     out.moment("moment", deadline.moment());
     out.put("expired", deadline.is_expired(now));
     out.duration("remaining", deadline.remaining(now));
-    out.put("remaining_millis", deadline.remaining_millis(now));
+    out.put("remaining_millis", (!deadline.is_none()).then(|| deadline.remaining_millis(now)));
 }
 
 fn min(deadline: &'static Deadline, call: &mut Call<'_>) -> Result<(), Fault> {

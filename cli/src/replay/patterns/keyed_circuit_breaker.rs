@@ -7,7 +7,7 @@ use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{
-    ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32, U64,
+    ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, STATE, Spec, U32, U64,
 };
 use crate::replay::value::Args;
 use seawall::core::Instant;
@@ -16,12 +16,29 @@ use seawall::core::keyed::circuit_breaker::{
 };
 use seawall::core::keyed::{Config, WhenFull};
 use std::iter::repeat_with;
+use std::ops::Deref;
 use std::time::Duration;
 
-type Keyed = KeyedCircuitBreaker<0, Vec<Entry>>;
+type Table = KeyedCircuitBreaker<0, Vec<Entry>>;
+
+/// A table, and whether it is short enough to be summed after each decision.
+struct Keyed {
+    table: Table,
+    is_short: bool,
+}
+
+impl Deref for Keyed {
+    type Target = Table;
+
+    fn deref(&self) -> &Table {
+        &self.table
+    }
+}
 
 const PERMIT: &str = "keyed_circuit_breaker permit";
 const TICKET: &str = "keyed_circuit_breaker ticket";
+/// The longest table that is summed after each decision.
+const MOST_SUMMED: u32 = 1024;
 const KEY: Param = Param::required("key", Kind::Text, "any text");
 const NUMBERED: Param = Param::or(
     "numbered",
@@ -36,7 +53,9 @@ static SPEC: Spec<Keyed> = Spec {
     info: Info {
         name: "keyed_circuit_breaker",
         about: "A breaker for each key, all with one configuration, in a table of `entries`. \
-                It trips by failures in a row; a breaker that is not closed keeps its entry",
+                It trips by failures in a row; a breaker that is not closed keeps its entry. \
+                In a table of more than 1024 only state, len, is_empty, evictions and snapshot print the state, \
+                which is a walk over all of it",
         keys: &[
             Param::required("consecutive_failures", U32, "opens after so many failures in a row"),
             Param::or("open_for", Kind::Duration, "\"60s\"", "how long it stays open"),
@@ -125,14 +144,15 @@ static SPEC: Spec<Keyed> = Spec {
         Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, NUMBERED], forget)
             .prints(&[&["known"]]),
         Operation::new("hot", "prints the breakers that are not closed", &[], hot).prints(&[&["hot"]]),
-        Operation::new("len", "prints how many keys have an entry", &[], |_, _| Ok(())),
+        Operation::new("len", "prints how many keys have an entry", &[], print_sums),
         Operation::new("is_empty", "says whether no key has an entry", &[], |keyed: &'static Keyed, call| {
             call.out().put("empty", keyed.is_empty());
-            Ok(())
+            print_sums(keyed, call)
         })
         .prints(&[&["empty"]]),
-        Operation::new("evictions", "prints how many keys lost their entry", &[], |_, _| Ok(())),
-        Operation::new("snapshot", "prints all breakers in sums", &[], |_, _| Ok(())),
+        Operation::new("evictions", "prints how many keys lost their entry", &[], print_sums),
+        Operation::new("state", STATE.about, &[], print_sums),
+        Operation::new("snapshot", "prints all breakers in sums", &[], print_sums),
     ],
     state: print_state,
     configure,
@@ -151,12 +171,28 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     let config = Config::seeded(args.integer("hash_seed").unwrap_or(0).into())
         .when_full(when_full)
         .forgiving(args.u32("forgiving").unwrap_or(1));
-    let entries: Vec<Entry> =
-        repeat_with(Entry::new).take(args.u32("entries").unwrap_or(0) as usize).collect();
-    Keyed::over(*breaker, config, entries).map(|keyed| SPEC.bind(keyed)).map_err(|error| vec![wrong(&error)])
+    let entries = args.u32("entries").unwrap_or(0);
+    let is_short = entries <= MOST_SUMMED;
+    let entries: Vec<Entry> = repeat_with(Entry::new).take(entries as usize).collect();
+    Table::over(*breaker, config, entries)
+        .map(|table| SPEC.bind(Keyed { table, is_short }))
+        .map_err(|error| vec![wrong(&error)])
 }
 
-fn print_state(keyed: &Keyed, _: Instant, out: &mut Fields) {
+/// The sums of a table are a walk over all of it: after each decision only where that is short.
+fn print_state(keyed: &Keyed, now: Instant, out: &mut Fields) {
+    if keyed.is_short {
+        sums(keyed, now, out);
+    }
+}
+
+fn print_sums(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let now = call.now();
+    sums(keyed, now, call.out());
+    Ok(())
+}
+
+fn sums(keyed: &Keyed, _: Instant, out: &mut Fields) {
     let sums = keyed.snapshot();
     out.put("held", sums.held as u64);
     out.put("not_closed", sums.not_closed as u64);

@@ -5,24 +5,45 @@ use super::{policy, rate_limiter};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
-use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32, U64};
+use crate::replay::schema::{
+    ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, STATE, Spec, U32, U64,
+};
 use crate::replay::value::Args;
 use seawall::core::Instant;
 use seawall::core::keyed::{
     Bucket, Config, Entry, Grant, KeyedRateLimiter, Refund, Rejected, Status, WhenFull,
 };
 use std::iter::repeat_with;
+use std::ops::Deref;
 
-type Keyed = KeyedRateLimiter<0, Vec<Entry>>;
+type Table = KeyedRateLimiter<0, Vec<Entry>>;
+
+/// A table, and whether it is short enough to be summed after each decision.
+struct Keyed {
+    table: Table,
+    is_short: bool,
+}
+
+impl Deref for Keyed {
+    type Target = Table;
+
+    fn deref(&self) -> &Table {
+        &self.table
+    }
+}
 
 const GRANT: &str = "keyed_rate_limiter grant";
+/// The longest table that is summed after each decision.
+const MOST_SUMMED: u32 = 1024;
 const KEY: Param = Param::required("key", Kind::Text, "any text");
 const COST: Param = Param::required("cost", U32, "tokens");
 
 static SPEC: Spec<Keyed> = Spec {
     info: Info {
         name: "keyed_rate_limiter",
-        about: "A bucket for each key, all with one quota, in a table of `entries`",
+        about: "A bucket for each key, all with one quota, in a table of `entries`. \
+                In one of more than 1024 only state, len, is_empty, evictions and snapshot print the state, \
+                which is a walk over all of it",
         keys: &[
             rate_limiter::KEYS[0],
             rate_limiter::KEYS[1],
@@ -95,14 +116,15 @@ static SPEC: Spec<Keyed> = Spec {
         Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, NUMBERED], forget)
             .prints(&[&["known"]]),
         Operation::new("hot", "prints the entries whose buckets are not full", &[], hot).prints(&[&["hot"]]),
-        Operation::new("evictions", "prints how many keys lost their entry", &[], |_, _| Ok(())),
-        Operation::new("len", "prints how many keys have an entry", &[], |_, _| Ok(())),
+        Operation::new("evictions", "prints how many keys lost their entry", &[], print_sums),
+        Operation::new("len", "prints how many keys have an entry", &[], print_sums),
         Operation::new("is_empty", "says whether no key has an entry", &[], |keyed: &'static Keyed, call| {
             call.out().put("empty", keyed.is_empty());
-            Ok(())
+            print_sums(keyed, call)
         })
         .prints(&[&["empty"]]),
-        Operation::new("snapshot", "prints all buckets in sums", &[], |_, _| Ok(())),
+        Operation::new("state", STATE.about, &[], print_sums),
+        Operation::new("snapshot", "prints all buckets in sums", &[], print_sums),
     ],
     state: print_state,
     configure,
@@ -124,14 +146,28 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     let config = Config::seeded(args.integer("hash_seed").unwrap_or(0).into())
         .when_full(when_full)
         .forgiving(args.u32("forgiving").unwrap_or(1));
-    let entries: Vec<Entry> =
-        repeat_with(Entry::new).take(args.u32("entries").unwrap_or(0) as usize).collect();
-    Keyed::over(*quota, config, entries)
-        .map(|keyed| SPEC.bind(keyed))
+    let entries = args.u32("entries").unwrap_or(0);
+    let is_short = entries <= MOST_SUMMED;
+    let entries: Vec<Entry> = repeat_with(Entry::new).take(entries as usize).collect();
+    Table::over(*quota, config, entries)
+        .map(|table| SPEC.bind(Keyed { table, is_short }))
         .map_err(|error| vec![super::answers::wrong(&error)])
 }
 
+/// The sums of a table are a walk over all of it: after each decision only where that is short.
 fn print_state(keyed: &Keyed, now: Instant, out: &mut Fields) {
+    if keyed.is_short {
+        sums(keyed, now, out);
+    }
+}
+
+fn print_sums(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let now = call.now();
+    sums(keyed, now, call.out());
+    Ok(())
+}
+
+fn sums(keyed: &Keyed, now: Instant, out: &mut Fields) {
     let sums = keyed.snapshot(now);
     out.put("held", sums.held as u64);
     out.put("in_debt", sums.in_debt as u64);

@@ -8,12 +8,22 @@ use serde_json::json;
 
 /// The policy that has only this table.
 pub(super) fn with_table(table: &str, config: &Args) -> Result<Policy, Vec<String>> {
+    finite(config)?;
     policy(&json!({ table: config.to_json() }), &format!("policy.{table}."))
 }
 
 /// The policy of a whole operation.
 pub(super) fn whole(config: &Args) -> Result<Policy, Vec<String>> {
+    finite(config)?;
     policy(&config.to_json(), "policy.")
+}
+
+/// JSON has no other numbers; the only ones in a policy are multipliers.
+fn finite(config: &Args) -> Result<(), Vec<String>> {
+    match config.not_finite() {
+        None => Ok(()),
+        Some((place, number)) => Err(vec![format!("{place} is {number}, must be between 1.1 and 100")]),
+    }
 }
 
 /// The policy of a table; `prefix` is left out of the problems.

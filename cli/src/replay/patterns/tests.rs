@@ -100,6 +100,11 @@ fn hostile_values_are_errors_and_no_panics() {
             let ending = run("s", &script.join("\n"), false, &mut out, &mut err).unwrap();
             if ending == Ending::Wrong {
                 assert!(err.starts_with(b"s:"), "{}", String::from_utf8_lossy(&err));
+                assert!(
+                    !String::from_utf8_lossy(&err).contains("config:"),
+                    "{}",
+                    String::from_utf8_lossy(&err)
+                );
             }
         }
     }

@@ -26,7 +26,7 @@ fn a_decision_is_one_line_with_fields_in_order() {
             "\n"
         )
     );
-    assert_eq!(err, "s: 1 operations, 0 expectations, 0 failed\n");
+    assert_eq!(err, "s: 1 operation, 0 expectations, 0 failed\n");
 }
 
 #[test]
@@ -127,4 +127,31 @@ fn names_of_repeated_lines_are_numbered() {
     );
     let (ending, _, err) = replay(&text);
     assert_eq!(ending, Ending::AsExpected, "{err}");
+}
+
+/// A duration without end is null, whichever pattern prints it.
+#[test]
+fn what_has_no_end_is_null() {
+    let text = r#"{"policy": {"backoff": {"backoff": "constant", "initial_delay": "forever"}, "timeout": {"limit": "forever"}, "hedge": {"percentile": "50%", "ceiling": "forever"}, "deadline": {}}}
+{"op": "backoff.delay", "retry": 0, "expect": {"delay": null, "delay_ns": null}}
+{"op": "timeout.limit", "expect": {"limit": null, "limit_ns": null}}
+{"op": "hedge.delay", "expect": {"delay": null, "delay_ns": null}}
+{"op": "deadline.remaining_millis", "expect": {"remaining_millis": null, "remaining": null}}
+{"op": "deadline.remaining", "at": "18446744073709551614ns", "expect": {"remaining": null}}"#;
+    let (ending, out, err) = replay(text);
+    assert_eq!(ending, Ending::AsExpected, "{err}{out}");
+}
+
+/// The sums of a long table are a walk over it, which no decision pays for.
+#[test]
+fn a_long_table_is_summed_where_that_is_asked_for() {
+    let text = r#"{"policy": {"l": {"pattern": "keyed_rate_limiter", "rate": 1, "burst": 1, "entries": 2048}, "b": {"pattern": "keyed_circuit_breaker", "consecutive_failures": 1, "entries": 2048}}}
+{"op": "l.try_acquire", "key": "k", "expect": {"admitted": true, "held": null}}
+{"op": "l.len", "expect": {"held": 1}}
+{"op": "l.state", "expect": {"held": 1}}
+{"op": "b.call", "key": "k", "outcome": "failure", "expect": {"held": null}}
+{"op": "b.snapshot", "expect": {"not_closed": 1}}
+{"op": "b.is_empty", "expect": {"held": 1}}"#;
+    let (ending, out, err) = replay(text);
+    assert_eq!(ending, Ending::AsExpected, "{err}{out}");
 }

@@ -90,11 +90,11 @@ fn every_value_out_of_range_is_an_error_with_its_bound() {
             "2: expect is 1, must be an object of fields of the decision",
         ),
         (
-            r#"{"op": "circuit_breaker.check", "expect_admitted": "x"}"#,
+            r#"{"op": "circuit_breaker.try_acquire", "times": 1, "expect_admitted": "x"}"#,
             r#"2: expect_admitted is "x", must be an integer or {"min": a, "max": b}"#,
         ),
         (
-            r#"{"op": "circuit_breaker.check", "expect_admitted": {"least": 1}}"#,
+            r#"{"op": "circuit_breaker.try_acquire", "times": 1, "expect_admitted": {"least": 1}}"#,
             r#"2: expect_admitted is {"least":1}, must be an integer or {"min": a, "max": b}"#,
         ),
         (r#"{"op": 7}"#, r#"2: op is 7, must be "NAME.METHOD""#),
@@ -221,4 +221,109 @@ fn everything_that_is_wrong_is_found_at_once() {
     assert!(found[2].text.contains("the key \"op\" stands here twice"), "{}", found[2].text);
     assert_eq!(problems(""), ["1: the first statement must be the policy: {\"policy\": {NAME: CONFIG, …}}"]);
     assert_eq!(problems("# nothing\n{\"op\": \"drop\"}").len(), 1);
+}
+
+#[test]
+fn what_is_expected_inside_an_object_is_checked_too() {
+    for (expect, text) in [
+        (
+            r#"{"counts": {"sucesses": null}}"#,
+            r#"expect: counts: unknown field "sucesses"; did you mean "successes"? "#,
+        ),
+        (
+            r#"{"window": {"foo": null}}"#,
+            r#"expect: window: unknown field "foo"; known: calls, failures, slow"#,
+        ),
+        (
+            r#"{"transition": {"figures": {"failed": 1}}}"#,
+            r#"expect: transition.figures: unknown field "failed"; did you mean "failures"? "#,
+        ),
+        (r#"{"counts": {"min": 1}}"#, r#"expect: counts: unknown field "min"; "#),
+        (r#"{"generation": {"least": 1}}"#, r#"expect: generation is {"least":1}, must be a value or "#),
+        (r#"{"generation": {"min": 2, "max": 1}}"#, r#"expect: generation is {"max":1,"min":2}, must be "#),
+        (r#"{"generation": {}}"#, r#"expect: generation is {}, must be "#),
+        (
+            r#"{"counts": {"failures": {"min": null}}}"#,
+            r#"expect: counts.failures is {"min":null}, must be "#,
+        ),
+        (r#"{"retry_after": {"min": "2s", "max": "1s"}}"#, "expect: retry_after is "),
+    ] {
+        let op = "circuit_breaker.call";
+        let found = wrong(&format!(r#"{{"op": "{op}", "outcome": "failure", "expect": {expect}}}"#));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("2: {op}: {text}")), "{found:?}");
+    }
+    let of_lists = r#"{"policy": {"guard": {}}}
+{"op": "guard.call", "outcome": "failure", "expect": {"attempts": [{"verdit": null}]}}"#;
+    assert!(
+        problems(of_lists)[0].starts_with(r#"2: guard.call: expect: attempts: unknown field "verdit"; "#)
+    );
+}
+
+#[test]
+fn a_permit_of_another_instance_is_found_before_anything_runs() {
+    let policy = r#"{"policy": {"a": {"pattern": "bulkhead", "max_concurrent": 1}, "b": {"pattern": "bulkhead", "max_concurrent": 1}}}"#;
+    let taken = r#"{"op": "a.try_acquire", "as": "p"}"#;
+    assert_eq!(
+        problems(&format!("{policy}\n{taken}\n{}", r#"{"op": "b.release", "permit": "p"}"#)),
+        [r#"3: b.release.permit: "p" is of "a""#]
+    );
+    // Which of the two gave it is known only when it runs.
+    let both = format!(
+        "{policy}\n{taken}\n{}\n{}",
+        taken.replace("a.try", "b.try"),
+        r#"{"op": "b.release", "permit": "p"}"#
+    );
+    assert!(read(&both).is_ok(), "{both}");
+}
+
+#[test]
+fn expectations_that_nothing_could_meet_or_miss_are_errors() {
+    for (rest, text) in [
+        (
+            r#""op": "circuit_breaker.try_acquire", "expect_admitted": 1"#,
+            "expect_admitted is for lines with times",
+        ),
+        (
+            r#""op": "circuit_breaker.trip", "times": 2, "expect_admitted": 1"#,
+            "circuit_breaker.trip admits nothing: leave expect_admitted out",
+        ),
+        (
+            r#""op": "circuit_breaker.trip", "times": 0, "expect": {"state": "open"}"#,
+            "with times 0 there is nothing that an expectation could look at",
+        ),
+        (
+            r#""op": "circuit_breaker.try_acquire", "times": 2, "expect_admitted": {"min": 2, "max": 1}"#,
+            r#"expect_admitted is {"max":1,"min":2}, must be an integer or {"min": a, "max": b}"#,
+        ),
+    ] {
+        assert_eq!(wrong(&format!("{{{rest}}}")), [format!("2: {text}")]);
+    }
+}
+
+#[test]
+fn a_multiplier_that_is_no_number_is_out_of_its_bounds() {
+    for (number, shown) in [("NaN", "NaN"), ("inf", "inf"), ("-inf", "-inf")] {
+        assert_eq!(
+            wrong_policy(&format!(
+                r#"{{"x": {{"pattern": "retry", "backoff": "exponential", "initial_delay": "1s", "multiplier": "{number}"}}}}"#
+            )),
+            [format!("1: x.multiplier is {shown}, must be between 1.1 and 100")]
+        );
+    }
+}
+
+#[test]
+fn a_word_of_any_length_makes_a_short_message() {
+    let long = "x".repeat(1_000_000);
+    for statement in [
+        format!(r#"{{"op": "{long}"}}"#),
+        format!(r#"{{"op": "circuit_breaker.{long}"}}"#),
+        format!(r#"{{"op": "circuit_breaker.trip", "{long}": 1}}"#),
+        format!(r#"{{"op": "circuit_breaker.trip", "at": "{long}"}}"#),
+        format!(r#"{{"op": "circuit_breaker.trip", "expect": {{"{long}": 1}}}}"#),
+    ] {
+        let found = wrong(&statement);
+        assert!(found[0].len() < 2000, "{} bytes", found[0].len());
+    }
 }

@@ -369,23 +369,7 @@ impl Reader {
         if statement.every.is_some() && statement.times.is_none() {
             problems.push("every is for lines with times".to_owned());
         }
-        if let Some(wrong) = &statement.expect_admitted {
-            if !super::expect::is_count(wrong) {
-                problems.push(format!(
-                    "expect_admitted is {}, must be an integer or {{\"min\": a, \"max\": b}}",
-                    shortened(&wrong.to_string())
-                ));
-            }
-            if statement.times.is_none() {
-                problems.push("expect_admitted is for lines with times".to_owned());
-            }
-            if !statement.signature.prints.iter().any(|group| group.contains(&"admitted")) {
-                problems.push(format!("{} admits nothing: leave expect_admitted out", statement.op));
-            }
-        }
-        if statement.times == Some(0) && (statement.expect.is_some() || statement.expect_admitted.is_some()) {
-            problems.push("with times 0 there is nothing that an expectation could look at".to_owned());
-        }
+        check_expectations(&statement, &mut problems);
         let is_clean = problems.is_empty();
         for text in problems {
             self.problem(line, text);
@@ -450,6 +434,27 @@ impl Reader {
                 .or_insert(giver);
         }
         // What is turned into something else keeps its name, which is known already.
+    }
+}
+
+/// Says what is expected where there is nothing to expect it of.
+fn check_expectations(statement: &Statement, problems: &mut Vec<String>) {
+    if let Some(wrong) = &statement.expect_admitted {
+        if !super::expect::is_count(wrong) {
+            problems.push(format!(
+                "expect_admitted is {}, must be an integer or {{\"min\": a, \"max\": b}}",
+                shortened(&wrong.to_string())
+            ));
+        }
+        if statement.times.is_none() {
+            problems.push("expect_admitted is for lines with times".to_owned());
+        }
+        if !statement.signature.prints.iter().any(|group| group.contains(&"admitted")) {
+            problems.push(format!("{} admits nothing: leave expect_admitted out", statement.op));
+        }
+    }
+    if statement.times == Some(0) && (statement.expect.is_some() || statement.expect_admitted.is_some()) {
+        problems.push("with times 0 there is nothing that an expectation could look at".to_owned());
     }
 }
 

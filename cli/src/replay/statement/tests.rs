@@ -241,7 +241,7 @@ fn what_is_expected_inside_an_object_is_checked_too() {
         (r#"{"counts": {"min": 1}}"#, r#"expect: counts: unknown field "min"; "#),
         (r#"{"generation": {"least": 1}}"#, r#"expect: generation is {"least":1}, must be a value or "#),
         (r#"{"generation": {"min": 2, "max": 1}}"#, r#"expect: generation is {"max":1,"min":2}, must be "#),
-        (r#"{"generation": {}}"#, r#"expect: generation is {}, must be "#),
+        (r#"{"generation": {}}"#, "expect: generation is {}, must be "),
         (
             r#"{"counts": {"failures": {"min": null}}}"#,
             r#"expect: counts.failures is {"min":null}, must be "#,

@@ -381,10 +381,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         };
         let retry = &self.guard.retry;
         let decision = match report.retry {
-            Retryable::No if failed => {
-                retry.call_failed(kind);
-                return Verdict::GaveUp(GiveUp::NotRetryable);
-            }
+            Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
             Retryable::No => return Verdict::Done,
             Retryable::Yes => {
                 let draw = if attempts_left { self.guard.jitter.next_u32() } else { 0 };

@@ -319,8 +319,8 @@ impl Config {
     /// The same, and unless a lease was set a probe is not lost before it has had this time: a probe that takes longer than
     /// its lease can never report.
     pub(crate) const fn lease_covers(mut self, probe: Duration) -> Self {
-        if self.lease.get().is_none() {
-            self.lease = Limit::of(longer(self.probe_lease(), probe));
+        if self.lease.get().is_none() && self.probe_lease().as_nanos() < probe.as_nanos() {
+            self.lease = Limit::of(probe);
         }
         self
     }

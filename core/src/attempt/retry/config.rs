@@ -100,7 +100,8 @@ impl Config {
     }
 
     /// Retries while the balance is more than half full: each failure takes its cost out, whether it is tried again or not,
-    /// and each success of a call puts `ratio` of a token in. There are no free retries.
+    /// and each success of a call puts `ratio` of a token in. There are no free retries. A failure that says that another try
+    /// makes no sense takes nothing: it says nothing about retries.
     ///
     /// This is the retry throttling of gRPC (proposal A6), `max_tokens` and `tokenRatio` there. It stops retries sooner
     /// than [`budget`](Self::budget) when much fails, and does not limit them while little does.

@@ -34,7 +34,7 @@ fn a_lease_that_is_set_holds_whatever_an_attempt_may_take() {
 }
 
 #[test]
-fn a_throttle_hears_of_every_failure() {
+fn a_throttle_hears_of_every_failure_that_a_retry_could_mend() {
     let throttle = retry::Config::attempts(3, Backoff::constant(MILLI)).throttle(Ratio::percent(10), 10);
     let breaker = circuit_breaker::Config::consecutive_failures(1).open_for(SECOND);
     let spent = |policy: Policy, report: Report| {
@@ -47,7 +47,7 @@ fn a_throttle_hears_of_every_failure() {
     };
     let failure = Report::new(Outcome::Failure);
     assert_eq!(spent(Policy::new(), failure), (Verdict::RetryAfter(MILLI), 1));
-    assert_eq!(spent(Policy::new(), failure.not_retryable()), (Verdict::GaveUp(GiveUp::NotRetryable), 1));
+    assert_eq!(spent(Policy::new(), failure.not_retryable()), (Verdict::GaveUp(GiveUp::NotRetryable), 0));
     let open = Policy::new().circuit_breaker(breaker);
     assert_eq!(spent(open, failure), (Verdict::GaveUp(GiveUp::BreakerOpen), 1));
     assert_eq!(spent(open, failure.retry_after(MILLI)), (Verdict::GaveUp(GiveUp::BreakerOpen), 1));

@@ -152,7 +152,7 @@ pub(crate) struct NodeArgs {
 #[command(verbatim_doc_comment)]
 #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
 pub(crate) struct ReplayArgs {
-    /// The script or the log; - reads standard input.
+    /// The script or the log, required unless --list is given; - reads standard input.
     #[arg(value_name = "FILE", required_unless_present = "list")]
     pub(crate) file: Option<PathBuf>,
 

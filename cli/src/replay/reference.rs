@@ -112,6 +112,7 @@ fn short(kind: &Kind) -> String {
         Kind::Duration => "duration".to_owned(),
         Kind::Moment => "moment".to_owned(),
         Kind::Integer(max) => format!("integer up to {max}"),
+        Kind::Between(min, max) => format!("integer from {min} to {max}"),
         Kind::Flag => "true or false".to_owned(),
         Kind::Share => "share".to_owned(),
         Kind::Number => "number".to_owned(),

@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Moment,
     /// An integer from 0 to this.
     Integer(u64),
+    /// An integer from this to that.
+    Between(u64, u64),
     /// True or false.
     Flag,
     /// A share of a whole.

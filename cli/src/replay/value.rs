@@ -215,6 +215,9 @@ fn read_plain(kind: &Kind, json: &Json) -> Option<Value> {
         (Kind::Integer(max), Json::Number(number)) => {
             Value::Integer(number.as_u64().filter(|number| number <= max)?)
         }
+        (Kind::Between(min, max), Json::Number(number)) => {
+            Value::Integer(number.as_u64().filter(|number| min <= number && number <= max)?)
+        }
         (Kind::Flag, Json::Bool(flag)) => Value::Flag(*flag),
         (Kind::Share, Json::Number(number)) => Value::Share(parse_share(&decimal(number)?)?),
         (Kind::Share, Json::String(text)) => Value::Share(parse_share(text)?),
@@ -274,6 +277,7 @@ impl std::fmt::Display for Kind {
                  from now, \"never\", or an integer of nanoseconds",
             ),
             Self::Integer(max) => write!(f, "an integer from 0 to {max}"),
+            Self::Between(min, max) => write!(f, "an integer from {min} to {max}"),
             Self::Flag => f.write_str("true or false"),
             Self::Share => f.write_str("a share such as 0.5, \"50%\" or \"1/2\""),
             Self::Number => f.write_str("a number, \"NaN\", \"inf\" or \"-inf\""),
@@ -282,7 +286,7 @@ impl std::fmt::Display for Kind {
                 f.write_str(&quoted.join(" or "))
             }
             Self::Held(what) => write!(f, "the name of {}", with_articles(what)),
-            Self::Text => f.write_str("a text"),
+            Self::Text => f.write_str("a text of one character or more"),
             Self::List(kind) => write!(f, "a list, each of it {kind}"),
             Self::Table(params) => {
                 let names: Vec<_> = params.iter().map(|param| param.name).collect();

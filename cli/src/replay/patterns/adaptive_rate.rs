@@ -43,7 +43,9 @@ static SPEC: Spec<AdaptiveRate> = Spec {
 {"op": "adaptive_rate.check", "cost": 1000, "expect": {"rejected": "exceeds_burst"}}
 {"op": "adaptive_rate.try_acquire_many", "cost": 90, "expect": {"admitted": true}}
 {"op": "adaptive_rate.reserve", "cost": 1, "max_wait": "1s", "as": "r"}
+{"op": "adaptive_rate.ready_at", "reservation": "r"}
 {"op": "adaptive_rate.into_grant", "reservation": "r"}
+{"op": "adaptive_rate.would_reject", "grant": "r", "expect": {"would_reject": false}}
 {"op": "adaptive_rate.reserve", "cost": 1, "max_wait": "1s", "as": "r2"}
 {"op": "adaptive_rate.cancel", "reservation": "r2"}
 {"op": "adaptive_rate.set_shadow", "on": true}
@@ -56,7 +58,9 @@ static SPEC: Spec<AdaptiveRate> = Spec {
         Of::TRY_ACQUIRE_MANY,
         Of::RESERVE,
         Of::CANCEL,
+        Of::READY_AT,
         Of::INTO_GRANT,
+        Of::WOULD_REJECT,
         Of::CHECK,
         Of::REFUND,
         Operation::new(
@@ -84,9 +88,12 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
         .window(duration("window"))
         .samples(args.u32("samples").unwrap_or(0));
     let (min, max) = (args.u32("min").unwrap_or(config.min()), args.u32("max").unwrap_or(config.max()));
-    AdaptiveRate::try_new(config.between(min, max))
-        .map(|rate| SPEC.bind(rate))
-        .map_err(|error| vec![wrong(&error)])
+    AdaptiveRate::try_new(config.between(min, max)).map(|rate| SPEC.bind(rate)).map_err(|error| {
+        match error.field {
+            "adaptive_rate.initial" => vec!["rate must be between min and max".to_owned()],
+            _ => vec![wrong(&error)],
+        }
+    })
 }
 
 /// Tokens a second, rounded to the nearest.

@@ -15,7 +15,11 @@ use std::task::{Poll, Wake, Waker};
 
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[
-    Param::required("max_concurrent", U32, "permits, at most 4095; 0 rejects every call"),
+    Param::required(
+        "max_concurrent",
+        U32,
+        "permits, at most 4095; 0 rejects every call, as one that needs too many",
+    ),
     Param::optional("max_waiting", U32, "waiters, at most 256, which is the default"),
     Param::or("max_wait", Kind::Duration, "\"forever\"", "the longest wait; 0 means that nobody waits"),
 ];
@@ -66,6 +70,7 @@ static SPEC: Spec<Seats> = Spec {
 {"op": "bulkhead.enqueue", "as": "d", "expect": {"rejected": "queue_full"}}
 {"at": "1s", "op": "drop", "what": "b", "expect": {"waiting": 0, "in_use": 2, "woken": ["c"]}}
 {"op": "bulkhead.poll", "waiter": "c", "expect": {"admitted": true}}
+{"op": "bulkhead.waited", "permit": "c", "expect": {"waited": "1s"}}
 {"op": "bulkhead.into_ticket", "permit": "c"}
 {"op": "bulkhead.release", "ticket": "c", "expect": {"in_use": 1}}
 {"op": "bulkhead.weight", "permit": "a", "expect": {"weight": 1}}
@@ -105,6 +110,8 @@ static SPEC: Spec<Seats> = Spec {
         .prints(&[ADMISSION, &["waits", "waited+ns"]]),
         Operation::new("deadline", "prints when the wait is over", &[THE_WAITER], deadline)
             .prints(&[&["deadline+ns"]]),
+        Operation::new("waited", "prints how long it waited in line", &[THE_PERMIT], waited)
+            .prints(&[&["waited+ns"]]),
         Operation::new("weight", "prints how many permits it stands for", &[THE_PERMIT], weight)
             .prints(&[&["weight"]]),
         Operation::new(
@@ -268,6 +275,12 @@ fn poll_as(
 fn deadline(_: &'static Seats, call: &mut Call<'_>) -> Result<(), Fault> {
     let deadline = call.look::<Waiter<'static, WAITERS>>("waiter", WAITER)?.deadline();
     call.out().moment("deadline", deadline);
+    Ok(())
+}
+
+fn waited(_: &'static Seats, call: &mut Call<'_>) -> Result<(), Fault> {
+    let waited = call.look::<Permit<'static, WAITERS>>("permit", PERMIT)?.waited();
+    call.out().duration("waited", waited);
     Ok(())
 }
 

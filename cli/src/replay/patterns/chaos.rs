@@ -110,7 +110,18 @@ fn fault(args: &Args) -> Result<Fault, String> {
 }
 
 fn rule(args: &Args) -> Result<Rule, String> {
-    let fault = fault(&args.table("fault").unwrap_or_default())?;
+    let table = args.table("fault").unwrap_or_default();
+    let fault = fault(&table)?;
+    // In a rule of its own a fault shows what is wrong with it alone.
+    if let Err(error) = Chaos::try_new(Config::new().rule(Rule::new(fault, Ratio::ONE))) {
+        let key = error.field.rsplit_once('.').map_or(error.field, |(_, key)| key);
+        let key = match (key, table.word("kind")) {
+            ("time", Some("latency")) => "max",
+            ("time", Some("timeout")) => "after",
+            _ => key,
+        };
+        return Err(format!("fault.{key} must be {}", error.bound));
+    }
     let mut rule = match (args.share("probability"), args.flag("along") == Some(true)) {
         (Some(probability), false) => Rule::new(fault, probability),
         (None, true) => Rule::along(fault),

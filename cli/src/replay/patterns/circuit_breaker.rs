@@ -42,9 +42,20 @@ impl<const SLOTS: usize> Station<SLOTS> {
     }
 }
 
+/// Failures in a row that a breaker can count.
+pub(super) const FAILURES: Kind = Kind::Between(1, 262_143);
+/// Probes that can be out at a time.
+pub(super) const PROBES: Kind = Kind::Between(1, 15);
+/// Probes whose results a breaker can count.
+pub(super) const RESULTS: Kind = Kind::Between(1, 31);
+
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[
-    Param::optional("consecutive_failures", U32, "opens after so many failures in a row; this or a rate"),
+    Param::optional(
+        "consecutive_failures",
+        FAILURES,
+        "opens after so many failures in a row; this or a rate",
+    ),
     Param::optional(
         "failure_rate",
         Kind::Table(&[
@@ -80,9 +91,13 @@ pub(super) const KEYS: &[Param] = &[
         ]),
         "in place of open_for: a longer time each time that a probe fails",
     ),
-    Param::or("probes", U32, "1", "how many probes may be out at a time while half-open"),
-    Param::or("successes_to_close", U32, "3", "how many probes must succeed to close"),
-    Param::optional("probe_failures_to_open", U32, "how many probes must fail to open again; 1 by default"),
+    Param::or("probes", PROBES, "1", "how many probes may be out at a time while half-open"),
+    Param::or("successes_to_close", RESULTS, "3", "how many probes must succeed to close"),
+    Param::optional(
+        "probe_failures_to_open",
+        RESULTS,
+        "how many probes must fail to open again; 1 by default",
+    ),
     Param::optional(
         "close_below",
         Kind::Table(&[
@@ -91,7 +106,7 @@ pub(super) const KEYS: &[Param] = &[
                 Kind::Share,
                 "closes if less than this share of them failed, or else opens",
             ),
-            Param::required("of", U32, "when so many probes have reported"),
+            Param::required("of", RESULTS, "when so many probes have reported"),
         ]),
         "in place of successes_to_close: a share of failures decides over the probes",
     ),
@@ -104,7 +119,7 @@ pub(super) const KEYS: &[Param] = &[
     Param::optional(
         "honor_retry_after",
         Kind::Duration,
-        "a failure that opens the breaker with a peer's retry_after opens it for that time, at most this",
+        "a failure that opens the breaker with a peer's retry_after opens it for that time, be it longer or shorter, and at most this",
     ),
     Param::optional(
         "ramp",

@@ -1,6 +1,7 @@
 //! Degradation by hand.
 
 use super::answers::{LEVEL, level, level_change};
+use super::load_shedder::{PRIORITY, priority};
 use crate::replay::call::Call;
 use crate::replay::names::Fault;
 use crate::replay::schema::{Info, Kind, Operation, Param, Pattern, Spec, U32, U64};
@@ -20,6 +21,7 @@ static SPEC: Spec<Degradation> = Spec {
 {"op": "degradation.set_level", "component": 3, "level": "degraded", "expect": {"level": "degraded", "change": {"from": "normal", "to": "degraded"}}}
 {"op": "degradation.set_level", "component": 4, "level": "normal", "expect": {"level": "degraded", "change": null}}
 {"op": "degradation.component_level", "component": 4, "expect": {"component_level": "normal"}}
+{"op": "degradation.admits", "priority": "low", "expect": {"admits": true}}
 {"op": "degradation.level", "expect": {"level": "degraded"}}
 {"op": "degradation.for_ratio", "value": 151, "threshold": 100, "expect": {"for_ratio": "severely_degraded"}}
 {"op": "degradation.for_rate", "part": 3, "whole": 100, "threshold": "1%", "expect": {"for_rate": "emergency"}}
@@ -45,6 +47,17 @@ static SPEC: Spec<Degradation> = Spec {
         )
         .prints(&[&["change"]]),
         Operation::new("level", "prints the level of the whole", &[], |_, _| Ok(())),
+        Operation::new(
+            "admits",
+            "says whether a call of this priority is served at the level of the whole",
+            &[PRIORITY],
+            |degradation: &'static Degradation, call| {
+                let admits = degradation.level().admits(priority(call));
+                call.out().put("admits", admits);
+                Ok(())
+            },
+        )
+        .prints(&[&["admits"]]),
         Operation::new("component_level", "prints the level of a component", &[COMPONENT], component_level)
             .prints(&[&["component_level"]]),
         Operation::new(

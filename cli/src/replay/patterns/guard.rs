@@ -10,7 +10,7 @@ use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
 use seawall::core::guard::{self, Attempt, Begin, Rejected, Report, Settled, Stats, Verdict, Waiting};
-use seawall::core::{CircuitBreaker, Deadline, Instant, circuit_breaker as breaker};
+use seawall::core::{Bulkhead, CircuitBreaker, Deadline, Instant, circuit_breaker as breaker};
 use seawall::guard::{Decisions, SLOTS, WAITERS};
 use std::task::{Poll, Waker};
 
@@ -107,9 +107,19 @@ static SPEC: Spec<Decisions> = Spec {
 {"at": "3s", "op": "guard.begin", "as": "c", "expect": {"waits": true}}
 {"op": "guard.cancel", "waiting": "c"}
 {"op": "guard.cancel", "call": "b"}
+{"op": "guard.resize", "max_concurrent": 2}
+{"op": "guard.reset"}
+{"op": "guard.shadow", "on": true}
+{"op": "guard.trip", "expect": {"state": "open"}}
+{"op": "guard.try_begin", "as": "d", "expect": {"admitted": true}}
+{"op": "guard.try_attempt", "call": "d", "expect": {"admitted": true}}
+{"op": "guard.reset"}
+{"op": "guard.force_closed"}
+{"op": "guard.close"}
+{"op": "guard.try_begin", "expect": {"rejected": "closed"}}
 {"op": "guard.set_shadow", "on": true, "expect": {"was_shadow": false, "shadow": true}}
 {"op": "guard.is_shadow"}
-{"op": "guard.snapshot", "expect": {"bulkhead": {"capacity": 1}, "breaker": {"forced": true}, "timeout": "200ms"}}
+{"op": "guard.snapshot", "expect": {"bulkhead": {"capacity": 2, "closed": true}, "breaker": {"forced": true}, "timeout": "200ms"}}
 {"op": "guard.stats", "expect": {"stats": {"successes": 1, "failures": 2, "rejected_by_circuit_breaker": 1, "cancelled": 1, "retries": 2}}}
 "#,
     },
@@ -179,6 +189,29 @@ static SPEC: Spec<Decisions> = Spec {
             by_hand(guard, call, |breaker| breaker.reset(now))
         })
         .prints(&[&["transition"]]),
+        Operation::new(
+            "shadow",
+            "switches shadow mode of the breaker alone, in which it counts as if and refuses nothing",
+            &[Param::required("on", Kind::Flag, "true: it refuses nothing")],
+            |guard, call| {
+                let on = call.args().flag("on").unwrap_or(true);
+                by_hand(guard, call, |breaker| breaker.shadow(on))
+            },
+        )
+        .prints(&[&["transition"]]),
+        Operation::new(
+            "resize",
+            "changes the number of permits of the bulkhead",
+            &[Param::required("max_concurrent", Kind::Integer(4095), "permits")],
+            |guard: &'static Decisions, call| {
+                let permits = call.args().u32("max_concurrent").unwrap_or(0);
+                seats(guard)?.resize(permits).map_err(|error| Fault::new(error.to_string()))
+            },
+        ),
+        Operation::new("close", "closes the bulkhead: it admits nobody any more", &[], |guard, _| {
+            seats(guard)?.close();
+            Ok(())
+        }),
         Operation::new(
             "set_shadow",
             "switches shadow mode, for calls that begin from now on, and says whether it was on",
@@ -384,6 +417,10 @@ fn cancel(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
         _ => return Err(Fault::new("call or waiting must be given, and not both")),
     }
     Ok(())
+}
+
+fn seats(guard: &'static Decisions) -> Result<&'static Bulkhead<WAITERS>, Fault> {
+    guard.bulkhead().ok_or_else(|| Fault::new("the policy has no bulkhead"))
 }
 
 fn by_hand(

@@ -33,7 +33,14 @@ impl<const PRECISION: u32, const BUCKETS: usize> Of<PRECISION, BUCKETS> {
             Operation::new(
                 "percentile",
                 "prints the value that a share of all values do not exceed: the upper end of its bucket",
-                &[Param::required("share", Kind::Share, "of the values")],
+                &[
+                    Param::required("share", Kind::Share, "of the values"),
+                    Param::optional(
+                        "snapshot",
+                        Kind::Held(&[SNAPSHOT]),
+                        "of these values, in place of its own",
+                    ),
+                ],
                 percentile,
             )
             .prints(&[&["percentile"]]),
@@ -90,6 +97,7 @@ const INFO: Info = Info {
 {"op": "histogram.snapshot", "as": "before", "expect": {"p50": 10}}
 {"op": "histogram.record_n", "value": 18446744073709551615, "n": 2, "expect": {"count": 3, "out_of_range": 2}}
 {"op": "histogram.percentile", "share": "1/3", "expect": {"percentile": 10}}
+{"op": "histogram.percentile", "share": 1, "snapshot": "before", "expect": {"percentile": 10}}
 {"op": "histogram.count", "expect": {"count": 3}}
 {"op": "histogram.out_of_range", "expect": {"out_of_range": 2}}
 {"op": "histogram.take", "as": "after", "expect": {"count": 0, "snapshot_count": 3}}
@@ -142,7 +150,12 @@ fn percentile<const P: u32, const B: usize>(
     histogram: &'static Histogram<P, B>,
     call: &mut Call<'_>,
 ) -> Result<(), Fault> {
-    let value = histogram.percentile(call.args().share("share").unwrap_or(Ratio::ONE));
+    let share = call.args().share("share").unwrap_or(Ratio::ONE);
+    let value = if call.args().text("snapshot").is_some() {
+        call.look_any::<Snapshot<P, B>>("snapshot", SNAPSHOT)?.percentile(share)
+    } else {
+        histogram.percentile(share)
+    };
     call.out().put("percentile", value);
     Ok(())
 }

@@ -39,7 +39,7 @@ const PERMIT: &str = "keyed_circuit_breaker permit";
 const TICKET: &str = "keyed_circuit_breaker ticket";
 /// The longest table that is summed after each decision.
 const MOST_SUMMED: u32 = 1024;
-const KEY: Param = Param::required("key", Kind::Text, "any text");
+const KEY: Param = Param::required("key", Kind::Text, "any text of one character or more");
 const NUMBERED: Param = Param::or(
     "numbered",
     Kind::Flag,
@@ -57,10 +57,10 @@ static SPEC: Spec<Keyed> = Spec {
                 In a table of more than 1024 only state, len, is_empty, evictions and snapshot print the state, \
                 which is a walk over all of it",
         keys: &[
-            Param::required("consecutive_failures", U32, "opens after so many failures in a row"),
+            Param::required("consecutive_failures", circuit_breaker::FAILURES, "opens after so many failures in a row"),
             Param::or("open_for", Kind::Duration, "\"60s\"", "how long it stays open"),
-            Param::or("probes", U32, "1", "how many probes may be out at a time while half-open"),
-            Param::or("successes_to_close", U32, "3", "how many probes must succeed to close"),
+            Param::or("probes", circuit_breaker::PROBES, "1", "how many probes may be out at a time while half-open"),
+            Param::or("successes_to_close", circuit_breaker::RESULTS, "3", "how many probes must succeed to close"),
             Param::optional("probe_lease", Kind::Duration, "a probe that does not report for so long is lost"),
             Param::or("entries", Kind::Integer(1 << 20), "1024", "between 1 and 7, or a multiple of 8"),
             Param::or(

@@ -35,7 +35,7 @@ impl Deref for Keyed {
 const GRANT: &str = "keyed_rate_limiter grant";
 /// The longest table that is summed after each decision.
 const MOST_SUMMED: u32 = 1024;
-const KEY: Param = Param::required("key", Kind::Text, "any text");
+const KEY: Param = Param::required("key", Kind::Text, "any text of one character or more");
 const COST: Param = Param::required("cost", U32, "tokens");
 
 static SPEC: Spec<Keyed> = Spec {

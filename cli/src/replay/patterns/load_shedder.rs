@@ -9,7 +9,8 @@ use seawall::core::LoadShedder;
 use seawall::core::load_shedder::{Config, Priority, Rejected};
 use std::time::Duration;
 
-const PRIORITY: Param =
+/// The argument `priority`.
+pub(super) const PRIORITY: Param =
     Param::or("priority", Kind::Word(&["low", "normal", "high", "critical"]), "\"normal\"", "of the call");
 const LOAD: Param = Param::required("load", U32, "the load now, in the unit of max_load");
 
@@ -71,7 +72,8 @@ fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
         .map_err(|error| vec![super::answers::wrong(&error)])
 }
 
-fn priority(call: &Call<'_>) -> Priority {
+/// The priority of an argument.
+pub(super) fn priority(call: &Call<'_>) -> Priority {
     let word = call.args().word("priority");
     Priority::ALL.into_iter().find(|priority| Some(priority.name()) == word).unwrap_or_default()
 }

@@ -74,7 +74,7 @@ pub(super) const WINDOW_SPAN: Param = Param::optional(
 );
 pub(super) const WINDOW_CALLS: Param = Param::optional(
     "calls",
-    U32,
+    Kind::Between(1, 16_777_216),
     "over the last calls; where they are more than the slots, of which there are ten, they move by several",
 );
 pub(super) const MINIMUM_CALLS: Param =

@@ -15,8 +15,12 @@ use std::time::Duration;
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[
     Param::required("rate", U32, "so many tokens each `per`; 0 never refills"),
-    Param::or("per", Kind::Duration, "\"1s\"", "the period of the rate"),
-    Param::optional("burst", U32, "tokens of a full bucket; as many as the rate by default"),
+    Param::or("per", Kind::Duration, "\"1s\"", "the period of the rate; longer than nothing"),
+    Param::optional(
+        "burst",
+        U32,
+        "tokens of a full bucket, at least 1; by default as many as the rate, and 1 with a rate of 0",
+    ),
 ];
 
 const GRANT: &str = "rate_limiter grant";
@@ -142,6 +146,20 @@ impl<L: Limiter> Of<L> {
         into_grant,
     )
     .gives(&[GRANT]);
+    pub(super) const WOULD_REJECT: Operation<L> = Operation::new(
+        "would_reject",
+        "says whether a grant would have been refused if the limiter were not in shadow mode",
+        &[Param::required("grant", Kind::Held(&[GRANT]), "what try_acquire gave")],
+        would_reject,
+    )
+    .prints(&[WOULD_REJECT]);
+    pub(super) const READY_AT: Operation<L> = Operation::new(
+        "ready_at",
+        "prints when the tokens of a reservation are there, and how long that is from now",
+        &[Param::required("reservation", Kind::Held(&[RESERVATION]), "what reserve gave")],
+        ready_at,
+    )
+    .prints(&[WOULD_REJECT, &["ready_at+ns", "wait+ns"]]);
     pub(super) const CHECK: Operation<L> = Operation::new(
         "check",
         "says whether `cost` tokens could be taken, and changes nothing",
@@ -183,10 +201,13 @@ static SPEC: Spec<RateLimiter> = Spec {
 {"op": "rate_limiter.reserve", "cost": 2, "max_wait": "100ms", "expect": {"admitted": false, "retry_after": "300ms"}}
 {"op": "rate_limiter.reserve", "max_wait": "1s", "as": "r2", "expect": {"wait": "200ms"}}
 {"op": "rate_limiter.cancel", "reservation": "r2", "expect": {"returned": true}}
+{"at": "20.05s", "op": "rate_limiter.ready_at", "reservation": "r1", "expect": {"ready_at": "20.1s", "wait": "50ms"}}
 {"at": "20.1s", "op": "rate_limiter.into_grant", "reservation": "r1"}
 {"op": "rate_limiter.refund", "grant": "r1"}
 {"op": "rate_limiter.set_shadow", "on": true}
-{"op": "rate_limiter.try_acquire_many", "cost": 3, "expect": {"admitted": true, "would_reject": true}}
+{"op": "rate_limiter.is_shadow", "expect": {"shadow": true}}
+{"op": "rate_limiter.try_acquire_many", "cost": 3, "as": "s", "expect": {"admitted": true, "would_reject": true}}
+{"op": "rate_limiter.would_reject", "grant": "s", "expect": {"would_reject": true}}
 "#,
     },
     operations: &[
@@ -194,7 +215,9 @@ static SPEC: Spec<RateLimiter> = Spec {
         Of::TRY_ACQUIRE_MANY,
         Of::RESERVE,
         Of::CANCEL,
+        Of::READY_AT,
         Of::INTO_GRANT,
+        Of::WOULD_REJECT,
         Of::CHECK,
         Of::REFUND,
         Operation::new(
@@ -205,6 +228,11 @@ static SPEC: Spec<RateLimiter> = Spec {
         )
         .prints(&[&["undone"]]),
         Of::SET_SHADOW,
+        Operation::new("is_shadow", "says whether it is in shadow mode", &[], |limiter, call| {
+            call.out().put("shadow", RateLimiter::is_shadow(limiter));
+            Ok(())
+        })
+        .prints(&[&["shadow"]]),
         Of::AVAILABLE,
     ],
     state: print_state,
@@ -225,7 +253,9 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
 {"op": "adjustable_rate_limiter.refund", "grant": "g"}
 {"op": "adjustable_rate_limiter.check", "cost": 6, "expect": {"rejected": "exceeds_burst"}}
 {"op": "adjustable_rate_limiter.reserve", "cost": 4, "max_wait": "1s", "as": "r"}
+{"op": "adjustable_rate_limiter.ready_at", "reservation": "r"}
 {"op": "adjustable_rate_limiter.into_grant", "reservation": "r", "as": "h"}
+{"op": "adjustable_rate_limiter.would_reject", "grant": "h", "expect": {"would_reject": false}}
 {"op": "adjustable_rate_limiter.reserve", "cost": 1, "max_wait": "1s", "as": "r"}
 {"op": "adjustable_rate_limiter.cancel", "reservation": "r"}
 {"op": "adjustable_rate_limiter.set_shadow", "on": true}
@@ -237,7 +267,9 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
         Of::TRY_ACQUIRE_MANY,
         Of::RESERVE,
         Of::CANCEL,
+        Of::READY_AT,
         Of::INTO_GRANT,
+        Of::WOULD_REJECT,
         Of::CHECK,
         Of::REFUND,
         Operation::new(
@@ -333,6 +365,21 @@ fn cancel<L: Limiter>(limiter: &'static L, call: &mut Call<'_>) -> Result<(), Fa
 fn into_grant<L: Limiter>(_: &'static L, call: &mut Call<'_>) -> Result<(), Fault> {
     let reservation: L::Reservation = call.take("reservation", RESERVATION)?;
     call.keep_in_place("reservation", GRANT, L::into_grant(reservation))
+}
+
+fn would_reject<L: Limiter>(_: &'static L, call: &mut Call<'_>) -> Result<(), Fault> {
+    let would_reject = L::would_reject(call.look("grant", GRANT)?);
+    call.out().put("would_reject", would_reject);
+    Ok(())
+}
+
+fn ready_at<L: Limiter>(_: &'static L, call: &mut Call<'_>) -> Result<(), Fault> {
+    let now = call.now();
+    let (ready_at, wait, would_reject) = L::about(call.look("reservation", RESERVATION)?, now);
+    call.out().moment("ready_at", ready_at);
+    call.out().duration("wait", wait);
+    call.out().put("would_reject", would_reject);
+    Ok(())
 }
 
 fn cost(call: &Call<'_>) -> u32 {

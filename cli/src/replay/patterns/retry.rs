@@ -52,7 +52,7 @@ pub(super) const KEYS: &[Param] = &[
 
 /// Where the budget stands among the keys.
 pub(super) const BUDGET: usize = 7;
-const BYTE: Kind = Kind::Integer(255);
+const BYTE: Kind = Kind::Between(1, 255);
 const KIND: Param =
     Param::required("kind", Kind::Word(&["failure", "timeout", "throttled"]), "of the failure");
 const PREVIOUS: Param = Param::or("previous", Kind::Duration, "\"0s\"", "the delay before the last attempt");
@@ -68,7 +68,7 @@ static SPEC: Spec<Retry> = Spec {
         keys: KEYS,
         prints: &[&["balance"]],
         example: r#"
-{"policy": {"retry": {"max_attempts": 3, "backoff": "exponential", "initial_delay": "100ms", "max_delay": "1s", "budget": {"ratio": 0.5, "cap": 1, "per_second": 0}}}}
+{"policy": {"retry": {"max_attempts": 3, "backoff": "exponential", "initial_delay": "100ms", "max_delay": "1s", "budget": {"ratio": 0.5, "cap": 1, "per_second": 0}}, "grpc": {"pattern": "retry", "max_attempts": 3, "throttle": {"ratio": "10%", "max_tokens": 10}}}}
 {"op": "retry.call_started"}
 {"op": "retry.decide", "attempts": 1, "expect": {"decision": "retry", "retry_after": "100ms", "balance": 0}}
 {"op": "retry.decide", "attempts": 1, "expect": {"decision": "give_up", "gave_up": "budget"}}
@@ -79,6 +79,8 @@ static SPEC: Spec<Retry> = Spec {
 {"op": "retry.decide_as", "kind": "timeout", "attempts": 1, "expect": {"decision": "retry"}}
 {"op": "retry.call_succeeded"}
 {"op": "retry.balance", "expect": {"balance": 0}}
+{"op": "grpc.call_failed", "kind": "failure", "expect": {"balance": 9}}
+{"op": "retry.call_failed", "kind": "failure", "expect": {"balance": 0}}
 "#,
     },
     operations: &[
@@ -111,6 +113,15 @@ static SPEC: Spec<Retry> = Spec {
             Retry::call_succeeded(retry);
             Ok(())
         }),
+        Operation::new(
+            "call_failed",
+            "takes the cost of a failure for which nobody asks a retry out of a throttle",
+            &[KIND],
+            |retry: &'static Retry, call| {
+                retry.call_failed(kind(call));
+                Ok(())
+            },
+        ),
         Operation::new("balance", "prints the retries that the budget holds", &[], |_, _| Ok(())),
     ],
     state: |retry, _, out| out.put("balance", retry.balance()),
@@ -141,6 +152,14 @@ pub(super) fn reason(reason: GiveUp) -> &'static str {
     }
 }
 
+fn kind(call: &Call<'_>) -> FailureKind {
+    match call.args().word("kind") {
+        Some("timeout") => FailureKind::Timeout,
+        Some("throttled") => FailureKind::Throttled,
+        _ => FailureKind::Failure,
+    }
+}
+
 fn decide(retry: &'static Retry, call: &mut Call<'_>) -> Result<(), Fault> {
     let now = call.now();
     let attempts = call.args().u32("attempts").unwrap_or(0);
@@ -149,12 +168,7 @@ fn decide(retry: &'static Retry, call: &mut Call<'_>) -> Result<(), Fault> {
         retry.decide_with_delay(attempts, delay, deadline, now)
     } else {
         let previous = call.args().duration("previous").unwrap_or(Duration::ZERO);
-        let kind = match call.args().word("kind") {
-            Some("timeout") => FailureKind::Timeout,
-            Some("throttled") => FailureKind::Throttled,
-            _ => FailureKind::Failure,
-        };
-        retry.decide_as(kind, attempts, previous, deadline, call.draw_or_next(), now)
+        retry.decide_as(kind(call), attempts, previous, deadline, call.draw_or_next(), now)
     };
     match decision {
         Decision::RetryAfter(delay) => {

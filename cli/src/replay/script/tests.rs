@@ -155,3 +155,16 @@ fn a_long_table_is_summed_where_that_is_asked_for() {
     let (ending, out, err) = replay(text);
     assert_eq!(ending, Ending::AsExpected, "{err}{out}");
 }
+
+#[test]
+fn a_snapshot_of_another_shape_is_told_as_such() {
+    let text = r#"{"policy": {"a": {"pattern": "histogram", "precision": 7}, "b": {"pattern": "histogram", "precision": 4}}}
+{"op": "a.snapshot", "as": "s"}
+{"op": "b.merge", "other": "s"}"#;
+    let (ending, _, err) = replay(text);
+    assert_eq!(ending, Ending::Wrong);
+    assert_eq!(
+        err,
+        "s:3: b.merge: \"s\" is a histogram snapshot of \"a\" (line 2), of another shape than this one\n"
+    );
+}

@@ -112,7 +112,7 @@ fn a_policy_is_checked_as_policy_files_are() {
     for (policy, text) in [
         (
             r#"{"circuit_breaker": {"consecutive_failures": 0}}"#,
-            "1: circuit_breaker.consecutive_failures must be between 1 and 262143",
+            "1: circuit_breaker.consecutive_failures is 0, must be an integer from 1 to 262143",
         ),
         (
             r#"{"circuit_breaker": {}}"#,
@@ -325,5 +325,33 @@ fn a_word_of_any_length_makes_a_short_message() {
     ] {
         let found = wrong(&statement);
         assert!(found[0].len() < 2000, "{} bytes", found[0].len());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_keys_that_exist() {
+    for (policy, text) in [
+        (
+            r#"{"x": {"pattern": "adaptive_rate", "rate": 0, "target": "1s", "min": 1, "max": 2}}"#,
+            "x.rate must be between min and max",
+        ),
+        (
+            r#"{"x": {"pattern": "chaos", "rules": [{"fault": {"kind": "latency", "min": "2s", "max": "1s"}, "probability": 1}]}}"#,
+            "x.rules[0].fault.min must be at most the longest",
+        ),
+        (
+            r#"{"x": {"pattern": "chaos", "rules": [{"fault": {"kind": "timeout", "after": "2h"}, "probability": 1}]}}"#,
+            "x.rules[0].fault.after must be greater than zero and at most an hour",
+        ),
+        (
+            r#"{"circuit_breaker": {"consecutive_failures": 1, "probes": 16}}"#,
+            "circuit_breaker.probes is 16, must be an integer from 1 to 15",
+        ),
+        (
+            r#"{"circuit_breaker": {"consecutive_failures": 1, "close_below": {"share": 0.5, "of": 32}}}"#,
+            "circuit_breaker.close_below.of is 32, must be an integer from 1 to 31",
+        ),
+    ] {
+        assert_eq!(wrong_policy(policy), [format!("1: {text}")]);
     }
 }

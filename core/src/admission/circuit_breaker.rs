@@ -85,6 +85,9 @@
 //! quick, the longer of the two times holds.
 //! (c) The window is advisory: a result that is recorded while the breaker trips may be counted before or after the trip.
 //! The window is cleared when the breaker opens and once more before it closes, while no result is recorded.
+//! A thread that stops between its look at the generation and the window can add its one result to the window of a later
+//! phase, and one that stops after it tripped the breaker can clear it: a rate may be off by as many calls as there are such
+//! threads, or begin anew once. State and places of probes are never touched by them.
 //! (d) For the wrap of the generation see above.
 //! (e) Models: `loom-tests/tests/circuit_breaker.rs`.
 //!

@@ -78,6 +78,20 @@ fn the_exit_status_says_how_it_ended() {
 }
 
 #[test]
+fn a_script_that_is_wrong_or_missing_prints_no_decision() {
+    let missing = replay(&["no such file.jsonl"], "");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).starts_with("seawall: no such file.jsonl: "), "{}", text(&missing.stderr));
+    let script = r#"{"policy": {"circuit_breaker": {"consecutive_failures": 1}}}
+{"op": "circuit_breaker.trip"}
+{"op": "circuit_breaker.trip", "expect": {"counts": {"sucesses": null}}}"#;
+    let wrong = replay(&["-"], script);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(wrong.stdout.is_empty(), "{}", text(&wrong.stdout));
+    assert!(text(&wrong.stderr).contains("unknown field \"sucesses\""), "{}", text(&wrong.stderr));
+}
+
+#[test]
 fn a_table_for_people_has_a_row_for_each_decision() {
     let output = replay(&["--pretty", "-"], SCRIPT);
     let table = text(&output.stdout);

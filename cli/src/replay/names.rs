@@ -90,9 +90,12 @@ impl Names {
         expected: &str,
         of: Option<&str>,
     ) -> Result<&mut T, Fault> {
-        let unheard = unknown("name", name, self.0.keys().map(String::as_str));
+        // The words are looked through only where there is something to say.
+        if !self.0.contains_key(name) {
+            return Err(Fault::new(unknown("name", name, self.0.keys().map(String::as_str))));
+        }
         match self.0.get_mut(name) {
-            None => Err(Fault::new(unheard)),
+            None => Err(Fault::new(format!("{name:?} stands for nothing"))),
             Some(Place::Gone(why)) => Err(Fault::new(format!("{name:?} {why}"))),
             Some(Place::Held(held)) => {
                 if let Some(of) = of

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// The most known words in a message.
+const MOST_KNOWN: usize = 100;
+
 /// The most characters of a word of a script in a message.
 const MOST: usize = 120;
 
@@ -23,7 +26,10 @@ pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item 
         text.push_str("; there is none");
     } else {
         text.push_str(if near.is_some() { " known: " } else { "; known: " });
-        text.push_str(&known.join(", "));
+        text.push_str(&known[..known.len().min(MOST_KNOWN)].join(", "));
+        if known.len() > MOST_KNOWN {
+            _ = write!(text, " and {} more", known.len() - MOST_KNOWN);
+        }
     }
     text
 }
@@ -86,6 +92,9 @@ mod tests {
             r#"unknown operation "aquire"; did you mean "try_acquire"? known: record, try_acquire"#
         );
         assert_eq!(unknown("name", "p", []), r#"unknown name "p"; there is none"#);
+        let names: Vec<String> = (0..1000).map(|number| format!("p{number}")).collect();
+        let text = unknown("name", "grant", names.iter().map(String::as_str));
+        assert!(text.ends_with(", p98, p99 and 900 more"), "{text}");
         let long = "x".repeat(1_000_000);
         assert_eq!(unknown("name", &long, []), format!("unknown name \"{}…\"; there is none", &long[..MOST]));
         assert_eq!(unknown("key", "color", ["open_for"]), r#"unknown key "color"; known: open_for"#);

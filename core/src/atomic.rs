@@ -6,6 +6,7 @@ pub(crate) mod bits;
 #[cfg(any(loom, shuttle))]
 pub(crate) mod mutant;
 pub mod rng;
+pub(crate) mod switch;
 pub(crate) mod timer;
 pub(crate) mod wait_queue;
 pub(crate) mod word;

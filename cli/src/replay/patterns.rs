@@ -27,6 +27,7 @@ pub(super) mod guard;
 mod health_check;
 mod hedge;
 mod histogram;
+mod keyed;
 mod keyed_circuit_breaker;
 mod keyed_rate_limiter;
 mod latency_budget;
@@ -38,6 +39,17 @@ mod rotating_histogram;
 mod threshold;
 mod timeout;
 mod window;
+
+/// The instance of a pattern whose number of slots is a part of its type.
+macro_rules! by_slots {
+    ($slots:expr, $of:ident::bind $args:tt, $($size:literal)*) => {
+        match $slots {
+            $($size => $of::<$size>::bind $args,)*
+            other => Err(vec![format!("slots is {other}, must be one of {}", [$($size),*].map(|n: u32| n.to_string()).join(", "))]),
+        }
+    };
+}
+use by_slots;
 
 use super::schema::Pattern;
 

@@ -122,7 +122,8 @@ use bucket::Bucket;
 pub use grant::{Grant, Rejected, Reservation};
 pub use quota::Quota;
 
-use crate::atomic::sync::{AtomicU32, Ordering, Wide};
+use crate::atomic::switch::Switch;
+use crate::atomic::sync::Wide;
 use crate::atomic::word::WideWord;
 use crate::config::ConfigError;
 use crate::time::Instant;
@@ -137,28 +138,8 @@ pub struct RateLimiter {
     quota: Quota,
     scale: Scale,
     bucket: WideWord,
-    shadow: Shadow,
-}
-
-/// Whether the limiter refuses nothing. Only a call that is to be refused looks.
-struct Shadow(AtomicU32);
-
-impl Shadow {
-    const_fn! {
-        const fn new() -> Self {
-            Self(AtomicU32::new(0))
-        }
-    }
-
-    fn is_on(&self) -> bool {
-        // ORDERING: none is needed, the switch leads to no other data.
-        self.0.load(Ordering::Relaxed) != 0
-    }
-
-    fn switch(&self, on: bool) {
-        // ORDERING: as above.
-        self.0.store(on.into(), Ordering::Relaxed);
-    }
+    /// Whether the limiter refuses nothing. Only a call that is to be refused looks.
+    shadow: Switch,
 }
 
 impl RateLimiter {
@@ -181,7 +162,7 @@ impl RateLimiter {
         /// If the burst or the period is zero, or the burst is more than a 32-bit word can count in tokens that come back.
         pub const fn try_new(quota: Quota) -> Result<Self, ConfigError> {
             match quota.scale() {
-                Ok(scale) => Ok(Self { quota, scale, bucket: WideWord::new(State::NEW), shadow: Shadow::new() }),
+                Ok(scale) => Ok(Self { quota, scale, bucket: WideWord::new(State::NEW), shadow: Switch::new(false) }),
                 Err(error) => Err(error),
             }
         }
@@ -319,7 +300,7 @@ impl RateLimiter {
     ///
     /// [`Grant::would_reject`] tells. Calls on which the limiter is deciding may see either mode.
     pub fn set_shadow(&self, on: bool) {
-        self.shadow.switch(on);
+        self.shadow.set(on);
     }
 
     /// Whether it is in shadow mode.

@@ -223,14 +223,32 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         }
     }
 
-    /// Lets the timeout learn from an attempt.
+    /// The breaker let an attempt pass: counts what that changed, and what it would have said if it were not in shadow mode.
     #[inline]
-    pub(super) fn learn(&self, outcome: Outcome, started: Instant, now: Instant) {
-        if let Some(timeout) = &self.adaptive_timeout {
-            // A slow success took its time as any other.
-            let outcome = if outcome == Outcome::Slow { Outcome::Success } else { outcome };
-            timeout.record(outcome, now.saturating_since(started));
+    pub(super) fn admitted(&self, permit: Option<&Permit<'_, SLOTS>>, now: Instant) {
+        if let Some(transition) = permit.and_then(Permit::transition) {
+            self.changed(transition, now);
         }
+        if permit.and_then(Permit::would_reject).is_some() {
+            self.counters.would_reject(Pattern::CircuitBreaker);
+        }
+    }
+
+    /// Tells the timeout and the breaker how an attempt ended.
+    #[inline]
+    pub(super) fn attempted(
+        &self,
+        attempt: Attempt<'_, SLOTS>,
+        report: Report,
+        now: Instant,
+    ) -> Option<Transition> {
+        if let Some(timeout) = &self.adaptive_timeout {
+            timeout.record(report.outcome, now.saturating_since(attempt.started));
+        }
+        let settlement = attempt.permit?.record_with(report.outcome, report.peer_delay(), now);
+        let transition = settlement.transition()?;
+        self.changed(transition, now);
+        Some(transition)
     }
 }
 
@@ -291,12 +309,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
                 Err(rejected) => return Err(self.refuse(Rejected::CircuitBreaker(rejected), now)),
             },
         };
-        if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
-            self.guard.changed(transition, now);
-        }
-        if permit.as_ref().and_then(Permit::would_reject).is_some() {
-            self.guard.counters.would_reject(Pattern::CircuitBreaker);
-        }
+        self.guard.admitted(permit.as_ref(), now);
         if self.attempts > 0 {
             self.guard.counters.retry();
         }
@@ -314,13 +327,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         if self.is_shadow() {
             return self.settle_in_shadow(attempt, report, now);
         }
-        self.guard.learn(report.outcome, attempt.started, now);
-        let peer = report.peer_delay();
-        let transition =
-            attempt.permit.and_then(|permit| permit.record_with(report.outcome, peer, now).transition());
-        if let Some(transition) = transition {
-            self.guard.changed(transition, now);
-        }
+        let transition = self.guard.attempted(attempt, report, now);
         if !self.open {
             return Settled { verdict: Verdict::Done, transition, budget: None };
         }
@@ -380,26 +387,20 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             _ => Kind::Failure,
         };
         let retry = &self.guard.retry;
-        let decision = match report.retry {
+        let (asked, draw) = match report.retry {
             Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
             Retryable::No => return Verdict::Done,
-            Retryable::Yes => {
-                let draw = if attempts_left { self.guard.jitter.next_u32() } else { 0 };
-                let pause =
-                    || retry.config().backoff().delay(self.attempts.saturating_sub(1), self.pause, draw);
-                if attempts_left && self.breaker_stays_open(pause, now) {
-                    retry.call_failed(kind);
-                    return Verdict::GaveUp(GiveUp::BreakerOpen);
-                }
-                retry.decide_as(kind, self.attempts, self.pause, self.deadline, draw, now)
-            }
-            Retryable::After(delay) => {
-                if attempts_left && self.breaker_stays_open(|| delay, now) {
-                    retry.call_failed(kind);
-                    return Verdict::GaveUp(GiveUp::BreakerOpen);
-                }
-                retry.decide_with_delay(self.attempts, delay, self.deadline, now)
-            }
+            Retryable::Yes => (None, if attempts_left { self.guard.jitter.next_u32() } else { 0 }),
+            Retryable::After(delay) => (Some(delay), 0),
+        };
+        let backoff = || retry.config().backoff().delay(self.attempts.saturating_sub(1), self.pause, draw);
+        if attempts_left && self.breaker_stays_open(|| asked.unwrap_or_else(backoff), now) {
+            retry.call_failed(kind);
+            return Verdict::GaveUp(GiveUp::BreakerOpen);
+        }
+        let decision = match asked {
+            Some(delay) => retry.decide_with_delay(self.attempts, delay, self.deadline, now),
+            None => retry.decide_as(kind, self.attempts, self.pause, self.deadline, draw, now),
         };
         match decision {
             Decision::RetryAfter(delay) => Verdict::RetryAfter(delay),

@@ -3,48 +3,8 @@
 use super::Guard;
 use super::call::{Attempt, Call, Report, Settled, Verdict};
 use super::rejected::Pattern;
-use crate::admission::circuit_breaker::Permit;
-use crate::atomic::word::{Packed, Word};
 use crate::attempt::deadline::Deadline;
 use crate::time::Instant;
-
-/// Whether calls are only watched: one word, which each call reads once.
-pub(super) struct Switch(Word);
-
-#[derive(Clone, Copy)]
-struct On(bool);
-
-impl Packed for On {
-    type Raw = u32;
-
-    #[inline]
-    fn unpack(raw: u32) -> Self {
-        Self(raw != 0)
-    }
-
-    #[inline]
-    fn pack(self) -> u32 {
-        u32::from(self.0)
-    }
-}
-
-impl Switch {
-    const_fn! {
-        pub(super) const fn new(on: bool) -> Self {
-            Self(Word::new(on as u32))
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_on(&self) -> bool {
-        self.0.load::<On>().0
-    }
-
-    /// Says what it was.
-    pub(super) fn set(&self, on: bool) -> bool {
-        self.0.transition(|before: On| ((before.0 != on).then_some(On(on)), before.0))
-    }
-}
 
 impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     #[cold]
@@ -77,12 +37,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         let permit = self.guard.breaker.as_ref().and_then(|breaker| {
             breaker.try_acquire(now).inspect_err(|_| counters.would_reject(Pattern::CircuitBreaker)).ok()
         });
-        if let Some(transition) = permit.as_ref().and_then(Permit::transition) {
-            self.guard.changed(transition, now);
-        }
-        if permit.as_ref().and_then(Permit::would_reject).is_some() {
-            counters.would_reject(Pattern::CircuitBreaker);
-        }
+        self.guard.admitted(permit.as_ref(), now);
         self.attempts = self.attempts.saturating_add(1);
         Attempt { permit, number: self.attempts, started: now, deadline: self.deadline }
     }
@@ -104,13 +59,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         } else {
             report
         };
-        guard.learn(judged.outcome(), attempt.started, now);
-        let peer = judged.peer_delay();
-        let transition =
-            attempt.permit.and_then(|permit| permit.record_with(judged.outcome(), peer, now).transition());
-        if let Some(transition) = transition {
-            guard.changed(transition, now);
-        }
+        let transition = guard.attempted(attempt, judged, now);
         if !self.open {
             return Settled { verdict: Verdict::Done, transition, budget: None };
         }

@@ -1,6 +1,7 @@
 //! The circuit breaker.
 
 use super::answers::{OUTCOME_PARAM, admit, outcome, reject, state, transition};
+use super::by_slots;
 use super::policy::{
     self, BACKOFF, INCREMENT, INITIAL_DELAY, JITTER, MAX_DELAY, MINIMUM_CALLS, MULTIPLIER, WINDOW_CALLS,
     WINDOW_SPAN,
@@ -327,17 +328,8 @@ fn config(args: &Args) -> Result<Config, Vec<String>> {
     policy.circuit_breaker_config().copied().ok_or_else(missing)
 }
 
-macro_rules! sizes {
-    ($slots:expr, $config:expr, $($size:literal)*) => {
-        match $slots {
-            $($size => Of::<$size>::bind($config),)*
-            other => Err(vec![format!("slots is {other}, must be one of {}", [$($size),*].map(|n: u32| n.to_string()).join(", "))]),
-        }
-    };
-}
-
 fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
-    sizes!(args.u32("slots").unwrap_or(10), config(&args.without("slots"))?,
+    by_slots!(args.u32("slots").unwrap_or(10), Of::bind(config(&args.without("slots"))?),
         1 2 3 4 5 6 8 10 12 15 16 20 24 30 32 50 60 64 100 120 128 256 1000)
 }
 

@@ -1,6 +1,7 @@
 //! The event ring.
 
 use super::answers::{LEVEL, edge, level, level_change, transition};
+use super::by_slots;
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
@@ -52,8 +53,8 @@ impl<const N: usize> Of<N> {
         configure,
     };
 
-    fn bind() -> Box<dyn Instance> {
-        const { &Self::SPEC }.bind(EventRing::new())
+    fn bind() -> Result<Box<dyn Instance>, Vec<String>> {
+        Ok(const { &Self::SPEC }.bind(EventRing::new()))
     }
 }
 
@@ -76,17 +77,8 @@ const INFO: Info = Info {
 
 pub(super) const PATTERN: &dyn Pattern = &Of::<64>::SPEC;
 
-macro_rules! sizes {
-    ($slots:expr, $($size:literal)*) => {
-        match $slots {
-            $($size => Ok(Of::<$size>::bind()),)*
-            other => Err(vec![format!("slots is {other}, must be one of {}", [$($size),*].map(|n: u32| n.to_string()).join(", "))]),
-        }
-    };
-}
-
 fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
-    sizes!(args.u32("slots").unwrap_or(64), 0 1 2 4 8 16 64 256 1024)
+    by_slots!(args.u32("slots").unwrap_or(64), Of::bind(), 0 1 2 4 8 16 64 256 1024)
 }
 
 fn push<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Result<(), Fault> {

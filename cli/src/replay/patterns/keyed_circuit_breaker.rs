@@ -2,50 +2,27 @@
 
 use super::answers::{OUTCOME_PARAM, admit, outcome, reject, state, wrong};
 use super::circuit_breaker::{self, print_settlement};
+use super::keyed::{self, ENTRIES, HASH_SEED, KEY, NUMBERED, WHEN_FULL, key};
 use super::policy;
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{
-    ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, STATE, Spec, U32, U64,
+    ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, STATE, Spec, U32,
 };
 use crate::replay::value::Args;
 use seawall::core::Instant;
 use seawall::core::keyed::circuit_breaker::{
     Breaker, Entry, KeyedCircuitBreaker, Permit, Rejected, Status, Ticket,
 };
-use seawall::core::keyed::{Config, WhenFull};
-use std::iter::repeat_with;
-use std::ops::Deref;
 use std::time::Duration;
 
 type Table = KeyedCircuitBreaker<0, Vec<Entry>>;
 
-/// A table, and whether it is short enough to be summed after each decision.
-struct Keyed {
-    table: Table,
-    is_short: bool,
-}
-
-impl Deref for Keyed {
-    type Target = Table;
-
-    fn deref(&self) -> &Table {
-        &self.table
-    }
-}
+type Keyed = keyed::Keyed<Table>;
 
 const PERMIT: &str = "keyed_circuit_breaker permit";
 const TICKET: &str = "keyed_circuit_breaker ticket";
-/// The longest table that is summed after each decision.
-const MOST_SUMMED: u32 = 1024;
-const KEY: Param = Param::required("key", Kind::Text, "any text of one character or more");
-const NUMBERED: Param = Param::or(
-    "numbered",
-    Kind::Flag,
-    "false",
-    "with times: each repetition has a key of its own, key1, key2, …",
-);
 const THE_PERMIT: Param = Param::required("permit", Kind::Held(&[PERMIT]), "what try_acquire gave");
 const SETTLED: Group = &["settlement", "transition"];
 
@@ -62,20 +39,15 @@ static SPEC: Spec<Keyed> = Spec {
             Param::or("probes", circuit_breaker::PROBES, "1", "how many probes may be out at a time while half-open"),
             Param::or("successes_to_close", circuit_breaker::RESULTS, "3", "how many probes must succeed to close"),
             Param::optional("probe_lease", Kind::Duration, "a probe that does not report for so long is lost"),
-            Param::or("entries", Kind::Integer(1 << 20), "1024", "between 1 and 7, or a multiple of 8"),
-            Param::or(
-                "when_full",
-                Kind::Word(&["refuse", "share"]),
-                "\"refuse\"",
-                "a key that finds no entry is refused, or shares one more with all others that found none",
-            ),
+            ENTRIES,
+            WHEN_FULL,
             Param::or(
                 "forgiving",
                 U32,
                 "1",
                 "an entry may go although its key failed so often in a row, if no other is as new",
             ),
-            Param::or("hash_seed", U64, "0", "of the hash of the keys"),
+            HASH_SEED,
         ],
         prints: &[&["held", "not_closed", "evictions", "forgiven", "turned_away"]],
         example: r#"
@@ -167,15 +139,10 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     let Some(breaker) = breaker.circuit_breaker_config() else {
         return Err(vec!["consecutive_failures is missing".to_owned()]);
     };
-    let when_full = if args.word("when_full") == Some("share") { WhenFull::Share } else { WhenFull::Refuse };
-    let config = Config::seeded(args.integer("hash_seed").unwrap_or(0).into())
-        .when_full(when_full)
-        .forgiving(args.u32("forgiving").unwrap_or(1));
-    let entries = args.u32("entries").unwrap_or(0);
-    let is_short = entries <= MOST_SUMMED;
-    let entries: Vec<Entry> = repeat_with(Entry::new).take(entries as usize).collect();
+    let (config, entries) = keyed::table(args, Entry::new);
+    let length = entries.len();
     Table::over(*breaker, config, entries)
-        .map(|table| SPEC.bind(Keyed { table, is_short }))
+        .map(|table| SPEC.bind(Keyed::new(table, length)))
         .map_err(|error| vec![wrong(&error)])
 }
 
@@ -202,11 +169,7 @@ fn sums(keyed: &Keyed, _: Instant, out: &mut Fields) {
 }
 
 fn breaker<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Breaker<'k> {
-    let mut key = call.args().text("key").unwrap_or_default();
-    if call.args().flag("numbered") == Some(true) {
-        key.push_str(call.suffix());
-    }
-    keyed.breaker(&key)
+    keyed.breaker(&key(call))
 }
 
 fn refuse(out: &mut Fields, rejected: &Rejected) {

@@ -1,41 +1,21 @@
 //! The rate limiter with a bucket for each key.
 
 use super::answers::{admit, reject};
+use super::keyed::{self, ENTRIES, HASH_SEED, KEY, NUMBERED, WHEN_FULL, key};
 use super::{policy, rate_limiter};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
-use crate::replay::schema::{
-    ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, STATE, Spec, U32, U64,
-};
+use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, STATE, Spec, U32};
 use crate::replay::value::Args;
 use seawall::core::Instant;
-use seawall::core::keyed::{
-    Bucket, Config, Entry, Grant, KeyedRateLimiter, Refund, Rejected, Status, WhenFull,
-};
-use std::iter::repeat_with;
-use std::ops::Deref;
+use seawall::core::keyed::{Bucket, Entry, Grant, KeyedRateLimiter, Refund, Rejected, Status};
 
 type Table = KeyedRateLimiter<0, Vec<Entry>>;
 
-/// A table, and whether it is short enough to be summed after each decision.
-struct Keyed {
-    table: Table,
-    is_short: bool,
-}
-
-impl Deref for Keyed {
-    type Target = Table;
-
-    fn deref(&self) -> &Table {
-        &self.table
-    }
-}
+type Keyed = keyed::Keyed<Table>;
 
 const GRANT: &str = "keyed_rate_limiter grant";
-/// The longest table that is summed after each decision.
-const MOST_SUMMED: u32 = 1024;
-const KEY: Param = Param::required("key", Kind::Text, "any text of one character or more");
 const COST: Param = Param::required("cost", U32, "tokens");
 
 static SPEC: Spec<Keyed> = Spec {
@@ -48,20 +28,15 @@ static SPEC: Spec<Keyed> = Spec {
             rate_limiter::KEYS[0],
             rate_limiter::KEYS[1],
             rate_limiter::KEYS[2],
-            Param::or("entries", Kind::Integer(1 << 20), "1024", "between 1 and 7, or a multiple of 8"),
-            Param::or(
-                "when_full",
-                Kind::Word(&["refuse", "share"]),
-                "\"refuse\"",
-                "a key that finds no entry is refused, or shares one more with all others that found none",
-            ),
+            ENTRIES,
+            WHEN_FULL,
             Param::or(
                 "forgiving",
                 U32,
                 "1",
                 "an entry may go although its key owes so many tokens, if no other is as new",
             ),
-            Param::or("hash_seed", U64, "0", "of the hash of the keys"),
+            HASH_SEED,
         ],
         prints: &[&["held", "in_debt", "denied", "evictions", "forgiven", "turned_away"]],
         example: r#"
@@ -130,27 +105,15 @@ static SPEC: Spec<Keyed> = Spec {
     configure,
 };
 
-const NUMBERED: Param = Param::or(
-    "numbered",
-    Kind::Flag,
-    "false",
-    "with times: each repetition has a key of its own, key1, key2, …",
-);
-
 pub(super) const PATTERN: &dyn Pattern = &SPEC;
 
 fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     let quota = policy::with_table("rate_limiter", &args.only(&["rate", "per", "burst"]))?;
     let Some(quota) = quota.rate_limit_config() else { return Err(vec!["rate is missing".to_owned()]) };
-    let when_full = if args.word("when_full") == Some("share") { WhenFull::Share } else { WhenFull::Refuse };
-    let config = Config::seeded(args.integer("hash_seed").unwrap_or(0).into())
-        .when_full(when_full)
-        .forgiving(args.u32("forgiving").unwrap_or(1));
-    let entries = args.u32("entries").unwrap_or(0);
-    let is_short = entries <= MOST_SUMMED;
-    let entries: Vec<Entry> = repeat_with(Entry::new).take(entries as usize).collect();
+    let (config, entries) = keyed::table(args, Entry::new);
+    let length = entries.len();
     Table::over(*quota, config, entries)
-        .map(|table| SPEC.bind(Keyed { table, is_short }))
+        .map(|table| SPEC.bind(Keyed::new(table, length)))
         .map_err(|error| vec![super::answers::wrong(&error)])
 }
 
@@ -178,11 +141,7 @@ fn sums(keyed: &Keyed, now: Instant, out: &mut Fields) {
 }
 
 fn bucket<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Bucket<'k> {
-    let mut key = call.args().text("key").unwrap_or_default();
-    if call.args().flag("numbered") == Some(true) {
-        key.push_str(call.suffix());
-    }
-    keyed.bucket(&key)
+    keyed.bucket(&key(call))
 }
 
 fn refuse(out: &mut Fields, rejected: &Rejected) {

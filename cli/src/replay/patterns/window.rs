@@ -1,6 +1,7 @@
 //! The window.
 
 use super::answers::span;
+use super::by_slots;
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
@@ -76,21 +77,12 @@ const INFO: Info = Info {
 
 pub(super) const PATTERN: &dyn Pattern = &Of::<10>::SPEC;
 
-macro_rules! sizes {
-    ($slots:expr, $span:expr, $($size:literal)*) => {
-        match $slots {
-            $($size => Of::<$size>::bind($span),)*
-            other => Err(vec![format!("slots is {other}, must be one of {}", [$($size),*].map(|n: u32| n.to_string()).join(", "))]),
-        }
-    };
-}
-
 fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     let span = span(args, Span::time(Duration::ZERO))?;
     if args.duration("window").is_none() && args.u32("calls").is_none() {
         return Err(vec!["window or calls must be given".to_owned()]);
     }
-    sizes!(args.u32("slots").unwrap_or(10), span,
+    by_slots!(args.u32("slots").unwrap_or(10), Of::bind(span),
         1 2 3 4 5 6 8 10 12 15 16 20 24 30 32 50 60 64 100 120 128 256 1000 1024 4096)
 }
 

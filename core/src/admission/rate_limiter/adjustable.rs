@@ -93,7 +93,8 @@ pub use grant::{Grant, QuotaError, Reservation};
 use slot::Slot;
 
 use super::bucket::Bucket;
-use super::{Grant as Taken, Quota, Rejected, Reservation as Reserved, Shadow};
+use super::{Grant as Taken, Quota, Rejected, Reservation as Reserved};
+use crate::atomic::switch::Switch;
 use crate::atomic::sync::Wide;
 use crate::atomic::word::{Packed, WideWord, Word};
 use crate::config::ConfigError;
@@ -109,7 +110,7 @@ pub struct AdjustableRateLimiter {
     bucket: WideWord,
     slots: [Slot; 2],
     changes: Word,
-    shadow: Shadow,
+    shadow: Switch,
 }
 
 /// The word of changes: how many there were, and whether one is under way.
@@ -172,7 +173,7 @@ impl AdjustableRateLimiter {
                     bucket: WideWord::new(State::NEW),
                     slots: [Slot::new(quota, scale), Slot::new(quota, scale)],
                     changes: Word::new(0),
-                    shadow: Shadow::new(),
+                    shadow: Switch::new(false),
                 }),
                 Err(error) => Err(error),
             }
@@ -363,7 +364,7 @@ impl AdjustableRateLimiter {
     ///
     /// [`Grant::would_reject`] tells. Calls on which the limiter is deciding may see either mode.
     pub fn set_shadow(&self, on: bool) {
-        self.shadow.switch(on);
+        self.shadow.set(on);
     }
 
     /// How many tokens there are now.

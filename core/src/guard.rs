@@ -60,7 +60,7 @@
 //! # Memory layout
 //!
 //! The words of the patterns, side by side; the guard adds statistics and the switch of the shadow mode.
-//! On a 64-bit host a guard without waiters and windows is 960 bytes, most of them configuration, and the default one 1616.
+//! On a 64-bit host a guard without waiters and windows is 992 bytes, most of them configuration, and the default one 1648.
 //!
 //! # Ordering
 //!
@@ -102,7 +102,7 @@ use core::time::Duration;
 
 pub use call::{About, Attempt, Call, Report, Settled, Verdict};
 pub use classify::{Classify, ErrorsFail};
-pub use compose::{Admit, Shed};
+pub use compose::{Admit, Serve, Shed, Took};
 pub use error::Error;
 use notes::Book;
 pub use notes::Notes;
@@ -309,7 +309,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
 
     /// Takes the word of a pattern that stands before this guard into its books: what the pattern refused is counted here.
     ///
-    /// In shadow mode it is counted as what would have been refused, and passes.
+    /// In shadow mode it is counted as what would have been refused, and passes, without a permit.
     ///
     /// # Errors
     ///
@@ -318,23 +318,24 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// # Examples
     ///
     /// ```
-    /// use seawall_core::degradation::Level;
-    /// use seawall_core::guard::{Guard, Policy, Rejected};
-    /// use seawall_core::load_shedder::Priority;
+    /// use seawall_core::guard::{Admit, Guard, Pattern, Policy};
+    /// use seawall_core::rate_limiter::{Quota, RateLimiter};
+    /// use seawall_core::Instant;
     ///
+    /// static NODE: RateLimiter = RateLimiter::new(Quota::per_second(1).burst(1));
     /// static UPLINK: Guard = Guard::new(Policy::new());
     ///
-    /// let (level, priority) = (Level::Emergency, Priority::Normal);
-    /// let served = if level.admits(priority) { Ok(()) } else { Err(Rejected::Degraded { level, priority }) };
-    /// assert!(UPLINK.heed(served).is_err());
-    /// assert_eq!(UPLINK.stats().rejected_by_degradation, 1);
+    /// let now = Instant::from_secs(1);
+    /// let token = UPLINK.heed(Admit::try_acquire(&NODE, now)).unwrap();
+    /// assert!(token.is_some() && UPLINK.heed(Admit::try_acquire(&NODE, now)).is_err());
+    /// assert_eq!(UPLINK.stats().rejected_by(Pattern::RateLimiter), 1);
     /// ```
-    pub fn heed(&self, said: Result<(), Rejected>) -> Result<(), Rejected> {
+    pub fn heed<T>(&self, said: Result<T, Rejected>) -> Result<Option<T>, Rejected> {
         match said {
-            Ok(()) => Ok(()),
+            Ok(permit) => Ok(Some(permit)),
             Err(rejected) if self.shadow.is_on() => {
                 self.counters.would_reject(rejected.pattern());
-                Ok(())
+                Ok(None)
             }
             Err(rejected) => Err(self.refuse(rejected)),
         }

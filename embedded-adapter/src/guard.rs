@@ -5,8 +5,8 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use seawall_core::guard::{
-    self as decision, About, Begin, Call, Classify, Error, Options, Policy, Rejected, Report, Verdict,
-    Waiting,
+    self as decision, About, Admit, Begin, Call, Classify, Error, Options, Policy, Rejected, Report, Took,
+    Verdict, Waiting,
 };
 use seawall_core::{Clock, ConfigError, Deadline, Instant};
 
@@ -76,8 +76,43 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// # Errors
     ///
     /// [`Error`], with the pattern that caused it.
-    pub async fn call_with<T, E, F, Fut, K>(
+    pub async fn call_with<T, E, F, Fut, K>(&self, options: Options<K>, operation: F) -> Result<T, Error<E>>
+    where
+        F: FnMut(About) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        K: Classify<T, E>,
+    {
+        self.call_through(&(), options, operation).await
+    }
+
+    /// As [`Guard::call_with`], through patterns that stand around the guard: what it has no place for, such as a rate or a
+    /// limit that follows the results, a promise about latency, a shedder, the level of the service.
+    ///
+    /// `around` admits before the guard, and what it refuses is in the guard's books; it learns how the last attempt ended.
+    /// A call that was never tried leaves nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], with the pattern that caused it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use seawall_embassy::core::adaptive_concurrency::{AdaptiveConcurrency, Config};
+    /// use seawall_embassy::{Error, Guard, Options, Policy};
+    ///
+    /// static LIMIT: AdaptiveConcurrency = AdaptiveConcurrency::new(Config::aimd(2));
+    /// static UPLINK: Guard = Guard::new(Policy::new().timeout(Duration::from_millis(200)));
+    ///
+    /// async fn send(frame: &[u8]) -> Result<usize, Error<()>> {
+    ///     UPLINK.call_through(&LIMIT, Options::new(), async |_| Ok(frame.len())).await
+    /// }
+    /// # embassy_futures::block_on(async { assert_eq!(send(b"status").await, Ok(6)) });
+    /// ```
+    pub async fn call_through<T, E, F, Fut, K, A>(
         &self,
+        around: &A,
         options: Options<K>,
         mut operation: F,
     ) -> Result<T, Error<E>>
@@ -85,7 +120,14 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         F: FnMut(About) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         K: Classify<T, E>,
+        A: Admit,
     {
+        let passed = around.try_acquire(EmbassyClock.now());
+        let mut through = Through {
+            around,
+            permit: self.decisions.heed(passed).map_err(Error::Rejected)?,
+            seen: Seen::Nothing,
+        };
         let mut running = Running(Some(self.begin(&options).await.map_err(Error::Rejected)?));
         let mut last = None;
         let mut now = running.began();
@@ -94,6 +136,9 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                 Ok(attempt) => attempt,
                 Err(rejected) => return refused(last, rejected),
             };
+            if let Seen::Nothing = through.seen {
+                through.seen = Seen::Started;
+            }
             let about = attempt.about();
             let result = until(about.deadline(), operation(about)).await;
             now = EmbassyClock.now();
@@ -101,6 +146,8 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                 || options.classifier().timed_out(),
                 |result| options.classifier().classify(result),
             );
+            let latency = now.saturating_since(attempt.started());
+            through.seen = Seen::Ended(Took::new(report.outcome(), latency), now);
             let ended = |gave_up| match result {
                 Some(Ok(value)) => Ok(value),
                 Some(Err(error)) => Err(Error::Failed { error, attempts: about.number(), gave_up }),
@@ -149,6 +196,32 @@ fn refused<T, E>(last: Option<Result<T, Error<E>>>, rejected: Rejected) -> Resul
             Err(Error::TimedOut { limit, attempts, gave_up: Some(reason) })
         }
         _ => Err(Error::Rejected(rejected)),
+    }
+}
+
+/// How far a call came.
+enum Seen {
+    Nothing,
+    Started,
+    Ended(Took, Instant),
+}
+
+/// What a call took on its way to the guard: it is settled, or comes back, when the call is over.
+struct Through<'a, A: Admit> {
+    around: &'a A,
+    permit: Option<A::Permit<'a>>,
+    seen: Seen,
+}
+
+impl<A: Admit> Drop for Through<'_, A> {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        match self.seen {
+            Seen::Nothing => self.around.give_back(permit, EmbassyClock.now()),
+            // An attempt was cut short: what it began is spent, and nothing is known of how it would have ended.
+            Seen::Started => drop(permit),
+            Seen::Ended(took, now) => drop(self.around.settle(permit, took, now)),
+        }
     }
 }
 

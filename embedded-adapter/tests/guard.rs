@@ -13,6 +13,8 @@ use seawall_embassy::core::retry::{self, GiveUp};
 use seawall_embassy::core::{Backoff, Clock, Outcome, bulkhead};
 use seawall_embassy::{Attempt, EmbassyClock, Error, Guard, Options, Policy, Rejected, Report};
 
+#[path = "guard/around.rs"]
+mod around;
 #[path = "guard/cancellation.rs"]
 mod cancellation;
 #[path = "guard/tasks.rs"]

@@ -3,7 +3,7 @@
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use seawall_core::guard::{Attempt, Begin, Call, Policy, Rejected, Report, Verdict, Waiting};
+use seawall_core::guard::{Attempt, Begin, Call, Pattern, Policy, Rejected, Report, Verdict, Waiting};
 use seawall_core::rate_limiter::Quota;
 use seawall_core::retry::GiveUp;
 use seawall_core::{
@@ -366,8 +366,8 @@ impl<'a> Books<'a> {
         assert_eq!((stats.ignored, stats.cancelled), (ignored, cancelled));
         assert_eq!((stats.retries, stats.timeouts), (retries, timeouts));
         let Refused { limiter, bulkhead, breaker, deadline } = self.refused;
-        assert_eq!((stats.rejected_by_rate_limiter, stats.rejected_by_bulkhead), (limiter, bulkhead));
-        assert_eq!((stats.rejected_by_circuit_breaker, stats.rejected_by_deadline), (breaker, deadline));
+        assert_eq!((stats.rejected_by(Pattern::RateLimiter), stats.rejected_by(Pattern::Bulkhead)), (limiter, bulkhead));
+        assert_eq!((stats.rejected_by(Pattern::CircuitBreaker), stats.rejected_by(Pattern::Deadline)), (breaker, deadline));
     }
 }
 

@@ -5,7 +5,7 @@ use core::task::Waker;
 use core::time::Duration;
 
 use seawall_core::circuit_breaker::State;
-use seawall_core::guard::{Admit, Attempt, Begin, Call, Policy, Report, Stats};
+use seawall_core::guard::{Admit, Attempt, Begin, Call, Pattern, Policy, Report, Stats};
 use seawall_core::rate_limiter::Quota;
 use seawall_core::{Bulkhead, Deadline, Guard, Instant, Outcome, RateLimiter, bulkhead, circuit_breaker};
 use seawall_loom::{leak, race};
@@ -90,7 +90,7 @@ fn of_two_calls_at_the_end_of_the_open_time_one_probes_and_the_other_pays_nothin
         };
         let (one, other) = race(ask, ask);
         assert!(one.is_some() != other.is_some(), "one probe");
-        assert_eq!((tokens(guard), guard.stats().rejected_by_circuit_breaker), (1, 1));
+        assert_eq!((tokens(guard), guard.stats().rejected_by(Pattern::CircuitBreaker)), (1, 1));
         assert_eq!(guard.stats().transitions(State::Open, State::HalfOpen), 1);
     });
 }
@@ -156,7 +156,7 @@ fn a_call_that_began_in_shadow_mode_ends_in_it() {
         let watched = u64::from(ended.is_some());
         assert!(was_on && !guard.is_shadow());
         assert_eq!(
-            (stats.failures, stats.shadow.reject_by_bulkhead, stats.rejected()),
+            (stats.failures, stats.shadow.reject_by(Pattern::Bulkhead), stats.rejected()),
             (watched, watched, 1 - watched)
         );
     });

@@ -137,6 +137,10 @@ pub struct RejectionStats {
     pub load_shedder: u64,
     /// The service was too far degraded for the call's priority.
     pub degradation: u64,
+    /// The rate that follows the latency was used up.
+    pub adaptive_rate: u64,
+    /// As many calls ran as the limit that follows their results allowed.
+    pub adaptive_concurrency: u64,
     /// The rate limit was used up.
     pub rate_limiter: u64,
     /// There was no slot.
@@ -152,6 +156,8 @@ impl RejectionStats {
     pub const fn total(&self) -> u64 {
         self.load_shedder
             + self.degradation
+            + self.adaptive_rate
+            + self.adaptive_concurrency
             + self.rate_limiter
             + self.bulkhead
             + self.circuit_breaker

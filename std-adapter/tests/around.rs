@@ -1,13 +1,19 @@
 //! What stands before and behind a guard by choice: priorities, levels, and the promise about latency.
 
 use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use seawall::core::degradation::{Component, Degradation, Level};
 use seawall::core::error_budget::Edge;
 use seawall::core::events::EventKind;
+use seawall::core::guard::Pattern;
 use seawall::core::load_shedder::{self, Priority};
-use seawall::core::{Instant, ManualClock, Ratio, driver, latency_budget, rate_limiter::Quota};
+use seawall::core::{
+    Backoff, Instant, ManualClock, Ratio, adaptive_concurrency, adaptive_rate, bulkhead, driver,
+    latency_budget, rate_limiter::Quota, retry,
+};
 use seawall::{Error, Guard, Options, Policy, Rejected};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -107,13 +113,13 @@ fn the_least_important_calls_are_shed_first_and_take_no_token() {
     let (low, high) = (calls(Priority::Low, 50), calls(Priority::High, 50));
     assert!((20..45).contains(&low) && high == 50, "{low} {high}: a fifth of all is too much");
     let stats = guard.stats();
-    assert_eq!(stats.rejected_by_load_shedder, 50 - low as u64);
+    assert_eq!(stats.rejected_by(Pattern::LoadShedder), 50 - low as u64);
     let taken = tokens - guard.decisions().limiter().unwrap().available(guard.now());
     assert_eq!(taken as usize, low + high);
     assert_eq!(guard.shedder().unwrap().stats(Priority::Low).shed, 50 - low as u64);
     guard.decisions().set_shadow(true);
     assert_eq!(calls(Priority::Low, 50), 50);
-    assert!(guard.stats().shadow.reject_by_load_shedder > 0);
+    assert!(guard.stats().shadow.reject_by(Pattern::LoadShedder) > 0);
 }
 
 #[test]
@@ -130,6 +136,98 @@ fn a_degraded_service_serves_what_is_important() {
     assert_eq!(served(Level::Emergency), [false, false, true, true]);
     let refused = Rejected::Degraded { level: Level::Emergency, priority: Priority::Low };
     assert_eq!(call(&guard, Priority::Low), Err(Error::Rejected(refused)));
-    assert_eq!((guard.stats().rejected_by_degradation, guard.stats().rejected()), (4, 4));
+    assert_eq!((guard.stats().rejected_by(Pattern::Degradation), guard.stats().rejected()), (4, 4));
     assert_eq!(served(Level::Normal), [true; 4]);
+}
+
+/// A rate that rises and falls with the latency of attempts, and not with the pauses between them.
+#[test]
+fn the_rate_follows_the_latency_of_attempts() {
+    let retry = retry::Config::attempts(2, Backoff::constant(Duration::from_nanos(1)));
+    let (guard, clock) = guard(&Policy::new().retry(retry));
+    let start = Quota::per_second(100).burst(100);
+    let target = Duration::from_millis(10);
+    guard.adapt_rate(adaptive_rate::Config::new(start, target).samples(1)).unwrap();
+    assert!(guard.adapt_rate(adaptive_rate::Config::new(start, Duration::ZERO)).is_err());
+    let rate = || guard.adaptive_rate().unwrap().snapshot().quota.rate_in_thousandths();
+    let call = |took: Duration| {
+        guard.call_blocking(|attempt| {
+            clock.advance(took);
+            if attempt.number() == 1 { Err(()) } else { Ok(()) }
+        })
+    };
+    assert_eq!(call(Duration::from_millis(20)), Ok(()));
+    clock.advance(SECOND);
+    assert_eq!(call(Duration::from_millis(1)), Ok(()));
+    assert_eq!(rate(), 90_000, "both attempts were slow");
+    let p95 = guard.adaptive_rate().unwrap().snapshot().p95.unwrap();
+    assert!((2 * target..2 * target + MILLI * 2).contains(&p95), "{p95:?}: each by itself");
+    let calls = (0..200).filter(|_| guard.call_blocking(|_| Ok::<_, ()>(())).is_ok()).count();
+    assert!((85..=90).contains(&calls), "{calls}: a token a call and not an attempt");
+    let Err(Error::Rejected(rejected)) = call(Duration::ZERO) else { panic!("the rate is used up") };
+    assert_eq!((rejected.pattern(), rejected.retry_after().is_some()), (Pattern::AdaptiveRate, true));
+    assert!(guard.stats().rejected_by(Pattern::AdaptiveRate) > 100);
+    clock.advance(SECOND);
+    assert_eq!(call(Duration::from_millis(1)), Ok(()));
+    assert!(rate() > 90_000, "{}: the limit held fast calls back", rate());
+}
+
+/// B1, B41 around the guard: what a call took on its way comes back, whoever refuses it and however it ends.
+#[test]
+fn what_a_call_takes_on_its_way_to_the_guard_comes_back() {
+    let (guard, _) = guard(&Policy::new().bulkhead(bulkhead::Config::new(1).max_wait(Duration::ZERO)));
+    guard.adapt_rate(adaptive_rate::Config::new(Quota::per_second(10).burst(10), SECOND)).unwrap();
+    guard.adapt_concurrency(adaptive_concurrency::Config::aimd(3)).unwrap();
+    let tokens = || guard.adaptive_rate().unwrap().available(guard.now());
+    let running = || guard.adaptive_concurrency().unwrap().snapshot().in_flight;
+    let nested = guard.call_blocking(|_| {
+        assert_eq!((tokens(), running()), (9, 1));
+        let refused = guard.call_blocking(|_| Ok::<_, ()>(()));
+        assert_eq!((tokens(), running()), (9, 1), "a call without a slot keeps nothing");
+        refused.map_err(|error| matches!(error, Error::Rejected(Rejected::Bulkhead(_))))
+    });
+    assert_eq!(nested.unwrap_err().into_inner(), Some(true));
+    assert_eq!((tokens(), running()), (9, 0));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        guard.call_blocking(|_| -> Result<(), ()> { panic!("the operation") })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!((tokens(), running()), (8, 0), "it was tried");
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_goes_away_while_it_waits_or_runs_leaves_nothing_behind() {
+    let policy = Policy::new().bulkhead(bulkhead::Config::new(1).max_waiting(8).max_wait(SECOND));
+    let guard = Guard::with_clock("store", policy, seawall::clock::TokioClock::new()).unwrap();
+    guard.adapt_rate(adaptive_rate::Config::new(Quota::new(10, 1000 * SECOND).burst(10), SECOND)).unwrap();
+    guard.adapt_concurrency(adaptive_concurrency::Config::aimd(5)).unwrap();
+    let tokens = || guard.adaptive_rate().unwrap().available(guard.now());
+    let running = || guard.adaptive_concurrency().unwrap().snapshot().in_flight;
+    let mut holds = Box::pin(guard.call(|_| std::future::pending::<Result<(), ()>>()));
+    let mut waits = Box::pin(guard.call(|_| std::future::ready(Ok::<_, ()>(()))));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(holds.as_mut().poll(&mut cx).is_pending() && waits.as_mut().poll(&mut cx).is_pending());
+    assert_eq!((tokens(), running()), (8, 2));
+    drop(waits);
+    assert_eq!((tokens(), running()), (9, 1), "it was not tried");
+    let late = guard.call(|_| std::future::ready(Ok::<_, ()>(()))).await;
+    assert!(matches!(late, Err(Error::Rejected(Rejected::Bulkhead(_)))), "{late:?}");
+    assert_eq!((tokens(), running()), (9, 1), "it waited in vain");
+    drop(holds);
+    assert_eq!((tokens(), running()), (9, 0), "it was tried, so its token is spent");
+}
+
+/// In shadow mode a call that finds no token and no place goes on without, and teaches what it can.
+#[test]
+fn in_shadow_mode_the_parts_around_refuse_nothing() {
+    let (guard, _clock) = guard(&Policy::new().shadow(true));
+    guard.adapt_rate(adaptive_rate::Config::new(Quota::per_second(1).burst(1), SECOND)).unwrap();
+    guard.adapt_concurrency(adaptive_concurrency::Config::aimd(1)).unwrap();
+    for _ in 0..5 {
+        assert_eq!(call(&guard, Priority::Normal), Ok(()));
+    }
+    assert_eq!(guard.stats().shadow.reject_by(Pattern::AdaptiveRate), 4);
+    assert_eq!((guard.stats().successes, guard.stats().rejected()), (5, 0));
+    assert_eq!(guard.adaptive_concurrency().unwrap().snapshot().in_flight, 0);
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use seawall::core::circuit_breaker::{self, State};
+use seawall::core::guard::Pattern;
 use seawall::core::{Backoff, Ratio, bulkhead, rate_limiter::Quota, retry};
 use seawall::{Attempt, Error, GiveUp, Guard, Options, Policy, Rejected, Report};
 
@@ -105,7 +106,7 @@ fn a_wait_that_is_over_is_a_rejection_and_its_token_comes_back() {
         panic!("{nested:?}")
     };
     assert!(waited >= SHORT);
-    assert_eq!((guard.waits().count(), guard.stats().rejected_by_bulkhead), (0, 1));
+    assert_eq!((guard.waits().count(), guard.stats().rejected_by(Pattern::Bulkhead)), (0, 1));
 }
 
 #[test]

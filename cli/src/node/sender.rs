@@ -40,8 +40,11 @@ const fn state(state: State) -> BreakerState {
 const fn ending(error: &Error) -> Ending {
     match error {
         Error::Rejected(rejected) => Ending::Rejected(match rejected.pattern() {
-            Pattern::RateLimiter => Rejection::Limiter,
-            Pattern::Bulkhead | Pattern::LoadShedder | Pattern::Degradation => Rejection::Bulkhead,
+            Pattern::RateLimiter | Pattern::AdaptiveRate => Rejection::Limiter,
+            Pattern::Bulkhead
+            | Pattern::AdaptiveConcurrency
+            | Pattern::LoadShedder
+            | Pattern::Degradation => Rejection::Bulkhead,
             Pattern::CircuitBreaker => Rejection::Breaker,
             _ => Rejection::Deadline,
         }),

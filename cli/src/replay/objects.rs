@@ -115,7 +115,6 @@ const OBJECTS: &[Object] = &[
             "ignored",
             "cancelled",
             "rejected",
-            "rejected_by_load_shedder",
             "rejected_by_rate_limiter",
             "rejected_by_bulkhead",
             "rejected_by_circuit_breaker",
@@ -131,7 +130,6 @@ const OBJECTS: &[Object] = &[
         at: &["stats.shadow"],
         fields: &[
             "reject",
-            "reject_by_load_shedder",
             "reject_by_rate_limiter",
             "reject_by_bulkhead",
             "reject_by_circuit_breaker",

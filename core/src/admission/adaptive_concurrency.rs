@@ -225,21 +225,45 @@ impl AdaptiveConcurrency {
     #[inline]
     pub fn try_acquire(&self, now: Instant) -> Result<Permit<'_>, Rejected> {
         let admitted = match self.state.transition(State::admit) {
-            Err(rejected)
-                if rejected.is_probing && self.config.window > 0 && self.is_over(&self.probe_over, now) =>
-            {
-                self.give_up_probe()
-            }
+            Err(rejected) if self.has_probed_long(&rejected, now) => self.give_up_probe(),
             admitted => admitted,
         };
         admitted.map(|place| Permit { limiter: self, ticket: Ticket { started: now, place } })
+    }
+
+    /// Whether a call would be admitted now; it takes nothing.
+    ///
+    /// A probe that has lasted too long is given up by the call that comes, so what is left of it refuses nobody here.
+    ///
+    /// # Errors
+    ///
+    /// As [`AdaptiveConcurrency::try_acquire`].
+    pub fn check(&self, now: Instant) -> Result<(), Rejected> {
+        let state: State = self.state.load();
+        match state.admit().1 {
+            Err(rejected) if !self.has_probed_long(&rejected, now) => Err(rejected),
+            _ => Ok(()),
+        }
     }
 
     /// Settles a call by its ticket; returns the change of the limit, if this result makes one.
     ///
     /// A ticket of another limiter frees a place here that was taken there; in flight never falls below zero.
     pub fn settle(&self, ticket: Ticket, outcome: Outcome, now: Instant) -> Option<Adjustment> {
-        let latency = nanos(now.saturating_since(ticket.started));
+        let latency = now.saturating_since(ticket.started);
+        self.settle_after(ticket, outcome, latency, now)
+    }
+
+    /// As [`AdaptiveConcurrency::settle`], for a call whose operation took `latency`, without queues and pauses of our own
+    /// making while it held its place.
+    pub fn settle_after(
+        &self,
+        ticket: Ticket,
+        outcome: Outcome,
+        latency: Duration,
+        now: Instant,
+    ) -> Option<Adjustment> {
+        let latency = nanos(latency);
         let (bad, worked) = match outcome {
             Outcome::Success => (latency >= self.config.slow_after, true),
             Outcome::Slow => (true, true),
@@ -287,6 +311,11 @@ impl AdaptiveConcurrency {
 
     fn is_over(&self, timer: &Timer, now: Instant) -> bool {
         timer.remaining(self.scale, 0, now) == Remaining::Reached
+    }
+
+    /// Whether the probe that refused should have come to an end.
+    fn has_probed_long(&self, rejected: &Rejected, now: Instant) -> bool {
+        rejected.is_probing && self.config.window > 0 && self.is_over(&self.probe_over, now)
     }
 
     fn begin_window(&self, now: Instant) {

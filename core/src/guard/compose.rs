@@ -1,12 +1,16 @@
 //! Patterns in an order of your own, chosen by type: a tuple of them admits as one.
 //!
 //! A [`Guard`](super::Guard) has one order, its pauses and its books. Where that is too much, a tuple of two to six
-//! patterns is the least that admits through all of them: a pattern that is left out costs neither memory nor time.
+//! patterns is the least that admits through all of them and settles them all: a pattern that is left out costs neither
+//! memory nor time.
+//! What a guard has no place for stands around it as such a tuple: a rate or a limit that follows the results, a promise
+//! about latency, a shedder, the level of the service.
 //!
 //! # Examples
 //!
 //! ```
-//! use seawall_core::guard::{Admit, Rejected};
+//! use core::time::Duration;
+//! use seawall_core::guard::{Admit, Rejected, Took};
 //! use seawall_core::{bulkhead, circuit_breaker, rate_limiter::Quota};
 //! use seawall_core::{Bulkhead, CircuitBreaker, Instant, Outcome, RateLimiter};
 //!
@@ -17,10 +21,10 @@
 //! );
 //!
 //! let now = Instant::from_secs(1);
-//! let (permit, _token, slot) = DOOR.try_acquire(now)?;
+//! let permits = DOOR.try_acquire(now)?;
 //! assert!(matches!(DOOR.try_acquire(now), Err(Rejected::Bulkhead(_))));
-//! permit.record(Outcome::Success, now);
-//! drop(slot);
+//! let (breaker, _, _) = DOOR.settle(permits, Took::new(Outcome::Success, Duration::from_millis(3)), now);
+//! assert_eq!(breaker.transition(), None);
 //! assert!(DOOR.check(now).is_ok());
 //! # Ok::<(), Rejected>(())
 //! ```
@@ -29,7 +33,10 @@
 //!
 //! The patterns are asked in the order of the tuple. If one refuses, what those before it gave comes back in the opposite
 //! order, as if nobody had asked: a token exactly, a slot, a probe.
-//! A tuple of references to patterns composes too, and tuples of tuples.
+//! A tuple of references to patterns composes too, and tuples of tuples; `None` in place of a part admits everything.
+//!
+//! A call that was admitted is settled once: by [`Admit::settle`] with how it ended, which returns what that changed part by
+//! part, or by [`Admit::give_back`] if it was never tried.
 //!
 //! # Memory layout
 //!
@@ -39,12 +46,39 @@
 //!
 //! As the patterns; it waits for nothing.
 
+mod parts;
+
+use core::time::Duration;
+
 use super::rejected::Rejected;
-use crate::admission::bulkhead::{self, Bulkhead};
-use crate::admission::circuit_breaker::{self, CircuitBreaker};
-use crate::admission::load_shedder::{LoadShedder, Priority};
-use crate::admission::rate_limiter::{Grant, RateLimiter};
+use crate::outcome::Outcome;
 use crate::time::Instant;
+
+pub use parts::{Serve, Shed};
+
+/// How a call ended: what its patterns learn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    outcome: Outcome,
+    latency: Duration,
+}
+
+impl Took {
+    /// It ended as `outcome` says; the operation itself, without queues and pauses of our own making, took `latency`.
+    pub const fn new(outcome: Outcome, latency: Duration) -> Self {
+        Self { outcome, latency }
+    }
+
+    /// How it ended.
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// How long the operation took.
+    pub const fn latency(&self) -> Duration {
+        self.latency
+    }
+}
 
 /// What admits calls; the [module](self) has an example.
 pub trait Admit {
@@ -52,6 +86,9 @@ pub trait Admit {
     type Permit<'a>
     where
         Self: 'a;
+
+    /// What the end of a call changed.
+    type Change;
 
     /// Admits a call, or refuses it.
     ///
@@ -69,116 +106,9 @@ pub trait Admit {
 
     /// Takes a permit back that was not used: what it took comes back, and nothing is counted as success or failure.
     fn give_back<'a>(&'a self, permit: Self::Permit<'a>, now: Instant);
-}
 
-impl Admit for RateLimiter {
-    type Permit<'a> = Grant;
-
-    #[inline]
-    fn try_acquire(&self, now: Instant) -> Result<Grant, Rejected> {
-        self.try_acquire(now).map_err(Rejected::RateLimiter)
-    }
-
-    #[inline]
-    fn check(&self, now: Instant) -> Result<(), Rejected> {
-        if self.is_shadow() { Ok(()) } else { self.check(1, now).map_err(Rejected::RateLimiter) }
-    }
-
-    #[inline]
-    fn give_back(&self, grant: Grant, now: Instant) {
-        self.refund(&grant, now);
-    }
-}
-
-impl<const WAITERS: usize> Admit for Bulkhead<WAITERS> {
-    type Permit<'a> = bulkhead::Permit<'a, WAITERS>;
-
-    #[inline]
-    fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
-        self.try_acquire(now).map_err(Rejected::Bulkhead)
-    }
-
-    /// As of this moment: the slot may be another's before it is asked for.
-    #[inline]
-    fn check(&self, _now: Instant) -> Result<(), Rejected> {
-        self.check(1).map_err(Rejected::Bulkhead)
-    }
-
-    #[inline]
-    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
-        drop(permit);
-    }
-}
-
-impl<const SLOTS: usize> Admit for CircuitBreaker<SLOTS> {
-    type Permit<'a> = circuit_breaker::Permit<'a, SLOTS>;
-
-    #[inline]
-    fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
-        self.try_acquire(now).map_err(Rejected::CircuitBreaker)
-    }
-
-    #[inline]
-    fn check(&self, now: Instant) -> Result<(), Rejected> {
-        self.check(now).map_err(Rejected::CircuitBreaker)
-    }
-
-    #[inline]
-    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
-        drop(permit);
-    }
-}
-
-/// A load shedder as one call meets it: with the call's priority and the load of the moment.
-///
-/// # Examples
-///
-/// ```
-/// use core::time::Duration;
-/// use seawall_core::guard::{Admit, Shed};
-/// use seawall_core::load_shedder::{self, LoadShedder, Priority};
-/// use seawall_core::{bulkhead, Bulkhead, Instant};
-///
-/// static DOOR: LoadShedder = LoadShedder::new(load_shedder::Config::new(100, Duration::from_secs(10)));
-/// static SLOTS: Bulkhead = Bulkhead::new(bulkhead::Config::new(10));
-///
-/// let load = 80;
-/// assert!((Shed::new(&DOOR, Priority::High, load), &SLOTS).try_acquire(Instant::from_secs(1)).is_ok());
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Shed<'s, const SLOTS: usize = 10> {
-    shedder: &'s LoadShedder<SLOTS>,
-    priority: Priority,
-    load: u32,
-}
-
-impl<'s, const SLOTS: usize> Shed<'s, SLOTS> {
-    /// `shedder` for a call of `priority` at `load`.
-    pub const fn new(shedder: &'s LoadShedder<SLOTS>, priority: Priority, load: u32) -> Self {
-        Self { shedder, priority, load }
-    }
-}
-
-impl<const SLOTS: usize> Admit for Shed<'_, SLOTS> {
-    type Permit<'a>
-        = ()
-    where
-        Self: 'a;
-
-    #[inline]
-    fn try_acquire(&self, now: Instant) -> Result<(), Rejected> {
-        self.shedder.try_admit(self.priority, self.load, now).map_err(Rejected::LoadShedder)
-    }
-
-    /// Nothing is refused: who is shed is drawn when the call comes.
-    #[inline]
-    fn check(&self, _now: Instant) -> Result<(), Rejected> {
-        Ok(())
-    }
-
-    /// The call has arrived all the same.
-    #[inline]
-    fn give_back(&self, (): (), _now: Instant) {}
+    /// Takes the permit of a call that has ended, and learns how.
+    fn settle<'a>(&'a self, permit: Self::Permit<'a>, took: Took, now: Instant) -> Self::Change;
 }
 
 impl<'r, A: Admit> Admit for &'r A {
@@ -186,6 +116,7 @@ impl<'r, A: Admit> Admit for &'r A {
         = A::Permit<'r>
     where
         Self: 'a;
+    type Change = A::Change;
 
     #[inline]
     fn try_acquire(&self, now: Instant) -> Result<A::Permit<'r>, Rejected> {
@@ -202,6 +133,66 @@ impl<'r, A: Admit> Admit for &'r A {
     fn give_back<'a>(&'a self, permit: A::Permit<'r>, now: Instant) {
         let part: &'r A = self;
         part.give_back(permit, now);
+    }
+
+    #[inline]
+    fn settle<'a>(&'a self, permit: A::Permit<'r>, took: Took, now: Instant) -> A::Change {
+        let part: &'r A = self;
+        part.settle(permit, took, now)
+    }
+}
+
+/// No part at all.
+impl Admit for () {
+    type Permit<'a> = ();
+    type Change = ();
+
+    #[inline]
+    fn try_acquire(&self, _now: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    #[inline]
+    fn check(&self, _now: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    #[inline]
+    fn give_back(&self, (): (), _now: Instant) {}
+
+    #[inline]
+    fn settle(&self, (): (), _took: Took, _now: Instant) {}
+}
+
+/// A part that may be left out at run time.
+impl<A: Admit> Admit for Option<A> {
+    type Permit<'a>
+        = Option<A::Permit<'a>>
+    where
+        Self: 'a;
+    type Change = Option<A::Change>;
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
+        self.as_ref().map(|part| part.try_acquire(now)).transpose()
+    }
+
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        self.as_ref().map_or(Ok(()), |part| part.check(now))
+    }
+
+    #[inline]
+    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, now: Instant) {
+        if let Some((part, permit)) = self.as_ref().zip(permit) {
+            part.give_back(permit, now);
+        }
+    }
+
+    #[inline]
+    fn settle<'a>(&'a self, permit: Self::Permit<'a>, took: Took, now: Instant) -> Self::Change {
+        let (part, permit) = self.as_ref().zip(permit)?;
+        Some(part.settle(permit, took, now))
     }
 }
 
@@ -226,6 +217,7 @@ macro_rules! tuple {
     ($($part:ident: $type:ident $n:tt),+) => {
         impl<$($type: Admit),+> Admit for ($($type,)+) {
             type Permit<'a> = ($($type::Permit<'a>,)+) where Self: 'a;
+            type Change = ($($type::Change,)+);
 
             #[inline]
             fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
@@ -242,6 +234,16 @@ macro_rules! tuple {
             #[inline]
             fn give_back<'a>(&'a self, ($($part,)+): Self::Permit<'a>, now: Instant) {
                 $(self.$n.give_back($part, now);)+
+            }
+
+            #[inline]
+            fn settle<'a>(
+                &'a self,
+                ($($part,)+): Self::Permit<'a>,
+                took: Took,
+                now: Instant,
+            ) -> Self::Change {
+                ($(self.$n.settle($part, took, now),)+)
             }
         }
     };

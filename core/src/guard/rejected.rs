@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::admission::load_shedder::Priority;
-use crate::admission::{bulkhead, circuit_breaker, load_shedder, rate_limiter};
+use crate::admission::{adaptive_concurrency, bulkhead, circuit_breaker, load_shedder, rate_limiter};
 use crate::attempt::retry::GiveUp;
 use crate::health::degradation::Level;
 
@@ -21,6 +21,10 @@ pub enum Rejected {
         /// The call's priority.
         priority: Priority,
     },
+    /// The rate that follows the latency is used up.
+    AdaptiveRate(rate_limiter::Rejected),
+    /// As many calls run as the limit that follows their results allows.
+    AdaptiveConcurrency(adaptive_concurrency::Rejected),
     /// The rate limit is used up.
     RateLimiter(rate_limiter::Rejected),
     /// There was no slot.
@@ -41,6 +45,10 @@ pub enum Pattern {
     LoadShedder,
     /// The level of degradation.
     Degradation,
+    /// The rate that follows the latency.
+    AdaptiveRate,
+    /// The limit on concurrent calls that follows their results.
+    AdaptiveConcurrency,
     /// The rate limiter.
     RateLimiter,
     /// The bulkhead.
@@ -52,11 +60,25 @@ pub enum Pattern {
 }
 
 impl Pattern {
+    /// All of them, in the order in which a call meets them; the deadline is looked at throughout.
+    pub const ALL: [Self; 8] = [
+        Self::LoadShedder,
+        Self::Degradation,
+        Self::AdaptiveRate,
+        Self::AdaptiveConcurrency,
+        Self::RateLimiter,
+        Self::Bulkhead,
+        Self::CircuitBreaker,
+        Self::Deadline,
+    ];
+
     /// The pattern's name in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LoadShedder => "load_shedder",
             Self::Degradation => "degradation",
+            Self::AdaptiveRate => "adaptive_rate",
+            Self::AdaptiveConcurrency => "adaptive_concurrency",
             Self::RateLimiter => "rate_limiter",
             Self::Bulkhead => "bulkhead",
             Self::CircuitBreaker => "circuit_breaker",
@@ -71,6 +93,8 @@ impl Rejected {
         match self {
             Self::LoadShedder(_) => Pattern::LoadShedder,
             Self::Degraded { .. } => Pattern::Degradation,
+            Self::AdaptiveRate(_) => Pattern::AdaptiveRate,
+            Self::AdaptiveConcurrency(_) => Pattern::AdaptiveConcurrency,
             Self::RateLimiter(_) => Pattern::RateLimiter,
             Self::Bulkhead(_) => Pattern::Bulkhead,
             Self::CircuitBreaker(_) => Pattern::CircuitBreaker,
@@ -90,10 +114,11 @@ impl Rejected {
     /// When another try makes sense, where that is known.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimiter(rejected) => rejected.retry_after(),
+            Self::AdaptiveRate(rejected) | Self::RateLimiter(rejected) => rejected.retry_after(),
             Self::CircuitBreaker(rejected) => rejected.retry_after,
             Self::LoadShedder(_)
             | Self::Degraded { .. }
+            | Self::AdaptiveConcurrency(_)
             | Self::Bulkhead(_)
             | Self::DeadlineExpired
             | Self::CallOver => None,
@@ -108,7 +133,8 @@ impl fmt::Display for Rejected {
             Self::Degraded { level, priority } => {
                 write!(f, "the service is {level}, a call of {priority} priority is not served")
             }
-            Self::RateLimiter(rejected) => rejected.fmt(f),
+            Self::AdaptiveRate(rejected) | Self::RateLimiter(rejected) => rejected.fmt(f),
+            Self::AdaptiveConcurrency(rejected) => rejected.fmt(f),
             Self::Bulkhead(rejected) => rejected.fmt(f),
             Self::CircuitBreaker(rejected) => rejected.fmt(f),
             Self::DeadlineExpired => f.pad("deadline expired before the call could start"),

@@ -18,59 +18,43 @@ pub struct Stats {
     pub ignored: u64,
     /// Calls that the caller gave up.
     pub cancelled: u64,
-    /// Calls refused by the load shedder.
-    pub rejected_by_load_shedder: u64,
-    /// Calls refused because the service was too far degraded for them.
-    pub rejected_by_degradation: u64,
-    /// Calls refused by the rate limiter.
-    pub rejected_by_rate_limiter: u64,
-    /// Calls refused by the bulkhead.
-    pub rejected_by_bulkhead: u64,
-    /// Calls refused by the circuit breaker.
-    pub rejected_by_circuit_breaker: u64,
-    /// Calls whose deadline came before they could start.
-    pub rejected_by_deadline: u64,
     /// Attempts beyond the first of a call.
     pub retries: u64,
     /// Attempts that ended by their timeout.
     pub timeouts: u64,
     /// What was only watched: of calls in shadow mode, and of attempts past a breaker that is in shadow mode by itself.
     pub shadow: Would,
+    /// Refused calls by the pattern that refused; see [`Stats::rejected_by`].
+    rejected: ByPattern<u64>,
     /// Changes of the breaker's state, by state before and state after; see [`Stats::transitions`].
     transitions: [[u64; 3]; 3],
 }
+
+/// One number for each pattern that refuses calls, in the order of [`Pattern::ALL`].
+type ByPattern<T> = [T; Pattern::ALL.len()];
 
 /// What the patterns would have done to calls in [shadow mode](super#shadow-mode), each by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Would {
-    /// Calls that the load shedder would have refused.
-    pub reject_by_load_shedder: u64,
-    /// Calls that the level of degradation would have refused.
-    pub reject_by_degradation: u64,
-    /// Calls that the rate limiter would have refused.
-    pub reject_by_rate_limiter: u64,
-    /// Calls that found no slot: the bulkhead would have refused them or let them wait.
-    pub reject_by_bulkhead: u64,
-    /// Attempts that the circuit breaker would have refused.
-    pub reject_by_circuit_breaker: u64,
-    /// Calls whose deadline had come before they started.
-    pub reject_by_deadline: u64,
     /// Attempts that would have been made again.
     pub retry: u64,
     /// Attempts that would have been cut at their timeout.
     pub time_out: u64,
+    /// What would have been refused by pattern; see [`Would::reject_by`].
+    reject: ByPattern<u64>,
 }
 
 impl Would {
+    /// Calls that `pattern` would have refused, and for a bulkhead those that it would have let wait; for a circuit breaker
+    /// attempts and not calls.
+    pub const fn reject_by(&self, pattern: Pattern) -> u64 {
+        self.reject[pattern as usize]
+    }
+
     /// All refusals; a call that two patterns would have refused counts twice.
     pub const fn reject(&self) -> u64 {
-        self.reject_by_load_shedder
-            + self.reject_by_degradation
-            + self.reject_by_rate_limiter
-            + self.reject_by_bulkhead
-            + self.reject_by_circuit_breaker
-            + self.reject_by_deadline
+        sum(&self.reject)
     }
 }
 
@@ -80,29 +64,35 @@ impl Stats {
         self.transitions[from as usize][to as usize]
     }
 
+    /// Calls that `pattern` refused.
+    pub const fn rejected_by(&self, pattern: Pattern) -> u64 {
+        self.rejected[pattern as usize]
+    }
+
     /// All refused calls.
     pub const fn rejected(&self) -> u64 {
-        self.rejected_by_load_shedder
-            + self.rejected_by_degradation
-            + self.rejected_by_rate_limiter
-            + self.rejected_by_bulkhead
-            + self.rejected_by_circuit_breaker
-            + self.rejected_by_deadline
+        sum(&self.rejected)
     }
 }
 
-/// How many patterns refuse calls.
-const PATTERNS: usize = 6;
+const fn sum(counts: &ByPattern<u64>) -> u64 {
+    let (mut all, mut n) = (0, 0);
+    while n < counts.len() {
+        all += counts[n];
+        n += 1;
+    }
+    all
+}
 
 pub(super) struct Counters {
     successes: Counter,
     failures: Counter,
     ignored: Counter,
     cancelled: Counter,
-    rejected: [Counter; PATTERNS],
+    rejected: ByPattern<Counter>,
     retries: Counter,
     timeouts: Counter,
-    would: [Counter; PATTERNS],
+    would: ByPattern<Counter>,
     would_retry: Counter,
     would_time_out: Counter,
     /// One for each pair of different states.
@@ -127,10 +117,10 @@ impl Counters {
                 failures: Counter::new(),
                 ignored: Counter::new(),
                 cancelled: Counter::new(),
-                rejected: array_of!(PATTERNS, Counter::new()),
+                rejected: array_of!(8, Counter::new()),
                 retries: Counter::new(),
                 timeouts: Counter::new(),
-                would: array_of!(PATTERNS, Counter::new()),
+                would: array_of!(8, Counter::new()),
                 would_retry: Counter::new(),
                 would_time_out: Counter::new(),
                 transitions: array_of!(6, Counter::new()),
@@ -164,11 +154,11 @@ impl Counters {
     }
 
     pub(super) fn rejected(&self, rejected: &Rejected) {
-        of(&self.rejected, rejected.pattern()).increment();
+        self.rejected[rejected.pattern() as usize].increment();
     }
 
     pub(super) fn would_reject(&self, pattern: Pattern) {
-        of(&self.would, pattern).increment();
+        self.would[pattern as usize].increment();
     }
 
     pub(super) fn would_retry(&self) {
@@ -190,7 +180,6 @@ impl Counters {
     }
 
     pub(super) fn read(&self) -> Stats {
-        let [shedder, degradation, limiter, bulkhead, breaker, deadline] = &self.rejected;
         let mut transitions = [[0; 3]; 3];
         for (counter, (from, to)) in self.transitions.iter().zip(EDGES) {
             transitions[from as usize][to as usize] = counter.get();
@@ -200,43 +189,19 @@ impl Counters {
             failures: self.failures.get(),
             ignored: self.ignored.get(),
             cancelled: self.cancelled.get(),
-            rejected_by_load_shedder: shedder.get(),
-            rejected_by_degradation: degradation.get(),
-            rejected_by_rate_limiter: limiter.get(),
-            rejected_by_bulkhead: bulkhead.get(),
-            rejected_by_circuit_breaker: breaker.get(),
-            rejected_by_deadline: deadline.get(),
             retries: self.retries.get(),
             timeouts: self.timeouts.get(),
             shadow: self.read_shadow(),
+            rejected: self.rejected.each_ref().map(Counter::get),
             transitions,
         }
     }
 
     fn read_shadow(&self) -> Would {
-        let [shedder, degradation, limiter, bulkhead, breaker, deadline] = &self.would;
         Would {
-            reject_by_load_shedder: shedder.get(),
-            reject_by_degradation: degradation.get(),
-            reject_by_rate_limiter: limiter.get(),
-            reject_by_bulkhead: bulkhead.get(),
-            reject_by_circuit_breaker: breaker.get(),
-            reject_by_deadline: deadline.get(),
             retry: self.would_retry.get(),
             time_out: self.would_time_out.get(),
+            reject: self.would.each_ref().map(Counter::get),
         }
-    }
-}
-
-/// The counter of a pattern that refuses.
-const fn of(counters: &[Counter; PATTERNS], pattern: Pattern) -> &Counter {
-    let [shedder, degradation, limiter, bulkhead, breaker, deadline] = counters;
-    match pattern {
-        Pattern::LoadShedder => shedder,
-        Pattern::Degradation => degradation,
-        Pattern::RateLimiter => limiter,
-        Pattern::Bulkhead => bulkhead,
-        Pattern::CircuitBreaker => breaker,
-        Pattern::Deadline => deadline,
     }
 }

@@ -5,7 +5,7 @@ mod joins;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
-use super::{Begin, Call, Guard, Policy, Rejected, Report, Stats, Verdict, Waiting};
+use super::{Begin, Call, Guard, Pattern, Policy, Rejected, Report, Stats, Verdict, Waiting};
 use crate::admission::circuit_breaker::{self, State};
 use crate::admission::rate_limiter::Quota;
 use crate::admission::{bulkhead, circuit_breaker::Cause};
@@ -113,7 +113,7 @@ fn an_open_breaker_takes_no_token_no_slot_and_no_error_budget() {
     assert_eq!(guard.limiter().unwrap().available(T), tokens);
     assert_eq!(guard.bulkhead().unwrap().snapshot().in_use, 0);
     assert_eq!(guard.error_budget().unwrap().snapshot(T).calls, 1);
-    assert_eq!(guard.stats().rejected_by_circuit_breaker, 1000);
+    assert_eq!(guard.stats().rejected_by(Pattern::CircuitBreaker), 1000);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn b3_a_refusal_by_a_later_pattern_gives_back_what_an_earlier_one_took() {
     assert!(second.try_attempt(later).is_err());
     assert_eq!(guard.limiter().unwrap().available(later), tokens + 1);
     drop(second);
-    assert_eq!(guard.stats().rejected_by_circuit_breaker, 1);
+    assert_eq!(guard.stats().rejected_by(Pattern::CircuitBreaker), 1);
     let settled = first.settle(probe, Report::new(Outcome::Success), later);
     assert_eq!(settled.transition.unwrap().to, State::Closed);
 }
@@ -417,6 +417,6 @@ fn cost_of_a_call() {
 #[test]
 fn the_sizes_are_as_documented() {
     if size_of::<usize>() == 8 && crate::atomic::sync::Wide::BITS == 64 {
-        assert_eq!((size_of::<Guard<0, 0>>(), size_of::<Guard>()), (960, 1616));
+        assert_eq!((size_of::<Guard<0, 0>>(), size_of::<Guard>()), (992, 1648));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::decode::Fault;
 use super::wire::{Reader, Wire, Writer};
+use crate::admission::adaptive_concurrency::Rejected as TooMany;
 use crate::admission::bulkhead::Rejected as NoSlot;
 use crate::admission::circuit_breaker::{Cause, Reason, Rejected as Refused, State, Transition};
 use crate::admission::load_shedder::{Priority, Rejected as Shed};
@@ -82,6 +83,8 @@ wire_enum!(Level { 0: Normal, 1: Degraded, 2: SeverelyDegraded, 3: Emergency });
 
 wire_struct!(Shed { priority, load, max_load });
 
+wire_struct!(TooMany { in_flight, limit, is_probing });
+
 wire_enum!(Rejected {
     0: RateLimiter(rejected),
     1: Bulkhead(rejected),
@@ -90,6 +93,8 @@ wire_enum!(Rejected {
     4: CallOver,
     5: LoadShedder(rejected),
     6: Degraded { level, priority },
+    7: AdaptiveRate(rejected),
+    8: AdaptiveConcurrency(rejected),
 });
 
 wire_enum!(Verdict { 0: Done, 1: RetryAfter(delay), 2: GaveUp(reason) });

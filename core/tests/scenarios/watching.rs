@@ -34,7 +34,7 @@ pub(crate) fn a_guard_in_shadow_mode_counts_and_refuses_nothing() {
     }
     let snapshot = guard.snapshot(s(1));
     let would = snapshot.stats.shadow;
-    assert_eq!((would.reject_by_rate_limiter, would.reject_by_circuit_breaker), (3, 3));
+    assert_eq!((would.reject_by(Pattern::RateLimiter), would.reject_by(Pattern::CircuitBreaker)), (3, 3));
     assert_eq!((snapshot.stats.failures, snapshot.stats.rejected()), (5, 0));
     assert_eq!((snapshot.breaker.unwrap().state, snapshot.limiter.unwrap().available), (State::Open, 0));
     assert!(guard.set_shadow(false));

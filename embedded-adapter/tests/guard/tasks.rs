@@ -8,6 +8,7 @@ use core::task::{Poll, Waker};
 use embassy_executor::raw::Executor;
 use embassy_futures::join::join3;
 use embassy_time::Timer;
+use seawall_embassy::core::guard::Pattern;
 use seawall_embassy::core::{Backoff, bulkhead, circuit_breaker, retry};
 use seawall_embassy::{Attempt, Error, Guard, Policy};
 
@@ -73,7 +74,7 @@ fn a_static_guard_serves_the_tasks_of_an_executor() {
     assert_eq!(SENT.load(Ordering::Relaxed), 2);
     assert_eq!([49, 50, 59, 60, 99, 100].map(|millis: usize| ended[millis]), [0, 1, 1, 2, 2, 3]);
     let stats = UPLINK.decisions().stats();
-    assert_eq!((stats.successes, stats.retries, stats.rejected_by_bulkhead), (2, 2, 1));
+    assert_eq!((stats.successes, stats.retries, stats.rejected_by(Pattern::Bulkhead)), (2, 2, 1));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
+use seawall_core::adaptive_concurrency::{self, AdaptiveConcurrency};
+use seawall_core::adaptive_rate::{self, AdaptiveRate};
 use seawall_core::degradation::Degradation;
 use seawall_core::error_budget::Edge;
-use seawall_core::guard::Rejected;
+use seawall_core::guard::{Admit, Rejected, Serve, Shed, Took};
 use seawall_core::latency_budget::{self, LatencyBudget};
 use seawall_core::load_shedder::{self, LoadShedder, Priority};
 use seawall_core::{Clock, ConfigError, Instant};
@@ -19,6 +20,41 @@ pub(super) struct Around {
     latency: OnceLock<Latency>,
     shedder: OnceLock<Shedder>,
     service: OnceLock<Arc<Degradation>>,
+    rate: OnceLock<AdaptiveRate>,
+    concurrency: OnceLock<AdaptiveConcurrency>,
+}
+
+/// What stands before the guard, as one call meets it, in this order.
+type Parts<'p> =
+    (Option<Serve<'p>>, Option<Shed<'p, SLOTS>>, Option<&'p AdaptiveRate>, Option<&'p AdaptiveConcurrency>);
+
+/// What a call took before it came to the guard.
+pub(super) struct Held<'p> {
+    parts: Parts<'p>,
+    permit: <Parts<'p> as Admit>::Permit<'p>,
+}
+
+impl Held<'_> {
+    /// The call was never tried: what it took comes back.
+    pub(super) fn give_back(self, now: Instant) {
+        self.parts.give_back(self.permit, now);
+    }
+
+    /// As [`Held::give_back`], of a call that took something.
+    pub(super) fn take_back(held: Option<Self>, now: Instant) {
+        if let Some(held) = held {
+            held.give_back(now);
+        }
+    }
+
+    /// The call has ended, and its last attempt as `took` says.
+    ///
+    /// The rate has heard of the attempts, each by itself.
+    pub(super) fn settle(self, took: Took, now: Instant) {
+        let ((.., concurrency), (.., permit)) = (self.parts, self.permit);
+        // The change of the limit is told by its snapshots.
+        let _ = concurrency.settle(permit, took, now);
+    }
 }
 
 struct Latency {
@@ -33,20 +69,24 @@ struct Shedder {
 }
 
 impl Around {
-    /// What stands before the guard.
-    fn admit(&self, priority: Priority, now: Instant) -> Result<(), Rejected> {
-        if let Some(level) = self.service.get().map(|service| service.level())
-            && !level.admits(priority)
-        {
-            return Err(Rejected::Degraded { level, priority });
-        }
-        let Some(shedder) = self.shedder.get() else { return Ok(()) };
+    fn admit(&self, priority: Priority, now: Instant) -> Result<Held<'_>, Rejected> {
         // ORDERING: here and below a measure or a count leads to no other data.
-        let load = shedder.load.load(Ordering::Relaxed);
-        shedder.decides.try_admit(priority, load, now).map_err(Rejected::LoadShedder)
+        let shed = |shedder: &Shedder| shedder.load.load(Ordering::Relaxed);
+        let parts: Parts<'_> = (
+            self.service.get().map(|service| Serve::new(service, priority)),
+            self.shedder.get().map(|shedder| Shed::new(&shedder.decides, priority, shed(shedder))),
+            self.rate.get(),
+            self.concurrency.get(),
+        );
+        parts.try_acquire(now).map(|permit| Held { parts, permit })
     }
 
-    fn record(&self, latency: Duration, now: Instant) -> Option<Edge> {
+    /// Tells the rate and the promise about latency of an attempt.
+    fn record(&self, took: Took, now: Instant) -> Option<Edge> {
+        let latency = took.latency();
+        if let Some(rate) = self.rate.get() {
+            let _ = rate.record(took.outcome(), latency, now);
+        }
         let watched = self.latency.get()?;
         if latency > watched.budget.target() {
             watched.violations.fetch_add(1, Ordering::Relaxed);
@@ -139,6 +179,73 @@ impl<C: Clock> Guard<C> {
         Some(&self.shared.around.get()?.shedder.get()?.decides)
     }
 
+    /// Limits how many calls start in a time, by a rate that follows the latency of attempts; see
+    /// [`seawall_core::adaptive_rate`].
+    ///
+    /// It stands before the guard, whose own rate limit holds too. A guard has one such rate; it keeps the first.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the configuration lies outside its bound; then nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seawall::core::{adaptive_rate, rate_limiter::Quota};
+    /// use seawall::{Guard, Policy};
+    /// use std::time::Duration;
+    ///
+    /// let guard = Guard::new("storage", Policy::new())?;
+    /// let (start, target) = (Quota::per_second(1000), Duration::from_millis(100));
+    /// guard.adapt_rate(adaptive_rate::Config::new(start, target).between(100, 10_000))?;
+    /// assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_ok());
+    /// assert_eq!(guard.adaptive_rate().unwrap().snapshot().quota, start);
+    /// # Ok::<(), seawall::core::ConfigError>(())
+    /// ```
+    pub fn adapt_rate(&self, config: adaptive_rate::Config) -> Result<(), ConfigError> {
+        let rate = AdaptiveRate::try_new(config)?;
+        self.shared.around().rate.get_or_init(|| rate);
+        Ok(())
+    }
+
+    /// The rate that follows the latency, if the guard has one.
+    pub fn adaptive_rate(&self) -> Option<&AdaptiveRate> {
+        self.shared.around.get()?.rate.get()
+    }
+
+    /// Limits how many calls run at a time, by a limit that follows their results; see
+    /// [`seawall_core::adaptive_concurrency`].
+    ///
+    /// A call counts from its admission to its end, while the limit learns how long its last attempt took, without queues
+    /// and pauses. A guard has one such limit; it keeps the first.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the configuration lies outside its bound; then nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seawall::core::adaptive_concurrency;
+    /// use seawall::{Error, Guard, Policy, Rejected};
+    ///
+    /// let guard = Guard::new("storage", Policy::new())?;
+    /// guard.adapt_concurrency(adaptive_concurrency::Config::gradient(1))?;
+    /// let nested = guard.call_blocking(|_| Ok::<_, ()>(guard.call_blocking(|_| Ok::<_, ()>(()))));
+    /// assert!(matches!(nested, Ok(Err(Error::Rejected(Rejected::AdaptiveConcurrency(_))))));
+    /// # Ok::<(), seawall::core::ConfigError>(())
+    /// ```
+    pub fn adapt_concurrency(&self, config: adaptive_concurrency::Config) -> Result<(), ConfigError> {
+        let limit = AdaptiveConcurrency::try_new(config)?;
+        self.shared.around().concurrency.get_or_init(|| limit);
+        Ok(())
+    }
+
+    /// The limit on concurrent calls that follows their results, if the guard has one.
+    pub fn adaptive_concurrency(&self) -> Option<&AdaptiveConcurrency> {
+        self.shared.around.get()?.concurrency.get()
+    }
+
     /// Serves only calls of a priority that the level of the whole of `service` still
     /// [admits](seawall_core::degradation::Level::admits).
     ///
@@ -159,17 +266,17 @@ impl<C: Clock> Shared<C> {
 
     /// What stands before the guard, with the refusal in the guard's books.
     #[inline]
-    pub(super) fn admit(&self, priority: Priority, now: Instant) -> Result<(), Rejected> {
+    pub(super) fn admit(&self, priority: Priority, now: Instant) -> Result<Option<Held<'_>>, Rejected> {
         match self.around.get() {
-            None => Ok(()),
+            None => Ok(None),
             Some(around) => self.decisions.heed(around.admit(priority, now)),
         }
     }
 
-    /// What stands behind it: the latency of an attempt.
+    /// What stands behind it: how an attempt ended.
     #[inline]
-    pub(super) fn record_latency(&self, latency: Duration, now: Instant) {
-        if let Some(edge) = self.around.get().and_then(|around| around.record(latency, now)) {
+    pub(super) fn record_around(&self, took: Took, now: Instant) {
+        if let Some(edge) = self.around.get().and_then(|around| around.record(took, now)) {
             self.latency_edge(edge, now);
         }
     }

@@ -6,15 +6,16 @@ use std::task::{Poll, ready};
 
 #[cfg(feature = "chaos")]
 use seawall_core::guard as decision;
-use seawall_core::guard::{Begin, Call, Error, Waiting};
+use seawall_core::guard::{Begin, Error, Waiting};
 use seawall_core::{Clock, Instant};
 use tokio::time::{Sleep, sleep};
 
+use super::around::Held;
 #[cfg(feature = "chaos")]
 use super::chaos;
 #[cfg(feature = "chaos")]
 use super::running::Ended;
-use super::running::{Next, Running};
+use super::running::{Admitted, Next, Running};
 use super::timed::timed;
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
 
@@ -60,13 +61,16 @@ impl<C: Clock> Guard<C> {
     {
         let shared = &*self.shared;
         let now = shared.clock.now();
-        shared.admit(options.worth(), now).map_err(Error::Rejected)?;
-        let (call, now) = match shared.decisions.begin(options.deadline_from(now), now) {
-            Ok(Begin::Started(call)) => (call, now),
-            Ok(Begin::Waiting(waiting)) => wait(shared, waiting).await?,
-            Err(rejected) => return Err(Error::Rejected(rejected)),
+        let held = shared.admit(options.worth(), now).map_err(Error::Rejected)?;
+        let (admitted, now) = match shared.decisions.begin(options.deadline_from(now), now) {
+            Ok(Begin::Started(call)) => (Admitted { call, held }, now),
+            Ok(Begin::Waiting(waiting)) => wait(shared, waiting, held).await?,
+            Err(rejected) => {
+                Held::take_back(held, now);
+                return Err(Error::Rejected(rejected));
+            }
         };
-        let mut running = Running::new(shared, call, now);
+        let mut running = Running::new(shared, admitted, now);
         loop {
             let (attempt, about) = match running.attempt() {
                 Ok(started) => started,
@@ -109,26 +113,33 @@ async fn struck<T, E>(
     chaos::ended(&strike, about, over, shared.clock.now(), classify)
 }
 
-/// Gives a place in the queue up with the time at which it is given up.
+/// Gives a place in the queue up, and what the call took on its way there, with the time at which that happens.
 struct Queued<'a, C: Clock> {
     shared: &'a Shared<C>,
     waiting: Option<Waiting<'a, WAITERS, SLOTS>>,
+    held: Option<Held<'a>>,
 }
 
 impl<C: Clock> Drop for Queued<'_, C> {
     fn drop(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            waiting.cancel(self.shared.clock.now());
+        if self.waiting.is_none() && self.held.is_none() {
+            return;
         }
+        let now = self.shared.clock.now();
+        if let Some(waiting) = self.waiting.take() {
+            waiting.cancel(now);
+        }
+        Held::take_back(self.held.take(), now);
     }
 }
 
 async fn wait<'a, C: Clock, E>(
     shared: &'a Shared<C>,
     waiting: Waiting<'a, WAITERS, SLOTS>,
-) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
+    held: Option<Held<'a>>,
+) -> Result<(Admitted<'a>, Instant), Error<E>> {
     let (until, since) = (waiting.deadline(), waiting.since());
-    let mut queued = Queued { shared, waiting: Some(waiting) };
+    let mut queued = Queued { shared, waiting: Some(waiting), held };
     let mut timer = pin!(None::<Sleep>);
     poll_fn(|cx| {
         loop {
@@ -139,7 +150,7 @@ async fn wait<'a, C: Clock, E>(
                 let waited = now.saturating_since(since);
                 return Poll::Ready(result.map_err(Error::Rejected).map(|call| {
                     shared.waits.record(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
-                    (call, now)
+                    (Admitted { call, held: queued.held.take() }, now)
                 }));
             }
             if until == Instant::NEVER {

@@ -7,12 +7,13 @@ use std::thread::{self, Thread};
 
 #[cfg(feature = "chaos")]
 use seawall_core::guard as decision;
-use seawall_core::guard::{Begin, Call, Error, Waiting};
+use seawall_core::guard::{Begin, Call, Error, Rejected, Waiting};
 use seawall_core::{Clock, Instant};
 
+use super::around::Held;
 #[cfg(feature = "chaos")]
 use super::chaos;
-use super::running::{Ended, Next, Running};
+use super::running::{Admitted, Ended, Next, Running};
 use super::{Attempt, Classify, Guard, Options, SLOTS, Shared, WAITERS};
 
 impl<C: Clock> Guard<C> {
@@ -50,8 +51,8 @@ impl<C: Clock> Guard<C> {
         mut operation: impl FnMut(Attempt) -> Result<T, E>,
     ) -> Result<T, Error<E>> {
         let shared = &*self.shared;
-        let (call, now) = begin(shared, &options)?;
-        let mut running = Running::new(shared, call, now);
+        let (admitted, now) = begin(shared, &options)?;
+        let mut running = Running::new(shared, admitted, now);
         loop {
             let (attempt, about) = match running.attempt() {
                 Ok(started) => started,
@@ -94,21 +95,28 @@ fn struck<T, E>(
 fn begin<'a, C: Clock, E, K>(
     shared: &'a Shared<C>,
     options: &Options<K>,
-) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
+) -> Result<(Admitted<'a>, Instant), Error<E>> {
     let now = shared.clock.now();
-    shared.admit(options.worth(), now).map_err(Error::Rejected)?;
-    match shared.decisions.begin(options.deadline_from(now), now) {
+    let held = shared.admit(options.worth(), now).map_err(Error::Rejected)?;
+    let begun = match shared.decisions.begin(options.deadline_from(now), now) {
         Ok(Begin::Started(call)) => Ok((call, now)),
         Ok(Begin::Waiting(waiting)) => wait(shared, waiting),
-        Err(rejected) => Err(Error::Rejected(rejected)),
+        Err(rejected) => Err((rejected, now)),
+    };
+    match begun {
+        Ok((call, now)) => Ok((Admitted { call, held }, now)),
+        Err((rejected, now)) => {
+            Held::take_back(held, now);
+            Err(Error::Rejected(rejected))
+        }
     }
 }
 
 #[cold]
-fn wait<'a, C: Clock, E>(
+fn wait<'a, C: Clock>(
     shared: &'a Shared<C>,
     mut waiting: Waiting<'a, WAITERS, SLOTS>,
-) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), Error<E>> {
+) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), (Rejected, Instant)> {
     THREAD.with(|waker| {
         let waker = waker.get_or_init(|| Waker::from(Arc::new(Unpark(thread::current()))));
         loop {
@@ -120,7 +128,7 @@ fn wait<'a, C: Clock, E>(
                     );
                     return Ok((call, now));
                 }
-                Poll::Ready(Err(rejected)) => return Err(Error::Rejected(rejected)),
+                Poll::Ready(Err(rejected)) => return Err((rejected, now)),
                 Poll::Pending => thread::park_timeout(waiting.deadline().saturating_since(now)),
             }
         }

@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::time::Duration;
 
-use seawall_core::guard::{Call, Error, Rejected, Report, Verdict};
+use seawall_core::guard::{Call, Error, Rejected, Report, Took, Verdict};
 use seawall_core::retry::GiveUp;
 use seawall_core::{Clock, Instant, Outcome, guard as decision};
 
+use super::around::Held;
 use super::{Attempt, Classify, SLOTS, Shared, WAITERS};
 
 /// How the operation ended.
@@ -75,18 +76,29 @@ pub(super) enum Next<T, E> {
     Pause(Duration),
 }
 
+/// A call that the guard admitted, and what it took on its way there.
+pub(super) struct Admitted<'a> {
+    pub(super) call: Call<'a, WAITERS, SLOTS>,
+    pub(super) held: Option<Held<'a>>,
+}
+
 /// An admitted call. Dropping it before its end cancels it.
 pub(super) struct Running<'a, C: Clock, T, E> {
     shared: &'a Shared<C>,
     call: Option<Call<'a, WAITERS, SLOTS>>,
+    /// What it took on its way to the guard.
+    held: Option<Held<'a>>,
+    /// How the last attempt ended.
+    took: Option<Took>,
     /// The time of the last look at the clock, so that a first attempt needs none of its own.
     now: Instant,
     last: Option<Ended<T, E>>,
 }
 
 impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
-    pub(super) fn new(shared: &'a Shared<C>, call: Call<'a, WAITERS, SLOTS>, now: Instant) -> Self {
-        Self { shared, call: Some(call), now, last: None }
+    pub(super) fn new(shared: &'a Shared<C>, admitted: Admitted<'a>, now: Instant) -> Self {
+        let Admitted { call, held } = admitted;
+        Self { shared, call: Some(call), held, took: None, now, last: None }
     }
 
     /// Starts an attempt.
@@ -110,6 +122,7 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
                 if let Some(edge) = call.budget_edge() {
                     self.shared.budget_edge(edge, now);
                 }
+                self.put_down(attempts, now);
                 drop(self.call.take());
                 let Some(last) = self.last.take() else { return Err(Err(Error::Rejected(rejected))) };
                 let reason = rejected.give_up();
@@ -125,8 +138,10 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
         self.now = now;
         let latency = now.saturating_since(attempt.started());
         self.shared.latencies.record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
-        self.shared.record_latency(latency, now);
         let report = ended.report();
+        let took = Took::new(report.outcome(), latency);
+        self.took = Some(took);
+        self.shared.record_around(took, now);
         let Some(call) = &mut self.call else { return Next::Return(ended.into_result(0, None)) };
         let settled = call.settle(attempt, report, now);
         if let Some(transition) = settled.transition {
@@ -151,9 +166,21 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
         if attempts > 1 && report.outcome() == Outcome::Success {
             self.shared.tallies.recovered();
         }
+        self.put_down(attempts, now);
         // The slot comes back before the result is out, or before the panic goes on.
         drop(self.call.take());
         Next::Return(ended.into_result(attempts, gave_up))
+    }
+
+    /// The call is over after so many attempts: settles what it took on its way to the guard.
+    fn put_down(&mut self, attempts: u32, now: Instant) {
+        let Some(held) = self.held.take() else { return };
+        match self.took {
+            Some(took) => held.settle(took, now),
+            None if attempts == 0 => held.give_back(now),
+            // An attempt was cut short: what it began is spent, and nothing is known of how it would have ended.
+            None => drop(held),
+        }
     }
 
     /// Looks at the clock after a pause.
@@ -165,7 +192,9 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
 impl<C: Clock, T, E> Drop for Running<'_, C, T, E> {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            call.cancel(self.shared.clock.now());
+            let now = self.shared.clock.now();
+            self.put_down(call.attempts(), now);
+            call.cancel(now);
         }
     }
 }

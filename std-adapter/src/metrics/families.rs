@@ -6,6 +6,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSe
 use prometheus_client::metrics::MetricType;
 use seawall_core::circuit_breaker::State;
 use seawall_core::error_budget::Snapshot as Account;
+use seawall_core::guard::Pattern;
 use seawall_core::load_shedder::Priority;
 use seawall_core::{Clock, Ratio, bulkhead, guard as decision};
 
@@ -58,8 +59,8 @@ fn circuit_breaker<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt:
         having().flat_map(|guard| {
             // A retry that the open breaker refused is an attempt that it refused.
             let retries = guard.tallies.gave_up.iter().filter(|(reason, _)| *reason == "breaker_open");
-            let rejected =
-                guard.stats.rejected_by_circuit_breaker + retries.map(|(_, count)| count).sum::<u64>();
+            let rejected = guard.stats.rejected_by(Pattern::CircuitBreaker)
+                + retries.map(|(_, count)| count).sum::<u64>();
             let failures = guard.failed_attempts();
             [("success", guard.stats.successes), ("failure", failures), ("rejected", rejected)]
                 .map(|(result, count)| (guard.labels_and("name", "result", result), count))
@@ -135,13 +136,13 @@ fn rate_limiter<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Re
         having().map(|(guard, _)| {
             let stats = &guard.stats;
             let passed = stats.successes + stats.failures + stats.ignored + stats.cancelled;
-            (guard.labels("limiter"), passed + stats.rejected_by_bulkhead)
+            (guard.labels("limiter"), passed + stats.rejected_by(Pattern::Bulkhead))
         }),
     )?;
     writer.counter(
         "rate_limiter_rejected",
         "Total number of rejected requests",
-        having().map(|(guard, _)| (guard.labels("limiter"), guard.stats.rejected_by_rate_limiter)),
+        having().map(|(guard, _)| (guard.labels("limiter"), guard.stats.rejected_by(Pattern::RateLimiter))),
     )?;
     writer.gauge(
         "rate_limiter_current_rate",
@@ -180,7 +181,9 @@ fn bulkhead<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result
     writer.counter(
         "bulkhead_rejected",
         "Total number of rejected requests",
-        having.iter().map(|(guard, _)| (guard.labels("bulkhead"), guard.stats.rejected_by_bulkhead)),
+        having
+            .iter()
+            .map(|(guard, _)| (guard.labels("bulkhead"), guard.stats.rejected_by(Pattern::Bulkhead))),
     )?;
     writer.histogram(
         "bulkhead_wait_duration_seconds",
@@ -272,16 +275,8 @@ fn shadow<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
         "calls_would_be_rejected",
         "Total number of calls in shadow mode that a pattern would have rejected",
         having().flat_map(|guard| {
-            let would = &guard.stats.shadow;
-            let counts = [
-                ("load_shedder", would.reject_by_load_shedder),
-                ("degradation", would.reject_by_degradation),
-                ("rate_limiter", would.reject_by_rate_limiter),
-                ("bulkhead", would.reject_by_bulkhead),
-                ("circuit_breaker", would.reject_by_circuit_breaker),
-                ("deadline", would.reject_by_deadline),
-            ];
-            counts.map(|(pattern, count)| (guard.labels_and("name", "pattern", pattern), count))
+            let would = guard.stats.shadow;
+            by_pattern(guard, move |pattern| would.reject_by(pattern))
         }),
     )
 }
@@ -344,16 +339,8 @@ fn whole<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
         "calls_rejected",
         "Total number of rejected calls by the pattern that rejected",
         guards.iter().flat_map(|guard| {
-            let stats = &guard.stats;
-            let counts = [
-                ("load_shedder", stats.rejected_by_load_shedder),
-                ("degradation", stats.rejected_by_degradation),
-                ("rate_limiter", stats.rejected_by_rate_limiter),
-                ("bulkhead", stats.rejected_by_bulkhead),
-                ("circuit_breaker", stats.rejected_by_circuit_breaker),
-                ("deadline", stats.rejected_by_deadline),
-            ];
-            counts.map(|(pattern, count)| (guard.labels_and("name", "pattern", pattern), count))
+            let stats = guard.stats;
+            by_pattern(guard, move |pattern| stats.rejected_by(pattern))
         }),
     )?;
     writer.counter(
@@ -361,6 +348,15 @@ fn whole<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
         "Total number of attempts that timed out",
         guards.iter().map(|guard| (guard.labels("name"), guard.stats.timeouts)),
     )
+}
+
+/// A count of each pattern that refuses calls.
+fn by_pattern<C>(
+    guard: &Reading<C>,
+    count: impl Fn(Pattern) -> u64,
+) -> impl Iterator<Item = (Labels<'_>, u64)> {
+    let labels = |pattern: Pattern| guard.labels_and("name", "pattern", pattern.name());
+    Pattern::ALL.into_iter().map(move |pattern| (labels(pattern), count(pattern)))
 }
 
 impl<C> Reading<C> {

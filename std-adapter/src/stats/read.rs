@@ -1,5 +1,6 @@
 //! Where each number comes from.
 
+use seawall_core::guard::Pattern;
 use seawall_core::load_shedder::{self, Priority};
 use seawall_core::{Clock, Instant, Ratio};
 
@@ -51,14 +52,22 @@ impl CallStats {
             failures: stats.failures,
             ignored: stats.ignored,
             cancelled: stats.cancelled,
-            rejected: RejectionStats {
-                load_shedder: stats.rejected_by_load_shedder,
-                degradation: stats.rejected_by_degradation,
-                rate_limiter: stats.rejected_by_rate_limiter,
-                bulkhead: stats.rejected_by_bulkhead,
-                circuit_breaker: stats.rejected_by_circuit_breaker,
-                deadline: stats.rejected_by_deadline,
-            },
+            rejected: RejectionStats::of(|pattern| stats.rejected_by(pattern)),
+        }
+    }
+}
+
+impl RejectionStats {
+    fn of(count: impl Fn(Pattern) -> u64) -> Self {
+        Self {
+            load_shedder: count(Pattern::LoadShedder),
+            degradation: count(Pattern::Degradation),
+            adaptive_rate: count(Pattern::AdaptiveRate),
+            adaptive_concurrency: count(Pattern::AdaptiveConcurrency),
+            rate_limiter: count(Pattern::RateLimiter),
+            bulkhead: count(Pattern::Bulkhead),
+            circuit_breaker: count(Pattern::CircuitBreaker),
+            deadline: count(Pattern::Deadline),
         }
     }
 }
@@ -68,14 +77,7 @@ impl ShadowStats {
         let would = guard.stats().shadow;
         Self {
             on: guard.decisions().is_shadow(),
-            would_reject: RejectionStats {
-                load_shedder: would.reject_by_load_shedder,
-                degradation: would.reject_by_degradation,
-                rate_limiter: would.reject_by_rate_limiter,
-                bulkhead: would.reject_by_bulkhead,
-                circuit_breaker: would.reject_by_circuit_breaker,
-                deadline: would.reject_by_deadline,
-            },
+            would_reject: RejectionStats::of(|pattern| would.reject_by(pattern)),
             would_retry: would.retry,
             would_time_out: would.time_out,
         }

@@ -8,6 +8,7 @@ use seawall::clock::TokioClock;
 use seawall::core::circuit_breaker::{self, Cause, State};
 use seawall::core::degradation::{Component, Degradation, Level};
 use seawall::core::error_budget::{self, Edge};
+use seawall::core::guard::Pattern;
 use seawall::core::{Backoff, EventRing, Ratio, events::EventKind, retry};
 use seawall::{Guard, Policy};
 use tokio::time::advance;
@@ -137,5 +138,5 @@ async fn rejections_by_our_own_patterns_spend_no_budget() {
     }
     let account = guard.decisions().error_budget().unwrap().snapshot(guard.now());
     assert_eq!((account.calls, account.failures), (1, 1));
-    assert_eq!(guard.stats().rejected_by_circuit_breaker, 100);
+    assert_eq!(guard.stats().rejected_by(Pattern::CircuitBreaker), 100);
 }

@@ -9,7 +9,9 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::guard::{self, Attempt, Begin, Rejected, Report, Settled, Stats, Verdict, Waiting};
+use seawall::core::guard::{
+    self, Attempt, Begin, Pattern as Refuser, Rejected, Report, Settled, Stats, Verdict, Waiting,
+};
 use seawall::core::{Bulkhead, CircuitBreaker, Deadline, Instant, circuit_breaker as breaker};
 use seawall::guard::{Decisions, SLOTS, WAITERS};
 use std::task::{Poll, Waker};
@@ -480,6 +482,10 @@ fn stats(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The patterns of a guard that refuse calls.
+const REFUSERS: [Refuser; 4] =
+    [Refuser::RateLimiter, Refuser::Bulkhead, Refuser::CircuitBreaker, Refuser::Deadline];
+
 /// What was counted, as an object.
 fn stats_fields(stats: &Stats) -> Fields {
     let mut fields = Fields::default();
@@ -488,22 +494,18 @@ fn stats_fields(stats: &Stats) -> Fields {
     fields.put("ignored", stats.ignored);
     fields.put("cancelled", stats.cancelled);
     fields.put("rejected", stats.rejected());
-    fields.put("rejected_by_load_shedder", stats.rejected_by_load_shedder);
-    fields.put("rejected_by_rate_limiter", stats.rejected_by_rate_limiter);
-    fields.put("rejected_by_bulkhead", stats.rejected_by_bulkhead);
-    fields.put("rejected_by_circuit_breaker", stats.rejected_by_circuit_breaker);
-    fields.put("rejected_by_deadline", stats.rejected_by_deadline);
+    for pattern in REFUSERS {
+        fields.put(&format!("rejected_by_{}", pattern.name()), stats.rejected_by(pattern));
+    }
     fields.put("retries", stats.retries);
     fields.put("timeouts", stats.timeouts);
     let all = [breaker::State::Closed, breaker::State::HalfOpen, breaker::State::Open];
     let would = &stats.shadow;
     let mut shadow = Fields::default();
     shadow.put("reject", would.reject());
-    shadow.put("reject_by_load_shedder", would.reject_by_load_shedder);
-    shadow.put("reject_by_rate_limiter", would.reject_by_rate_limiter);
-    shadow.put("reject_by_bulkhead", would.reject_by_bulkhead);
-    shadow.put("reject_by_circuit_breaker", would.reject_by_circuit_breaker);
-    shadow.put("reject_by_deadline", would.reject_by_deadline);
+    for pattern in REFUSERS {
+        shadow.put(&format!("reject_by_{}", pattern.name()), would.reject_by(pattern));
+    }
     shadow.put("retry", would.retry);
     shadow.put("time_out", would.time_out);
     fields.put("shadow", shadow);

@@ -1,13 +1,19 @@
 use core::time::Duration;
 
-use super::{Admit, Shed};
+use super::{Admit, Serve, Shed, Took};
+use crate::admission::adaptive_concurrency::{self, AdaptiveConcurrency};
+use crate::admission::adaptive_rate::{self, AdaptiveRate};
 use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{self, CircuitBreaker, State};
 use crate::admission::load_shedder::{self, LoadShedder, Priority};
 use crate::admission::rate_limiter::{Quota, RateLimiter};
 use crate::atomic::sync::probe::count;
 use crate::guard::{Pattern, Rejected};
+use crate::health::degradation::{Component, Degradation, Level};
+use crate::health::error_budget::Edge;
+use crate::health::latency_budget::{self, LatencyBudget};
 use crate::outcome::Outcome;
+use crate::ratio::Ratio;
 use crate::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -110,4 +116,109 @@ fn a_tuple_is_as_large_as_its_parts() {
     let align = align_of::<(Limiter, Slots, Breaker)>();
     assert_eq!(size_of::<(Limiter, Slots, Breaker)>(), parts.next_multiple_of(align));
     assert_eq!(size_of::<(&Limiter, &Breaker)>(), 2 * size_of::<usize>());
+}
+
+const MILLI: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_settlement_tells_every_part_how_the_call_ended_and_each_says_what_that_changed() {
+    let door = (
+        CircuitBreaker::<0>::new(BREAKER),
+        RateLimiter::new(Quota::per_second(1).burst(5)),
+        Bulkhead::<0>::new(bulkhead::Config::new(1)),
+        AdaptiveConcurrency::new(adaptive_concurrency::Config::aimd(10).samples(1).window(Duration::ZERO)),
+        LatencyBudget::<4, 365>::new(
+            latency_budget::Config::new(Ratio::percent(95), 10 * MILLI, 10 * SECOND).minimum_calls(1),
+        ),
+    );
+    let permits = door.try_acquire(T).unwrap();
+    let changes = door.settle(permits, Took::new(Outcome::Failure, 11 * MILLI), T);
+    let (breaker, (), (), limit, edge) = changes;
+    assert_eq!(breaker.transition().unwrap().to, State::Open);
+    let limit = limit.unwrap();
+    assert!((limit.from, limit.to < 10) == (10, true));
+    assert_eq!(edge, Some(Edge::Exhausted));
+    assert_eq!((door.1.available(T), door.2.snapshot().in_use, door.3.snapshot().in_flight), (4, 0, 0));
+    assert_eq!(pattern(door.try_acquire(T)), Some(Pattern::CircuitBreaker));
+}
+
+#[test]
+fn results_that_say_nothing_teach_nobody_anything() {
+    let budget: LatencyBudget<4, 365> = LatencyBudget::new(
+        latency_budget::Config::new(Ratio::percent(95), 10 * MILLI, 10 * SECOND).minimum_calls(1),
+    );
+    for outcome in [Outcome::Ignored, Outcome::Cancelled] {
+        budget.settle((), Took::new(outcome, SECOND), T);
+    }
+    assert_eq!(budget.snapshot(T).calls, 0);
+    assert_eq!(budget.settle((), Took::new(Outcome::Slow, SECOND), T), Some(Edge::Exhausted));
+    budget.give_back((), T);
+    assert_eq!((Admit::check(&budget, T), budget.snapshot(T).calls), (Ok(()), 1), "it refuses nobody");
+}
+
+/// RL5: the time that a call spends in our own queues and pauses teaches neither the rate nor the limit.
+#[test]
+fn rl5_the_latency_is_that_of_the_operation() {
+    let rate = AdaptiveRate::new(adaptive_rate::Config::new(Quota::per_second(100), 10 * MILLI).samples(1));
+    let config = adaptive_concurrency::Config::aimd(10).samples(1).window(Duration::ZERO);
+    let limit = AdaptiveConcurrency::new(config.slow_after(10 * MILLI));
+    let door = (&rate, &limit);
+    for second in 0..10 {
+        let began = T.saturating_add(second * SECOND);
+        let permits = door.try_acquire(began).unwrap();
+        let ended = began.saturating_add(SECOND / 2);
+        assert_eq!(door.settle(permits, Took::new(Outcome::Success, 9 * MILLI), ended), (None, None));
+    }
+    assert_eq!(limit.snapshot().limit, 10);
+    let later = T.saturating_add(20 * SECOND);
+    let permits = door.try_acquire(later).unwrap();
+    let (_, lowered) = door.settle(permits, Took::new(Outcome::Success, 10 * MILLI), later);
+    assert!(lowered.unwrap().to < 10, "it was slow by itself");
+}
+
+#[test]
+fn adaptive_parts_refuse_by_their_own_names_and_take_back_what_was_not_used() {
+    let rate = AdaptiveRate::new(adaptive_rate::Config::new(Quota::per_second(100).burst(2), MILLI));
+    let limit = AdaptiveConcurrency::new(adaptive_concurrency::Config::aimd(1));
+    let door = (&rate, &limit);
+    let permits = door.try_acquire(T).unwrap();
+    assert_eq!(pattern(Admit::check(&limit, T)), Some(Pattern::AdaptiveConcurrency));
+    assert_eq!(pattern(door.try_acquire(T)), Some(Pattern::AdaptiveConcurrency));
+    assert_eq!(rate.available(T), 1, "the token came back");
+    door.give_back(permits, T);
+    assert_eq!((rate.available(T), limit.snapshot().in_flight), (2, 0));
+    assert!(door.check(T).is_ok());
+    let _spent = [rate.try_acquire(T).unwrap(), rate.try_acquire(T).unwrap()];
+    let refused = door.try_acquire(T).unwrap_err();
+    assert_eq!((refused.pattern(), refused.retry_after()), (Pattern::AdaptiveRate, Some(10 * MILLI)));
+    assert_eq!(pattern(door.check(T)), Some(Pattern::AdaptiveRate));
+}
+
+#[test]
+fn a_service_serves_the_priorities_that_its_level_admits() {
+    let service = Degradation::new();
+    service.set_level(Component::new(3), Level::SeverelyDegraded);
+    for priority in Priority::ALL {
+        let part = Serve::new(&service, priority);
+        assert_eq!(part.try_acquire(T).is_ok(), Level::SeverelyDegraded.admits(priority));
+        assert_eq!(part.check(T), part.try_acquire(T));
+    }
+}
+
+#[test]
+fn a_part_that_is_left_out_admits_everything() {
+    let slots = Bulkhead::<0>::new(bulkhead::Config::new(1));
+    let door = |none: bool| (if none { None } else { Some(&slots) }, None::<&AdaptiveRate>);
+    let (with, without) = (door(false), door(true));
+    let held = with.try_acquire(T).unwrap();
+    assert!(held.0.is_some() && held.1.is_none());
+    assert_eq!(pattern(with.check(T)), Some(Pattern::Bulkhead));
+    assert_eq!(pattern(with.try_acquire(T)), Some(Pattern::Bulkhead));
+    let passes = without.try_acquire(T).unwrap();
+    assert!(without.check(T).is_ok());
+    assert_eq!(without.settle(passes, Took::new(Outcome::Success, MILLI), T), (None, None));
+    assert_eq!(with.settle(held, Took::new(Outcome::Success, MILLI), T), (Some(()), None));
+    let held = with.try_acquire(T).unwrap();
+    with.give_back(held, T);
+    assert_eq!(slots.snapshot().in_use, 0);
 }

@@ -6,7 +6,7 @@ use crate::admission::{bulkhead, rate_limiter::Quota};
 use crate::attempt::backoff::Backoff;
 use crate::attempt::deadline::Deadline;
 use crate::attempt::retry;
-use crate::guard::{Begin, Guard, Policy, Rejected, Report, Verdict, Would};
+use crate::guard::{Begin, Guard, Pattern, Policy, Rejected, Report, Verdict, Would};
 use crate::health::degradation::Level;
 use crate::health::error_budget;
 use crate::outcome::Outcome;
@@ -47,8 +47,8 @@ fn every_pattern_counts_and_none_refuses() {
     assert_eq!((stats.failures, stats.cancelled, stats.rejected(), stats.retries), (20, 1, 0, 0));
     assert_eq!(stats.transitions(State::Closed, State::Open), 1);
     let would = stats.shadow;
-    assert_eq!((would.reject_by_rate_limiter, would.reject_by_bulkhead), (19, 20));
-    assert_eq!((would.reject_by_circuit_breaker, would.reject_by_deadline), (17, 0));
+    assert_eq!((would.reject_by(Pattern::RateLimiter), would.reject_by(Pattern::Bulkhead)), (19, 20));
+    assert_eq!((would.reject_by(Pattern::CircuitBreaker), would.reject_by(Pattern::Deadline)), (17, 0));
     assert_eq!((would.retry, would.time_out), (2, 0), "not after the breaker opened");
     assert_eq!(would.reject(), 19 + 20 + 17);
     assert_eq!(guard.error_budget().unwrap().snapshot(T).failures, 20);
@@ -85,7 +85,7 @@ fn a_deadline_of_the_call_is_passed_on() {
     assert!(call.try_attempt(T).is_err_and(|rejected| rejected == Rejected::CallOver));
     assert_eq!((guard.stats().timeouts, guard.stats().shadow.time_out), (1, 1));
     assert!(guard.try_begin(Deadline::at(T), T).is_ok());
-    assert_eq!(guard.stats().shadow.reject_by_deadline, 1);
+    assert_eq!(guard.stats().shadow.reject_by(Pattern::Deadline), 1);
 }
 
 #[test]
@@ -111,13 +111,13 @@ fn it_is_turned_on_and_off_between_calls_and_a_call_stays_in_its_mode() {
 #[test]
 fn the_word_of_a_pattern_before_the_guard_is_counted_and_in_shadow_mode_passes() {
     let guard: Guard = Guard::new(POLICY);
-    let refused = Err(Rejected::Degraded { level: Level::Emergency, priority: Priority::Low });
-    assert_eq!(guard.heed(refused), Ok(()));
+    let refused: Result<(), _> = Err(Rejected::Degraded { level: Level::Emergency, priority: Priority::Low });
+    assert_eq!(guard.heed(refused), Ok(None));
     guard.set_shadow(false);
-    assert_eq!((guard.heed(Ok(())), guard.heed(refused)), (Ok(()), refused));
+    assert_eq!((guard.heed(Ok(())), guard.heed(refused)), (Ok(Some(())), refused.map(Some)));
     let stats = guard.stats();
-    assert_eq!((stats.rejected_by_degradation, stats.rejected()), (1, 1));
-    assert_eq!((stats.shadow.reject_by_degradation, stats.shadow.reject()), (1, 1));
+    assert_eq!((stats.rejected_by(Pattern::Degradation), stats.rejected()), (1, 1));
+    assert_eq!((stats.shadow.reject_by(Pattern::Degradation), stats.shadow.reject()), (1, 1));
     for (level, served) in Level::ALL.into_iter().zip([4, 4, 3, 2]) {
         assert_eq!(Priority::ALL.into_iter().filter(|priority| level.admits(*priority)).count(), served);
     }

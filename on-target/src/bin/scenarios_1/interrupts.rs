@@ -13,7 +13,7 @@ use cortex_m_rt::exception;
 use seawall_core::circuit_breaker::{self, State};
 use seawall_core::error_budget::{self, ErrorBudget};
 use seawall_core::events::{Event, EventKind, EventRing};
-use seawall_core::guard::{Policy, Report};
+use seawall_core::guard::{Pattern, Policy, Report};
 use seawall_core::histogram::{Histogram, buckets_for};
 use seawall_core::rate_limiter::Quota;
 use seawall_core::window::{Sample, Span, Window};
@@ -299,7 +299,7 @@ fn a_guard_settles_every_call() {
     let stats = GUARD.stats();
     assert_eq!((stats.successes + stats.rejected()) as usize, rounds + came);
     assert_eq!(
-        (stats.successes, stats.rejected_by_rate_limiter),
+        (stats.successes, stats.rejected_by(Pattern::RateLimiter)),
         (4000.min((rounds + came) as u64), stats.rejected())
     );
     assert_eq!(

@@ -66,10 +66,11 @@ impl<H: Handler> Handler for Inbound<H> {
             Ok(reply) => reply,
             Err(crate::Error::Rejected(rejected)) => {
                 let reply = match rejected.pattern() {
-                    Pattern::RateLimiter => Reply::rejected(Rejection::Limited),
-                    Pattern::Bulkhead | Pattern::LoadShedder | Pattern::Degradation => {
-                        Reply::rejected(Rejection::BulkheadFull)
-                    }
+                    Pattern::RateLimiter | Pattern::AdaptiveRate => Reply::rejected(Rejection::Limited),
+                    Pattern::Bulkhead
+                    | Pattern::AdaptiveConcurrency
+                    | Pattern::LoadShedder
+                    | Pattern::Degradation => Reply::rejected(Rejection::BulkheadFull),
                     Pattern::CircuitBreaker => Reply::rejected(Rejection::CircuitOpen),
                     _ => Reply::new(Status::Timeout, Bytes::new()),
                 };

@@ -1,0 +1,295 @@
+//! The patterns as parts of a composition.
+
+use super::{Admit, Took};
+use crate::admission::adaptive_concurrency::{self, AdaptiveConcurrency};
+use crate::admission::adaptive_rate::{self, AdaptiveRate};
+use crate::admission::bulkhead::{self, Bulkhead};
+use crate::admission::circuit_breaker::{self, CircuitBreaker};
+use crate::admission::load_shedder::{LoadShedder, Priority};
+use crate::admission::rate_limiter::{Grant, RateLimiter, adjustable};
+use crate::guard::rejected::Rejected;
+use crate::health::degradation::Degradation;
+use crate::health::error_budget::Edge;
+use crate::health::latency_budget::LatencyBudget;
+use crate::outcome::Outcome;
+use crate::time::Instant;
+
+impl Admit for RateLimiter {
+    type Permit<'a> = Grant;
+    type Change = ();
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<Grant, Rejected> {
+        self.try_acquire(now).map_err(Rejected::RateLimiter)
+    }
+
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        if self.is_shadow() { Ok(()) } else { self.check(1, now).map_err(Rejected::RateLimiter) }
+    }
+
+    #[inline]
+    fn give_back(&self, grant: Grant, now: Instant) {
+        self.refund(&grant, now);
+    }
+
+    /// Its token is spent.
+    #[inline]
+    fn settle(&self, _grant: Grant, _took: Took, _now: Instant) {}
+}
+
+impl<const WAITERS: usize> Admit for Bulkhead<WAITERS> {
+    type Permit<'a> = bulkhead::Permit<'a, WAITERS>;
+    type Change = ();
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
+        self.try_acquire(now).map_err(Rejected::Bulkhead)
+    }
+
+    /// As of this moment: the slot may be another's before it is asked for.
+    #[inline]
+    fn check(&self, _now: Instant) -> Result<(), Rejected> {
+        self.check(1).map_err(Rejected::Bulkhead)
+    }
+
+    #[inline]
+    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
+        drop(permit);
+    }
+
+    #[inline]
+    fn settle<'a>(&'a self, permit: Self::Permit<'a>, _took: Took, _now: Instant) {
+        drop(permit);
+    }
+}
+
+impl<const SLOTS: usize> Admit for CircuitBreaker<SLOTS> {
+    type Permit<'a> = circuit_breaker::Permit<'a, SLOTS>;
+    type Change = circuit_breaker::Settlement;
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
+        self.try_acquire(now).map_err(Rejected::CircuitBreaker)
+    }
+
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        self.check(now).map_err(Rejected::CircuitBreaker)
+    }
+
+    #[inline]
+    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
+        drop(permit);
+    }
+
+    /// Whether the call was slow is measured from its admission.
+    #[inline]
+    fn settle<'a>(
+        &'a self,
+        permit: Self::Permit<'a>,
+        took: Took,
+        now: Instant,
+    ) -> circuit_breaker::Settlement {
+        permit.record(took.outcome(), now)
+    }
+}
+
+impl Admit for AdaptiveRate {
+    type Permit<'a> = adjustable::Grant;
+    type Change = Option<adaptive_rate::Adjustment>;
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<adjustable::Grant, Rejected> {
+        self.try_acquire(now).map_err(Rejected::AdaptiveRate)
+    }
+
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        self.check(1, now).map_err(Rejected::AdaptiveRate)
+    }
+
+    #[inline]
+    fn give_back(&self, grant: adjustable::Grant, now: Instant) {
+        self.refund(&grant, now);
+    }
+
+    #[inline]
+    fn settle(
+        &self,
+        _grant: adjustable::Grant,
+        took: Took,
+        now: Instant,
+    ) -> Option<adaptive_rate::Adjustment> {
+        self.record(took.outcome(), took.latency(), now)
+    }
+}
+
+impl Admit for AdaptiveConcurrency {
+    type Permit<'a> = adaptive_concurrency::Permit<'a>;
+    type Change = Option<adaptive_concurrency::Adjustment>;
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
+        self.try_acquire(now).map_err(Rejected::AdaptiveConcurrency)
+    }
+
+    /// As of this moment: the place may be another's before it is asked for.
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        self.check(now).map_err(Rejected::AdaptiveConcurrency)
+    }
+
+    #[inline]
+    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
+        drop(permit);
+    }
+
+    #[inline]
+    fn settle<'a>(
+        &'a self,
+        permit: Self::Permit<'a>,
+        took: Took,
+        now: Instant,
+    ) -> Option<adaptive_concurrency::Adjustment> {
+        self.settle_after(permit.into_ticket(), took.outcome(), took.latency(), now)
+    }
+}
+
+/// A promise about latency refuses nobody; it learns how long calls took.
+impl<const PRECISION: u32, const BUCKETS: usize> Admit for LatencyBudget<PRECISION, BUCKETS> {
+    type Permit<'a> = ();
+    type Change = Option<Edge>;
+
+    #[inline]
+    fn try_acquire(&self, _now: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    #[inline]
+    fn check(&self, _now: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    #[inline]
+    fn give_back(&self, (): (), _now: Instant) {}
+
+    /// Results that say nothing about the dependency, and calls that were cancelled, break no promise and keep none.
+    #[inline]
+    fn settle(&self, (): (), took: Took, now: Instant) -> Option<Edge> {
+        if matches!(took.outcome(), Outcome::Ignored | Outcome::Cancelled) {
+            return None;
+        }
+        self.record(took.latency(), now)
+    }
+}
+
+/// The level of a service as one call meets it: with the call's priority.
+///
+/// # Examples
+///
+/// ```
+/// use seawall_core::degradation::{Component, Degradation, Level};
+/// use seawall_core::guard::{Admit, Serve};
+/// use seawall_core::load_shedder::Priority;
+/// use seawall_core::Instant;
+///
+/// static SERVICE: Degradation = Degradation::new();
+///
+/// SERVICE.set_level(Component::new(0), Level::Emergency);
+/// assert!(Serve::new(&SERVICE, Priority::Normal).try_acquire(Instant::ZERO).is_err());
+/// assert!(Serve::new(&SERVICE, Priority::Critical).try_acquire(Instant::ZERO).is_ok());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Serve<'s> {
+    service: &'s Degradation,
+    priority: Priority,
+}
+
+impl<'s> Serve<'s> {
+    /// What `service` says to a call of `priority`.
+    pub const fn new(service: &'s Degradation, priority: Priority) -> Self {
+        Self { service, priority }
+    }
+}
+
+impl Admit for Serve<'_> {
+    type Permit<'a>
+        = ()
+    where
+        Self: 'a;
+    type Change = ();
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<(), Rejected> {
+        self.check(now)
+    }
+
+    #[inline]
+    fn check(&self, _now: Instant) -> Result<(), Rejected> {
+        let (level, priority) = (self.service.level(), self.priority);
+        if level.admits(priority) { Ok(()) } else { Err(Rejected::Degraded { level, priority }) }
+    }
+
+    #[inline]
+    fn give_back(&self, (): (), _now: Instant) {}
+
+    #[inline]
+    fn settle(&self, (): (), _took: Took, _now: Instant) {}
+}
+
+/// A load shedder as one call meets it: with the call's priority and the load of the moment.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use seawall_core::guard::{Admit, Shed};
+/// use seawall_core::load_shedder::{self, LoadShedder, Priority};
+/// use seawall_core::{bulkhead, Bulkhead, Instant};
+///
+/// static DOOR: LoadShedder = LoadShedder::new(load_shedder::Config::new(100, Duration::from_secs(10)));
+/// static SLOTS: Bulkhead = Bulkhead::new(bulkhead::Config::new(10));
+///
+/// let load = 80;
+/// assert!((Shed::new(&DOOR, Priority::High, load), &SLOTS).try_acquire(Instant::from_secs(1)).is_ok());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Shed<'s, const SLOTS: usize = 10> {
+    shedder: &'s LoadShedder<SLOTS>,
+    priority: Priority,
+    load: u32,
+}
+
+impl<'s, const SLOTS: usize> Shed<'s, SLOTS> {
+    /// `shedder` for a call of `priority` at `load`.
+    pub const fn new(shedder: &'s LoadShedder<SLOTS>, priority: Priority, load: u32) -> Self {
+        Self { shedder, priority, load }
+    }
+}
+
+impl<const SLOTS: usize> Admit for Shed<'_, SLOTS> {
+    type Permit<'a>
+        = ()
+    where
+        Self: 'a;
+    type Change = ();
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<(), Rejected> {
+        self.shedder.try_admit(self.priority, self.load, now).map_err(Rejected::LoadShedder)
+    }
+
+    /// Nothing is refused: who is shed is drawn when the call comes.
+    #[inline]
+    fn check(&self, _now: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    /// The call has arrived all the same.
+    #[inline]
+    fn give_back(&self, (): (), _now: Instant) {}
+
+    #[inline]
+    fn settle(&self, (): (), _took: Took, _now: Instant) {}
+}

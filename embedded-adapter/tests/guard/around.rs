@@ -1,0 +1,82 @@
+//! Patterns around a guard, chosen by type.
+
+use core::future::{pending, ready};
+
+use seawall_embassy::core::adaptive_concurrency::{self, AdaptiveConcurrency};
+use seawall_embassy::core::adaptive_rate::{self, AdaptiveRate};
+use seawall_embassy::core::degradation::{Component, Degradation, Level};
+use seawall_embassy::core::guard::{Pattern, Serve};
+use seawall_embassy::core::load_shedder::Priority;
+use seawall_embassy::core::rate_limiter::Quota;
+use seawall_embassy::{Error, Guard, Options, Policy, Rejected};
+
+use crate::world::{Task, World};
+use crate::{QUEUE, RETRY, millis, takes};
+
+fn parts() -> (AdaptiveRate, AdaptiveConcurrency) {
+    let rate = adaptive_rate::Config::new(Quota::new(10, millis(1_000_000)).burst(10), millis(10)).samples(1);
+    (AdaptiveRate::new(rate), AdaptiveConcurrency::new(adaptive_concurrency::Config::aimd(3)))
+}
+
+#[test]
+fn what_stands_around_a_guard_learns_how_long_the_last_attempt_took() {
+    let world = World::new();
+    let around = parts();
+    let guard: Guard = Guard::new(RETRY);
+    let call = || {
+        world.run(guard.call_through(&around, Options::new(), async |attempt| {
+            let took = takes(20).await;
+            if attempt.number() == 1 { Err("busy") } else { took }
+        }))
+    };
+    assert_eq!(call(), Ok(20));
+    assert_eq!((around.0.available(guard_now()), around.1.snapshot().in_flight), (9, 0), "a token a call");
+    world.advance(1000);
+    assert_eq!(call(), Ok(20));
+    let judged = around.0.snapshot();
+    assert_eq!(judged.lowered, 1);
+    assert!((20..22).contains(&judged.p95.unwrap().as_millis()), "{judged:?}: not the pause of 100 ms");
+}
+
+fn guard_now() -> seawall_embassy::core::Instant {
+    use seawall_embassy::core::Clock;
+    seawall_embassy::EmbassyClock.now()
+}
+
+/// B1, B3, B41: at every point where a call can end.
+#[test]
+fn what_a_call_took_around_the_guard_comes_back() {
+    let world = World::new();
+    let around = parts();
+    let left = || (around.0.available(guard_now()), around.1.snapshot().in_flight);
+    let guard: Guard = Guard::new(QUEUE);
+    let mut holds = Task::new(guard.call_through(&around, Options::new(), |_| pending::<Result<(), ()>>()));
+    let mut waits = Task::new(guard.call_through(&around, Options::new(), |_| ready(Ok::<_, ()>(()))));
+    assert!(holds.poll().is_pending() && waits.poll().is_pending());
+    assert_eq!(left(), (8, 2));
+    drop(waits);
+    assert_eq!(left(), (9, 1), "it waited, and went away");
+    let late = world.run(guard.call_through(&around, Options::new(), |_| ready(Ok::<_, ()>(()))));
+    assert!(matches!(late, Err(Error::Rejected(Rejected::Bulkhead(_)))), "{late:?}");
+    assert_eq!(left(), (9, 1), "it waited in vain");
+    drop(holds);
+    assert_eq!(left(), (9, 0), "it was tried: its token is spent");
+}
+
+#[test]
+fn what_it_refuses_is_in_the_guards_books() {
+    let world = World::new();
+    let service = Degradation::new();
+    service.set_level(Component::new(0), Level::Emergency);
+    let guard: Guard = Guard::new(Policy::new());
+    let call = |priority| {
+        let served = Serve::new(&service, priority);
+        world.run(guard.call_through(&served, Options::new(), |_| ready(Ok::<_, ()>(()))))
+    };
+    assert!(call(Priority::Critical).is_ok());
+    assert!(matches!(call(Priority::Low), Err(Error::Rejected(Rejected::Degraded { .. }))));
+    assert_eq!(guard.decisions().stats().rejected_by(Pattern::Degradation), 1);
+    guard.decisions().set_shadow(true);
+    assert!(call(Priority::Low).is_ok());
+    assert_eq!(guard.decisions().stats().shadow.reject_by(Pattern::Degradation), 1);
+}

@@ -366,8 +366,14 @@ impl<'a> Books<'a> {
         assert_eq!((stats.ignored, stats.cancelled), (ignored, cancelled));
         assert_eq!((stats.retries, stats.timeouts), (retries, timeouts));
         let Refused { limiter, bulkhead, breaker, deadline } = self.refused;
-        assert_eq!((stats.rejected_by(Pattern::RateLimiter), stats.rejected_by(Pattern::Bulkhead)), (limiter, bulkhead));
-        assert_eq!((stats.rejected_by(Pattern::CircuitBreaker), stats.rejected_by(Pattern::Deadline)), (breaker, deadline));
+        assert_eq!(
+            (stats.rejected_by(Pattern::RateLimiter), stats.rejected_by(Pattern::Bulkhead)),
+            (limiter, bulkhead)
+        );
+        assert_eq!(
+            (stats.rejected_by(Pattern::CircuitBreaker), stats.rejected_by(Pattern::Deadline)),
+            (breaker, deadline)
+        );
     }
 }
 

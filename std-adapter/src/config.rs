@@ -51,6 +51,10 @@
 //! | `[send.retry]` | `max_attempts` (the first one counted), `backoff` (`constant`, `linear`, `exponential`, `fibonacci`, `decorrelated`), `initial_delay`, `increment` (linear), `multiplier` (exponential), `max_delay`, `jitter` (`none`, `equal`, `full` or a number of percent), `budget` = { `ratio`, `cap`, `per_second` } or `throttle` = { `ratio`, `max_tokens` }, `cost` = { `failure`, `timeout`, `throttled` } |
 //! | `[send.adaptive_timeout]` | `initial`, `at_least` (10 ms), `at_most` (5 min), `grow_on` (`timeouts`, `failures`); in place of a preset's `timeout`, while one of the table still holds if it is shorter |
 //! | `[send.error_budget]` | `slo`, `window`, `minimum_calls` |
+//! | `[send.latency_budget]` | `slo`, the share of attempts that is to keep the `target`, `window`, `minimum_calls` |
+//! | `[send.adaptive_rate]` | `rate` calls a `per` (1 s) at first, `burst` (as many as the rate), `target` of the 95th percentile, `min` (a tenth of the rate), `max` (ten times), `window` (1 s), `samples` (20) |
+//! | `[send.adaptive_concurrency]` | `rule` (`aimd`, `gradient`), `initial`, `min` (1), `max` (1000), `samples` (16), `window` (100 ms), `slow_after`, `backoff` (0.9), `increase` (1, aimd), and for the gradient `tolerance` in thousandths (1500), `queue`, `smoothing` (0.25), `probe_every` (512), `seed` |
+//! | `[send.load_shedder]` | `max_load`, in the unit of [`Guard::set_load`](crate::Guard::set_load), `span` (10 s), `seed` |
 //!
 //! `enabled = false` in one of the lower tables turns that pattern off.
 //! `idempotent` says that executing a message twice is the same as executing it once, which only the application knows:
@@ -64,11 +68,12 @@ mod values;
 use std::fmt;
 use std::str::FromStr;
 
-use seawall_core::{Policy, bulkhead};
+use seawall_core::{ConfigError, Policy, bulkhead};
 use serde::Deserialize;
 
 #[cfg(feature = "dwcp")]
 use crate::dwcp::TransportConfig;
+use crate::guard::{Guard, Surroundings};
 pub use tables::PolicyTable;
 pub use text::{parse_duration, parse_share};
 
@@ -101,10 +106,30 @@ pub struct Policies {
 /// What an operation's guard is made from, and what only the application knows of the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationPolicy {
-    /// The patterns.
+    /// The patterns of the guard.
     pub policy: Policy,
+    /// The patterns around it.
+    pub around: Surroundings,
     /// Whether executing a request twice is the same as executing it once.
     pub idempotent: bool,
+}
+
+impl OperationPolicy {
+    /// A guard and nothing around it, for an operation that must not be executed twice.
+    pub const fn new(policy: Policy) -> Self {
+        Self { policy, around: Surroundings::NONE, idempotent: false }
+    }
+
+    /// The guard, with what stands around it.
+    ///
+    /// # Errors
+    ///
+    /// If a value lies outside its bound; a policy from a file was checked.
+    pub fn guard(&self, name: &str) -> Result<Guard, ConfigError> {
+        let guard = Guard::new(name, self.policy)?;
+        guard.surround(&self.around)?;
+        Ok(guard)
+    }
 }
 
 impl Default for Policies {
@@ -114,6 +139,7 @@ impl Default for Policies {
                 Some(bulkhead) => policy.bulkhead(bulkhead::Config::max_waiting(*bulkhead, waiting)),
                 None => policy,
             },
+            around: Surroundings::NONE,
             idempotent,
         };
         Self {
@@ -151,8 +177,13 @@ impl Policies {
         })
     }
 
+    /// Other policies, with nothing around them.
     fn map(&self, change: impl Fn(&Policy) -> Policy) -> Self {
-        let change = |of: OperationPolicy| OperationPolicy { policy: change(&of.policy), ..of };
+        let change = |of: OperationPolicy| OperationPolicy {
+            policy: change(&of.policy),
+            around: Surroundings::NONE,
+            idempotent: of.idempotent,
+        };
         Self {
             send: change(self.send),
             receive: change(self.receive),

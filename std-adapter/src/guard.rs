@@ -57,6 +57,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use around::Around;
+pub use around::Surroundings;
 use seawall_core::check::Status;
 use seawall_core::circuit_breaker::Transition;
 use seawall_core::degradation::{Component, Degradation};

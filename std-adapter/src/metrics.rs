@@ -70,7 +70,8 @@
 //!
 //! # Labels
 //!
-//! The number of series is bounded by that of the guards: at most 88 for each.
+//! The number of series is bounded by that of the guards: at most 90 for each, and 8 more where limits that follow the
+//! results stand around it.
 //! A guard that is listed twice is shown once; of two guards with one name, the one listed later is shown as `name#2`.
 
 mod collector;

@@ -95,6 +95,10 @@ pub struct GuardStats {
     pub error_budget: Option<ErrorBudgetStats>,
     /// The promise about latency, if the guard watches one.
     pub latency_budget: Option<LatencyBudgetStats>,
+    /// The rate that follows the latency, if the guard has one.
+    pub adaptive_rate: Option<AdaptiveRateStats>,
+    /// The limit on concurrent calls that follows their results, if the guard has one.
+    pub adaptive_concurrency: Option<AdaptiveConcurrencyStats>,
     /// The load shedder by priority, if the guard has one.
     pub load_shedder: Option<BTreeMap<String, ShedStats>>,
     /// Injected faults, if chaos was ever armed on the guard.
@@ -327,6 +331,34 @@ pub struct LatencyBudgetStats {
     pub exhausted_total: u64,
     /// Attempts that took longer, since the guard was made.
     pub violations_total: u64,
+}
+
+/// A rate that follows the latency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AdaptiveRateStats {
+    /// The present rate.
+    pub rate_per_second: f64,
+    /// The latency that is aimed at.
+    #[serde(rename = "target_seconds", with = "encode::seconds")]
+    pub target: Duration,
+    /// The 95th percentile of the window that was judged last, zero before the first.
+    #[serde(rename = "p95_seconds", with = "encode::seconds")]
+    pub p95: Duration,
+    /// How often the rate was raised.
+    pub raised: u64,
+    /// How often it was lowered.
+    pub lowered: u64,
+}
+
+/// A limit on concurrent calls that follows their results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AdaptiveConcurrencyStats {
+    /// Calls that run.
+    pub in_flight: u32,
+    /// Calls that may.
+    pub limit: u32,
 }
 
 /// What became of the calls of one priority.

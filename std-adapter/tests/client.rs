@@ -69,8 +69,7 @@ async fn deserted() -> String {
 
 #[allow(clippy::large_types_passed_by_value)]
 fn client<P: Into<String>>(peers: impl IntoIterator<Item = P>, send: Policy) -> Client {
-    let policies =
-        Policies { send: OperationPolicy { policy: send, idempotent: false }, ..Policies::default() };
+    let policies = Policies { send: OperationPolicy::new(send), ..Policies::default() };
     Client::new(ClientConfig { policies, transport: transport(), ..ClientConfig::new(peers) })
         .expect("a valid configuration")
 }

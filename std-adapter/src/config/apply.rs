@@ -1,5 +1,6 @@
 //! From tables to policies, value by value, each checked where it is applied.
 
+mod around;
 mod breaker;
 
 use std::time::Duration;
@@ -62,7 +63,8 @@ pub(super) fn policy(
     {
         policy = policy.adaptive_timeout(config);
     }
-    OperationPolicy { policy, idempotent: table.idempotent.unwrap_or(preset.idempotent) }
+    let around = around::around(table, preset.around, &mut check);
+    OperationPolicy { policy, around, idempotent: table.idempotent.unwrap_or(preset.idempotent) }
 }
 
 /// The timeout of the policy, or the first of one that is learned, and naive retries.

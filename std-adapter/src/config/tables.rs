@@ -21,7 +21,7 @@ use serde::Deserialize;
 /// }
 ///
 /// let settings: Settings = toml::from_str("[storage]\ntimeout = '200ms'")?;
-/// let base = OperationPolicy { policy: Policy::new(), idempotent: false };
+/// let base = OperationPolicy::new(Policy::new());
 /// let storage = settings.storage.apply("storage", &base)?;
 /// assert_eq!(storage.policy, Policy::new().timeout(std::time::Duration::from_millis(200)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -40,6 +40,87 @@ pub struct PolicyTable {
     pub(super) retry: Option<Retry>,
     pub(super) error_budget: Option<ErrorBudget>,
     pub(super) adaptive_timeout: Option<AdaptiveTimeout>,
+    pub(super) adaptive_rate: Option<AdaptiveRate>,
+    pub(super) adaptive_concurrency: Option<AdaptiveConcurrency>,
+    pub(super) latency_budget: Option<LatencyBudget>,
+    pub(super) load_shedder: Option<LoadShedder>,
+}
+
+/// A table of something that can be turned off.
+pub(super) trait Part {
+    /// Whether the table says so.
+    fn enabled(&self) -> Option<bool>;
+}
+
+macro_rules! parts {
+    ($($table:ty),*) => { $(impl Part for $table {
+        fn enabled(&self) -> Option<bool> {
+            self.enabled
+        }
+    })* };
+}
+
+parts!(AdaptiveRate, AdaptiveConcurrency, LatencyBudget, LoadShedder);
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AdaptiveRate {
+    pub(super) enabled: Option<bool>,
+    pub(super) rate: Option<u32>,
+    pub(super) per: Option<String>,
+    pub(super) burst: Option<u32>,
+    pub(super) target: Option<String>,
+    pub(super) min: Option<u32>,
+    pub(super) max: Option<u32>,
+    pub(super) window: Option<String>,
+    pub(super) samples: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AdaptiveConcurrency {
+    pub(super) enabled: Option<bool>,
+    pub(super) rule: Option<Rule>,
+    pub(super) initial: Option<u32>,
+    pub(super) min: Option<u32>,
+    pub(super) max: Option<u32>,
+    pub(super) samples: Option<u32>,
+    pub(super) window: Option<String>,
+    pub(super) slow_after: Option<String>,
+    pub(super) backoff: Option<Share>,
+    pub(super) increase: Option<u32>,
+    pub(super) tolerance: Option<u32>,
+    pub(super) queue: Option<u32>,
+    pub(super) smoothing: Option<Share>,
+    pub(super) probe_every: Option<u32>,
+    pub(super) seed: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Rule {
+    #[default]
+    Aimd,
+    Gradient,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LatencyBudget {
+    pub(super) enabled: Option<bool>,
+    pub(super) slo: Option<Share>,
+    pub(super) target: Option<String>,
+    pub(super) window: Option<String>,
+    pub(super) minimum_calls: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LoadShedder {
+    pub(super) enabled: Option<bool>,
+    pub(super) max_load: Option<u32>,
+    pub(super) span: Option<String>,
+    pub(super) seed: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -14,6 +14,40 @@ use seawall_core::{Clock, ConfigError, Instant};
 
 use super::{Arc, Guard, SLOTS, Shared};
 
+/// What stands around a guard by choice, as plain values: what a policy file says of it.
+///
+/// # Examples
+///
+/// ```
+/// use seawall::core::{adaptive_rate, rate_limiter::Quota};
+/// use seawall::guard::Surroundings;
+/// use seawall::{Guard, Policy};
+/// use std::time::Duration;
+///
+/// let rate = adaptive_rate::Config::new(Quota::per_second(1000), Duration::from_millis(100));
+/// let guard = Guard::new("storage", Policy::new())?;
+/// guard.surround(&Surroundings { adaptive_rate: Some(rate), ..Surroundings::NONE })?;
+/// assert!(guard.adaptive_rate().is_some() && guard.latency_budget().is_none());
+/// # Ok::<(), seawall::core::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// See [`Guard::adapt_rate`].
+    pub adaptive_rate: Option<adaptive_rate::Config>,
+    /// See [`Guard::adapt_concurrency`].
+    pub adaptive_concurrency: Option<adaptive_concurrency::Config>,
+    /// See [`Guard::watch_latency`].
+    pub latency_budget: Option<latency_budget::Config>,
+    /// See [`Guard::shed`].
+    pub load_shedder: Option<load_shedder::Config>,
+}
+
+impl Surroundings {
+    /// Nothing.
+    pub const NONE: Self =
+        Self { adaptive_rate: None, adaptive_concurrency: None, latency_budget: None, load_shedder: None };
+}
+
 /// The parts, each made when it is first asked for.
 #[derive(Default)]
 pub(super) struct Around {
@@ -105,6 +139,18 @@ impl Latency {
 }
 
 impl<C: Clock> Guard<C> {
+    /// Puts around the guard what `around` names; where it has a part already, it keeps that.
+    ///
+    /// # Errors
+    ///
+    /// The first value that lies outside its bound; parts before it were put there.
+    pub fn surround(&self, around: &Surroundings) -> Result<(), ConfigError> {
+        around.adaptive_rate.map_or(Ok(()), |config| self.adapt_rate(config))?;
+        around.adaptive_concurrency.map_or(Ok(()), |config| self.adapt_concurrency(config))?;
+        around.latency_budget.map_or(Ok(()), |config| self.watch_latency(config))?;
+        around.load_shedder.map_or(Ok(()), |config| self.shed(config))
+    }
+
     /// Watches the latencies of attempts, of those that fail as of those that succeed, against a promise.
     ///
     /// While it is broken, the component that this guard [drives](Guard::drive) is degraded. A guard watches one promise; it

@@ -33,7 +33,9 @@ pub(super) fn write_all<C: Clock>(encoder: DescriptorEncoder, guards: &[Reading<
     circuit_breaker(&mut writer, guards)?;
     retry(&mut writer, guards)?;
     rate_limiter(&mut writer, guards)?;
+    adaptive_rate(&mut writer, guards)?;
     bulkhead(&mut writer, guards)?;
+    adaptive_concurrency(&mut writer, guards)?;
     error_budget(&mut writer, guards)?;
     latency_budget(&mut writer, guards)?;
     load_shedder(&mut writer, guards)?;
@@ -156,6 +158,58 @@ fn rate_limiter<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Re
         "rate_limiter_available_tokens",
         "Tokens that are available now",
         having().map(|(guard, limiter)| (guard.labels("limiter"), limiter.available(guard.now))),
+    )
+}
+
+fn adaptive_rate<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having = || {
+        let rates = guards.iter().filter_map(|guard| Some((guard, guard.guard.adaptive_rate()?)));
+        rates.map(|(guard, rate)| (guard, rate.snapshot()))
+    };
+    writer.gauge(
+        "adaptive_rate_per_second",
+        "Present rate, which follows the latency",
+        having().map(|(guard, now)| {
+            let rate = f64::from(now.quota.tokens()) / now.quota.period().as_secs_f64();
+            (guard.labels("limiter"), rate)
+        }),
+    )?;
+    writer.counter(
+        "adaptive_rate_adjustments",
+        "Total number of changes of the rate by direction",
+        having().flat_map(|(guard, now)| {
+            [("raise", now.raised), ("lower", now.lowered)]
+                .map(|(direction, count)| (guard.labels_and("limiter", "direction", direction), count))
+        }),
+    )?;
+    writer.counter(
+        "adaptive_rate_rejected",
+        "Total number of requests that the rate rejected",
+        having().map(|(guard, _)| (guard.labels("limiter"), guard.stats.rejected_by(Pattern::AdaptiveRate))),
+    )
+}
+
+fn adaptive_concurrency<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
+    let having = || {
+        let limits = guards.iter().filter_map(|guard| Some((guard, guard.guard.adaptive_concurrency()?)));
+        limits.map(|(guard, limit)| (guard, limit.snapshot()))
+    };
+    writer.gauge(
+        "adaptive_concurrency_limit",
+        "Number of concurrent executions allowed, which follows their results",
+        having().map(|(guard, now)| (guard.labels("limiter"), now.limit)),
+    )?;
+    writer.gauge(
+        "adaptive_concurrency_in_flight",
+        "Current number of concurrent executions",
+        having().map(|(guard, now)| (guard.labels("limiter"), now.in_flight)),
+    )?;
+    writer.counter(
+        "adaptive_concurrency_rejected",
+        "Total number of requests that the limit rejected",
+        having().map(|(guard, _)| {
+            (guard.labels("limiter"), guard.stats.rejected_by(Pattern::AdaptiveConcurrency))
+        }),
     )
 }
 

@@ -335,6 +335,42 @@ fn the_promise_about_latency_and_the_shedder_are_shown_where_they_are() {
     }
 }
 
+#[test]
+fn the_limits_that_follow_the_results_are_shown_where_they_are() {
+    use seawall_core::{adaptive_concurrency, adaptive_rate, rate_limiter::Quota};
+
+    let clock = clock();
+    let guard = Guard::with_clock("storage", Policy::new(), clock).unwrap();
+    let start = Quota::per_second(100).burst(2);
+    guard.adapt_rate(adaptive_rate::Config::new(start, Duration::from_millis(10)).samples(1)).unwrap();
+    guard.adapt_concurrency(adaptive_concurrency::Config::aimd(7)).unwrap();
+    let metrics = metrics_of(std::slice::from_ref(&guard));
+    let slow = || {
+        guard.call_blocking(|_| {
+            clock.advance(Duration::from_millis(20));
+            Page::of(&metrics).expect("dwcp_adaptive_concurrency_in_flight{limiter=\"storage\"}", 1.0);
+            Ok::<_, ()>(())
+        })
+    };
+    assert!(slow().is_ok());
+    clock.advance(Duration::from_secs(1));
+    assert!(slow().is_ok());
+    for _ in 0..5 {
+        let _ = guard.call_blocking(|_| Ok::<_, ()>(()));
+    }
+    let page = Page::of(&metrics);
+    page.expect("dwcp_adaptive_rate_per_second{limiter=\"storage\"}", 90.0);
+    page.expect("dwcp_adaptive_rate_adjustments_total{limiter=\"storage\",direction=\"lower\"}", 1.0);
+    page.expect("dwcp_adaptive_rate_adjustments_total{limiter=\"storage\",direction=\"raise\"}", 0.0);
+    let refused = guard.stats().rejected_by(seawall_core::guard::Pattern::AdaptiveRate);
+    assert!(refused > 0);
+    let refused = f64::from(u32::try_from(refused).unwrap());
+    page.expect("dwcp_adaptive_rate_rejected_total{limiter=\"storage\"}", refused);
+    page.expect("dwcp_adaptive_concurrency_limit{limiter=\"storage\"}", 7.0);
+    page.expect("dwcp_adaptive_concurrency_rejected_total{limiter=\"storage\"}", 0.0);
+    page.expect("dwcp_calls_rejected_total{name=\"storage\",pattern=\"adaptive_rate\"}", refused);
+}
+
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn waits_and_pauses_are_told_apart() {
@@ -449,7 +485,7 @@ fn open_metrics_says_the_same() {
     );
     let samples = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
     assert_eq!(samples(&open_metrics), samples(&metrics.encode(Format::Text)));
-    assert!(samples(&open_metrics) <= 2 * 88, "{}", samples(&open_metrics));
+    assert!(samples(&open_metrics) <= 2 * 90, "{}", samples(&open_metrics));
 }
 
 #[test]

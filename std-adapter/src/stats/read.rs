@@ -5,9 +5,9 @@ use seawall_core::load_shedder::{self, Priority};
 use seawall_core::{Clock, Instant, Ratio};
 
 use super::{
-    BreakerStats, BulkheadStats, CallStats, DegradationStats, ErrorBudgetStats, GuardStats, Happened,
-    LatencyBudgetStats, LatencyStats, LimiterStats, RejectionStats, RetryStats, ShadowStats, ShedStats,
-    event,
+    AdaptiveConcurrencyStats, AdaptiveRateStats, BreakerStats, BulkheadStats, CallStats, DegradationStats,
+    ErrorBudgetStats, GuardStats, Happened, LatencyBudgetStats, LatencyStats, LimiterStats, RejectionStats,
+    RetryStats, ShadowStats, ShedStats, event,
 };
 use crate::guard::Guard;
 
@@ -31,6 +31,11 @@ impl GuardStats {
             retry: RetryStats::of(guard),
             error_budget: ErrorBudgetStats::of(guard, now),
             latency_budget: LatencyBudgetStats::of(guard, now),
+            adaptive_rate: AdaptiveRateStats::of(guard),
+            adaptive_concurrency: guard.adaptive_concurrency().map(|limit| {
+                let now = limit.snapshot();
+                AdaptiveConcurrencyStats { in_flight: now.in_flight, limit: now.limit }
+            }),
             load_shedder: guard.shedder().map(|shedder| {
                 let of =
                     |priority: Priority| (priority.name().to_owned(), ShedStats::of(shedder.stats(priority)));
@@ -179,6 +184,19 @@ impl LatencyBudgetStats {
             exhausted: account.exhausted,
             exhausted_total: guard.latency_exhausted(),
             violations_total: guard.latency_violations(),
+        })
+    }
+}
+
+impl AdaptiveRateStats {
+    fn of<C: Clock>(guard: &Guard<C>) -> Option<Self> {
+        let now = guard.adaptive_rate()?.snapshot();
+        Some(Self {
+            rate_per_second: f64::from(now.quota.tokens()) / now.quota.period().as_secs_f64(),
+            target: now.target,
+            p95: now.p95.unwrap_or_default(),
+            raised: now.raised,
+            lowered: now.lowered,
         })
     }
 }

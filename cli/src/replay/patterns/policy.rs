@@ -4,6 +4,7 @@ use crate::replay::schema::{Kind, Param, U32};
 use crate::replay::value::Args;
 use seawall::config::{OperationPolicy, PolicyTable};
 use seawall::core::Policy;
+use seawall::guard::Surroundings;
 use serde_json::json;
 
 /// The policy that has only this table.
@@ -30,8 +31,13 @@ fn finite(config: &Args) -> Result<(), Vec<String>> {
 fn policy(table: &serde_json::Value, prefix: &str) -> Result<Policy, Vec<String>> {
     let table: PolicyTable =
         serde_json::from_value(table.clone()).map_err(|error| vec![format!("config: {error}")])?;
-    let base = OperationPolicy { policy: Policy::new(), idempotent: true };
+    let base = OperationPolicy::new(Policy::new());
     match table.apply("policy", &base) {
+        Ok(applied) if applied.around != Surroundings::NONE => {
+            let what =
+                "a guard of a script has nothing around it: name the pattern as an instance of its own";
+            Err(vec![what.to_owned()])
+        }
         Ok(applied) => Ok(applied.policy),
         Err(invalid) => {
             let strip = |text: &String| text.strip_prefix(prefix).unwrap_or(text).to_owned();

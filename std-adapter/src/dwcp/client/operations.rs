@@ -25,7 +25,9 @@ impl Operations {
     ) -> Result<Self, RegisterError> {
         let protect = |operation: Operation, of: OperationPolicy| -> Result<Protected, RegisterError> {
             let name = format!("{prefix}{operation}");
-            Ok(Protected { guard: registry.register(&name, of.policy)?, idempotent: of.idempotent })
+            let invalid = |error| RegisterError::Config { name: name.clone(), error };
+            let guard = registry.add(of.guard(&name).map_err(invalid)?)?;
+            Ok(Protected { guard, idempotent: of.idempotent })
         };
         Ok(Self([
             protect(Operation::Send, policies.send)?,

@@ -164,12 +164,11 @@ proptest! {
                     let refund = keyed.refund(&grant, at);
                     match exact.entries[entry] {
                         Some((held, full_at)) if held == key => {
-                            let open = Exact::debt(until, now) > 0 && Exact::debt(full_at, now) > 0;
-                            prop_assert_eq!(refund, if open { Refund::Returned } else { Refund::Lapsed });
-                            if open {
-                                let back = exact.interval * u128::from(cost);
-                                exact.entries[entry] = Some((key, full_at.saturating_sub(back)));
-                            }
+                            // What time gave back of the grant since, or of the bucket, does not come twice.
+                            let owed = Exact::debt(until, now).min(Exact::debt(full_at, now));
+                            let back = owed.min(exact.interval * u128::from(cost));
+                            prop_assert_eq!(refund, if back > 0 { Refund::Returned } else { Refund::Lapsed });
+                            exact.entries[entry] = Some((key, full_at - back));
                         }
                         _ => prop_assert_eq!(refund, Refund::Stale),
                     }

@@ -277,8 +277,9 @@ impl RateLimiter {
 
     /// Gives the tokens of a grant back, for a call that did not start.
     ///
-    /// They come back exactly, except those that would make the bucket overflow, since it may have been full in the meantime,
-    /// and those that others reserved behind: they lapse.
+    /// Those come back that time has not given back since: time pays for what was taken first, and what it paid for may have
+    /// been taken again, or have found the bucket full. A grant that is given back at once comes back whole.
+    /// Those that others reserved behind lapse, too.
     pub fn refund(&self, grant: &Grant, now: Instant) {
         let present = self.scale.present(now);
         self.bucket.transition(|bucket: State| {

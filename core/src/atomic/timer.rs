@@ -92,6 +92,12 @@ impl Scale {
         Self { tick, horizon: (longest / tick) as Wide * 2 + 2 }
     }
 
+    /// When an interval that begins at `now` ends: one that is shorter than a tick lasts a tick, and not no time at all.
+    pub(crate) fn end(self, now: Instant, interval: Duration) -> Instant {
+        let short = !interval.is_zero() && nanos(interval) < self.tick;
+        now.saturating_add(if short { Duration::from_nanos(self.tick) } else { interval })
+    }
+
     /// Whether a deadline at `ticks` is later than one at `other`.
     fn is_later(self, ticks: Wide, other: Wide) -> bool {
         if ticks == NEVER || other == NEVER {

@@ -62,7 +62,8 @@
 //!   bucket, or of one up to four spans newer, was never replaced, because little was recorded meanwhile, can what was
 //!   counted since that boundary count once more, until the clock is beyond what it showed before (`b74_*`).
 //! - *Wrap.* Bucket numbers have 31 bits: after a pause of 2³¹ buckets, give or take four spans, what was counted
-//!   before may be taken for recent, for four spans at most (`idle_across_the_wrap_*`). Counters have 32 bits: sums of
+//!   before may be taken for recent, for four spans at most (`idle_across_the_wrap_*`); so may be what a new window counts
+//!   in the last four spans before a multiple of 2³¹ buckets. Counters have 32 bits: sums of
 //!   one kind are right below 2³² in one span. Calls are counted through the wrap without a seam.
 //!
 //! # Memory layout

@@ -4,11 +4,11 @@
 
 use core::time::Duration;
 
-use seawall_core::circuit_breaker::{Cause, CircuitBreaker, Config, Settlement, State, Tally};
+use seawall_core::circuit_breaker::{Cause, CircuitBreaker, Config, Reason, Settlement, State, Tally};
 use seawall_core::window::Span;
 use seawall_core::{Backoff, Instant, Outcome, Ratio};
 
-use super::support::{MINUTE, SECOND, call, calls, consecutive, ms, outcome_of, s, state};
+use super::support::{MINUTE, SECOND, WIDE, call, calls, consecutive, ms, outcome_of, s, state};
 
 fn rate(percent: u32, span: Span, minimum: u32) -> Config {
     Config::failure_rate(Ratio::percent(percent), span, minimum).open_for(MINUTE)
@@ -447,4 +447,54 @@ pub(crate) fn a_shadow_says_what_it_would_do() {
     calls(&breaker, "S", s(60));
     let status = breaker.status(s(60));
     assert_eq!((status.state, status.shadow), (State::Closed, true));
+}
+
+/// gobreaker's `MaxRequests`, resilience4j's permitted calls: of a half-open phase in all, and not at a time.
+#[cfg_attr(test, test)]
+pub(crate) fn a_half_open_phase_admits_no_more_calls_than_it_may() {
+    let config = Config::consecutive_failures(1).open_for(5 * SECOND).probes(3);
+    let breaker = CircuitBreaker::<0>::new(config.successes_to_close(3).half_open_calls(3));
+    breaker.trip(s(0));
+    for _ in 0..2 {
+        let probe = breaker.try_acquire(s(5)).unwrap();
+        assert_eq!(probe.record(Outcome::Success, s(5)), Settlement::Counted);
+    }
+    let third = breaker.try_acquire(s(5)).unwrap();
+    assert_eq!(breaker.try_acquire(s(5)).unwrap_err().reason, Reason::ProbesOut);
+    assert!(breaker.check(s(5)).is_err());
+    drop(third);
+    let third = breaker.try_acquire(s(5)).expect("one that was given back does not count");
+    assert_eq!(third.record(Outcome::Success, s(5)).transition().unwrap().to, State::Closed);
+
+    let judged = config.probes(4).close_below(Ratio::percent(50), 4);
+    let breaker = CircuitBreaker::<0>::new(judged.half_open_calls(4));
+    breaker.trip(s(0));
+    for _ in 0..3 {
+        let _ = breaker.try_acquire(s(5)).unwrap().record(Outcome::Success, s(5));
+    }
+    let last = breaker.try_acquire(s(5)).unwrap();
+    assert!(breaker.try_acquire(s(5)).is_err());
+    assert_eq!(last.record(Outcome::Failure, s(5)).transition().unwrap().to, State::Closed, "1 of 4");
+
+    for (config, least) in [(config, 3), (config.probe_failures_to_open(2), 4), (judged, 4)] {
+        assert!(CircuitBreaker::<0>::try_new(config.half_open_calls(least)).is_ok());
+        let error = CircuitBreaker::<0>::try_new(config.half_open_calls(least - 1)).unwrap_err();
+        assert_eq!(error.field, "circuit_breaker.half_open_calls");
+        assert!(CircuitBreaker::<0>::try_new(config.half_open_calls(47)).is_err());
+    }
+}
+
+/// An open time that is tiny beside the lease is as short as the timer can tell, and not no time at all.
+#[cfg_attr(test, test)]
+pub(crate) fn an_open_time_that_is_tiny_beside_the_lease_is_some_time() {
+    let century = 100 * 365 * 86_400 * SECOND;
+    for (open, lease) in [(Duration::from_nanos(10), century), (Duration::from_millis(5), 60 * SECOND)] {
+        let config = Config::consecutive_failures(1).open_for(open).probe_lease_of(lease);
+        let breaker = CircuitBreaker::<0>::new(config);
+        let _ = breaker.try_acquire(s(10)).unwrap().record(Outcome::Failure, s(10));
+        assert_eq!(breaker.check(s(10)).unwrap_err().reason, Reason::Open);
+        let wait = breaker.try_acquire(s(10)).unwrap_err().retry_after.unwrap();
+        assert!(wait > Duration::ZERO && (wait < SECOND || !WIDE), "{wait:?}");
+        assert!(breaker.try_acquire(s(10).saturating_add(wait)).is_ok());
+    }
 }

@@ -193,3 +193,20 @@ pub(crate) fn t42_waiters_are_served_in_the_order_of_their_arrival() {
         running = poll(&mut line[i]).unwrap().ok();
     }
 }
+
+/// B14, B64: a wait that overflows has no end, also at the last moment that there is.
+#[cfg_attr(test, test)]
+pub(crate) fn a_waiter_without_a_limit_is_patient_to_the_end_of_time() {
+    let end = Instant::NEVER;
+    for max_wait in [core::time::Duration::MAX, 10 * SECOND] {
+        let bulkhead: Bulkhead<2> = Bulkhead::new(Config::new(1).max_wait(max_wait));
+        let held = bulkhead.try_acquire(NOW).unwrap();
+        let Ok(Entry::Waiting(mut waiter)) = bulkhead.enqueue(1, Instant::from_nanos(u64::MAX - 5)) else {
+            panic!("it is full")
+        };
+        assert_eq!(waiter.deadline(), end);
+        assert!(waiter.poll(Waker::noop(), end).is_pending());
+        drop(held);
+        assert!(matches!(waiter.poll(Waker::noop(), end), Poll::Ready(Ok(_))));
+    }
+}

@@ -311,3 +311,15 @@ pub(crate) fn a_limiter_in_shadow_mode_only_says_what_it_would_do() {
     limiter.set_shadow(false);
     assert_eq!(burst(&limiter, 1, s(6)), 0);
 }
+
+/// A full bucket is full under every quota, also at the clock's origin.
+#[cfg_attr(test, test)]
+pub(crate) fn a_change_of_quota_at_the_clocks_origin_loses_no_token() {
+    for (rate, size) in [(1, 1), (5, 4), (50, 5), (1000, 5)] {
+        let limiter = AdjustableRateLimiter::new(Quota::per_second(5).burst(5));
+        limiter.set_quota(Quota::per_second(rate).burst(size), Instant::ZERO).unwrap();
+        assert_eq!(limiter.available(Instant::ZERO), size, "{rate}/s");
+        assert!((0..size).all(|_| limiter.try_acquire(Instant::ZERO).is_ok()));
+        assert!(limiter.try_acquire(Instant::ZERO).is_err());
+    }
+}

@@ -171,6 +171,7 @@ pub(super) struct CircuitBreaker {
     pub(super) probes: Option<u32>,
     pub(super) successes_to_close: Option<u32>,
     pub(super) probe_failures_to_open: Option<u32>,
+    pub(super) half_open_calls: Option<u32>,
     pub(super) close_below: Option<CloseBelow>,
     pub(super) probe_lease: Option<String>,
     pub(super) probe_timeout: Option<String>,

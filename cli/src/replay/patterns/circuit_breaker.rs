@@ -100,6 +100,12 @@ pub(super) const KEYS: &[Param] = &[
         "how many probes must fail to open again; 1 by default",
     ),
     Param::optional(
+        "half_open_calls",
+        Kind::Between(1, 46),
+        "how many probes a half-open phase admits in all, and not at a time; not fewer than it can take to decide; no bound by \
+         default",
+    ),
+    Param::optional(
         "close_below",
         Kind::Table(&[
             Param::required(

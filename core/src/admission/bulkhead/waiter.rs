@@ -5,6 +5,7 @@ use core::task::{Poll, Waker};
 
 use super::{Bulkhead, Permit, Rejected};
 use crate::atomic::wait_queue::{Place, Slot};
+use crate::attempt::deadline::Deadline;
 use crate::time::Instant;
 
 /// How a call came in.
@@ -36,7 +37,7 @@ impl<'a, const WAITERS: usize> Waiter<'a, WAITERS> {
         Self { bulkhead, slot: Some(slot), need, since: now, deadline }
     }
 
-    /// When the wait is over: poll again at this moment, whether woken or not.
+    /// When the wait is over: poll again at this moment, whether woken or not; [`Instant::NEVER`] does not come.
     pub const fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -55,7 +56,7 @@ impl<'a, const WAITERS: usize> Waiter<'a, WAITERS> {
         if let Some(verdict) = slot.collect() {
             return Poll::Ready(self.answer(verdict, now));
         }
-        if now >= self.deadline {
+        if Deadline::at(self.deadline).is_expired(now) {
             let verdict = slot.leave();
             return Poll::Ready(self.answer(verdict, now));
         }

@@ -133,6 +133,13 @@ impl Rules {
         ending.outcome == Outcome::Failure || (self.slow_limit().is_some() && self.is_slow(ticket, ending))
     }
 
+    /// Whether the half-open phase `state` admits another probe.
+    fn has_room_for_a_probe(&self, state: Snapshot) -> bool {
+        let calls = u32::from(self.config.half_open_calls);
+        let admitted = state.probes() + state.successes() + state.failed_probes();
+        state.probes() < u32::from(self.config.probes) && (calls == 0 || admitted < calls)
+    }
+
     /// What the results of the probes up to `counted` say, the last of which failed or not.
     fn judge_probes(&self, state: Snapshot, counted: Snapshot, failed: bool) -> Step {
         let (successes, failures) = (counted.successes(), counted.failed_probes());
@@ -228,7 +235,7 @@ impl Cell {
         if mode == Mode::ForcedClosed || phase == Phase::Closed {
             return Ok(Judgment::Admitted);
         }
-        if phase == Phase::HalfOpen && seen.probes() < u32::from(rules.config.probes) {
+        if phase == Phase::HalfOpen && rules.has_room_for_a_probe(seen) {
             return Ok(Judgment::Probe(seen.take_probe()));
         }
         let left = match self.timer.remaining(rules.scale, seen.generation(), now) {
@@ -241,7 +248,7 @@ impl Cell {
             Remaining::Unset => {
                 let interval = rules.interval_of(seen);
                 if !mutant!("breaker_leaves_the_deadline_to_another") {
-                    self.timer.arm(rules.scale, seen.generation(), now.saturating_add(interval));
+                    self.timer.arm(rules.scale, seen.generation(), rules.scale.end(now, interval));
                 }
                 finite(interval)
             }
@@ -261,7 +268,7 @@ impl Cell {
                 Ok(Judgment::Admitted) => return Ok(Admission::new(seen, Kind::Plain, now)),
                 Ok(Judgment::Probe(next)) => {
                     if self.replace(seen, next) {
-                        let lease = now.saturating_add(rules.config.probe_lease());
+                        let lease = rules.scale.end(now, rules.config.probe_lease());
                         self.timer.rearm(rules.scale, next.generation(), lease);
                         let half_opens = seen.phase() == Phase::Open;
                         let kind = if half_opens { Kind::FirstProbe } else { Kind::Probe };
@@ -436,20 +443,20 @@ impl Cell {
         match rules.config.honored(ending.retry_after).filter(|_| next.phase() == Phase::Open) {
             // Whoever met the phase first may have given it the configured time; the longer one holds then.
             Some(asked) if !mutant!("breaker_lets_the_configured_open_time_win") => {
-                self.timer.rearm(rules.scale, generation, ending.at.saturating_add(asked));
+                self.timer.rearm(rules.scale, generation, rules.scale.end(ending.at, asked));
             }
-            Some(asked) => self.timer.arm(rules.scale, generation, ending.at.saturating_add(asked)),
+            Some(asked) => self.timer.arm(rules.scale, generation, rules.scale.end(ending.at, asked)),
             None if next.phase() == Phase::Closed => {}
             None => {
                 let interval = rules.interval_of(next);
-                self.timer.arm(rules.scale, generation, ending.at.saturating_add(interval));
+                self.timer.arm(rules.scale, generation, rules.scale.end(ending.at, interval));
             }
         }
     }
 
     /// Opens the breaker by hand.
     pub(crate) fn trip(&self, rules: &Rules, now: Instant) -> Transition {
-        let deadline = now.saturating_add(rules.open_time(0));
+        let deadline = rules.scale.end(now, rules.open_time(0));
         self.by_hand(rules, |state| state.step_by_hand(Phase::Open, rules.config.mode()), deadline)
     }
 

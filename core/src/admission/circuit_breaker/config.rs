@@ -41,6 +41,8 @@ pub struct Config {
     pub(super) probes: u8,
     pub(super) successes: u8,
     pub(super) failed_probes: Option<u8>,
+    /// How many probes a half-open phase admits in all; zero is no bound.
+    pub(super) half_open_calls: u8,
     /// Among how many results of probes a share of failures decides, and which.
     judged_probes: Option<u8>,
     judged_share: Ratio,
@@ -62,6 +64,7 @@ wire_struct!(Config {
     probes,
     successes,
     failed_probes,
+    half_open_calls,
     judged_probes,
     judged_share,
     lease,
@@ -94,6 +97,7 @@ impl Config {
         probes: 1,
         successes: 3,
         failed_probes: None,
+        half_open_calls: 0,
         judged_probes: None,
         judged_share: Ratio::ZERO,
         lease: Limit::NONE,
@@ -243,6 +247,18 @@ impl Config {
         self
     }
 
+    /// How many probes a half-open phase admits in all, those that reported and those that are out; one that is given back does
+    /// not count.
+    ///
+    /// The default is no such bound: while it is not decided, each probe that reports makes room for another one. Not fewer than
+    /// the results that it can take to decide, and at most 46.
+    #[must_use = "the configuration is returned"]
+    pub const fn half_open_calls(mut self, n: u32) -> Self {
+        // An explicit zero must not read as "no bound".
+        self.half_open_calls = if n == 0 { u8::MAX } else { in_a_byte(n) };
+        self
+    }
+
     /// Lets a share decide over the half-open phase: when `of` probes have reported, between 1 and 31, the breaker closes if less
     /// than `share` of them failed, and opens again otherwise.
     ///
@@ -388,6 +404,15 @@ impl Config {
         Ok(())
     }
 
+    /// How many probes can report before the half-open phase is decided.
+    const fn most_results(&self) -> u32 {
+        match (self.judged_probes, self.failed_probes) {
+            (Some(of), _) => of as u32,
+            (None, Some(failures)) => self.successes as u32 + failures as u32 - 1,
+            (None, None) => self.successes as u32,
+        }
+    }
+
     pub(super) const fn validate(&self, slots: usize) -> Result<(), ConfigError> {
         require!(
             self.consecutive_failures <= MAX_FAILURES,
@@ -439,6 +464,12 @@ impl Config {
                 "greater than zero"
             );
         }
+        let calls = self.half_open_calls as u32;
+        require!(
+            calls == 0 || (calls >= self.most_results() && calls <= MAX_PROBES + MAX_RESULTS),
+            "circuit_breaker.half_open_calls",
+            "as many as it can take to decide, and at most 46"
+        );
         require!(!self.probe_timeout.is_zero(), "circuit_breaker.probe_timeout", "greater than zero");
         require!(!self.honored.is_zero(), "circuit_breaker.honor_retry_after", "greater than zero");
         require!(!self.ramp_over.is_zero(), "circuit_breaker.ramp", "greater than zero");

@@ -54,7 +54,7 @@ impl Cell {
                 Remaining::Unset => {
                     // The thread that began the phase was stopped, and its key may never ask again.
                     let interval = rules.interval_of(state);
-                    self.timer.arm(rules.scale, state.generation(), now.saturating_add(interval));
+                    self.timer.arm(rules.scale, state.generation(), rules.scale.end(now, interval));
                     Standing::Refusing(Some(interval))
                 }
             }

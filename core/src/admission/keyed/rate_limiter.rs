@@ -59,9 +59,9 @@ impl Grant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refund {
-    /// They are in the bucket again.
+    /// Those that time had not given back are in the bucket again.
     Returned,
-    /// The bucket may have been full in the meantime: they would make it overflow.
+    /// Time has given them all back, or the bucket is full.
     Lapsed,
     /// The key lost its entry since.
     Stale,
@@ -502,11 +502,11 @@ impl View<'_> {
         };
         let refunded = entry.and_then(|entry| {
             entry.step(grant.tag, |value| {
-                let never_full = self.debt(grant.until, present) > 0;
-                if never_full && self.debt(value, present) > 0 {
-                    (Some(value.wrapping_sub(grant.units)), Refund::Returned)
-                } else {
-                    (None, Refund::Lapsed)
+                // As much as is still owed: what time gave back since would be there twice.
+                let owed = self.debt(grant.until, present).min(self.debt(value, present));
+                match owed.min(grant.units) {
+                    0 => (None, Refund::Lapsed),
+                    units => (Some(value.wrapping_sub(units)), Refund::Returned),
                 }
             })
         });

@@ -93,6 +93,7 @@ pub use grant::{Grant, QuotaError, Reservation};
 use slot::Slot;
 
 use super::bucket::Bucket;
+use super::scale::FULL;
 use super::{Grant as Taken, Quota, Rejected, Reservation as Reserved};
 use crate::atomic::switch::Switch;
 use crate::atomic::sync::Wide;
@@ -443,7 +444,8 @@ fn convert(bucket: State, old: &Scale, new: &Scale, now: Instant) -> (Wide, bool
     let debt = (whole - left).min(i128::from(new.tolerance) + i128::from(new.reach()));
     // No more than the reach beyond a full bucket, so it fits.
     let units = Wide::try_from(debt).unwrap_or(Wide::MAX);
-    let arrival = new.stored(new.present(now).wrapping_add(units));
+    // A bucket that nothing was taken from stays one, at any moment.
+    let arrival = if units == 0 { FULL } else { new.stored(new.present(now).wrapping_add(units)) };
     (arrival, (bucket.has_gap() && debt > 0) || debt > whole)
 }
 

@@ -126,6 +126,8 @@ fn half_open(table: &tables::CircuitBreaker, mut config: Config, check: &mut Che
         let set = |config: Config, (share, of)| config.close_below(share, of);
         check.step(&mut config, share.filter(|_| of), set, valid, "share");
     }
+    let calls = table.half_open_calls;
+    check.step(&mut config, calls, Config::half_open_calls, valid, "half_open_calls");
     let limit = check.duration("probe_timeout", table.probe_timeout.as_ref());
     check.step(&mut config, limit, Config::probe_timeout, valid, "probe_timeout");
     let honored = check.duration("honor_retry_after", table.honor_retry_after.as_ref());

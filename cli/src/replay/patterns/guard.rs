@@ -85,7 +85,7 @@ static SPEC: Spec<Decisions> = Spec {
             ),
             part!("rate_limiter", rate_limiter, 3, "limits how many calls start in a time"),
             part!("bulkhead", bulkhead, 3, "limits how many calls run at a time"),
-            part!("circuit_breaker", circuit_breaker, 16, "stops calling a dependency that fails"),
+            part!("circuit_breaker", circuit_breaker, 17, "stops calling a dependency that fails"),
             part!("retry", retry, 10, "tries again; by default a call has one attempt"),
             part!("adaptive_timeout", adaptive_timeout, 4, "in place of timeout: one that is learned"),
             part!("error_budget", error_budget, 3, "watches the share of calls that fail in the end"),

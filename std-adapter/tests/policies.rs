@@ -248,6 +248,8 @@ fn everything_that_a_breaker_can_be_told_has_a_key() {
         cost = { timeout = 2 }
         [sync.circuit_breaker]
         slow_call_rate = { share = 0.5, slow = "1s", calls = 20 }
+        [receive.circuit_breaker]
+        failure_rate = { share = 0.5, calls = 20, slow = "2s" }
     "#;
     let policies = parse(text).unwrap();
     let policy = policies.send.policy;
@@ -281,6 +283,32 @@ fn everything_that_a_breaker_can_be_told_has_a_key() {
         .unwrap()
         .or_slow_call_rate_over(Ratio::percent(50), secs(1), Span::calls(20), 10);
     assert_eq!(policies.sync.policy.circuit_breaker_config(), Some(&slow));
+    let failing: Config = Policies::default()
+        .receive
+        .policy
+        .circuit_breaker_config()
+        .unwrap()
+        .or_failure_rate(Ratio::percent(50), Span::calls(20), 10)
+        .slow_calls_fail(secs(2));
+    assert_eq!(policies.receive.policy.circuit_breaker_config(), Some(&failing));
+}
+
+#[test]
+fn slow_calls_fail_or_have_a_share_of_their_own() {
+    let text = r#"
+        [send.circuit_breaker]
+        failure_rate = { share = 0.5, calls = 20, slow = "2s" }
+        slow_call_rate = { share = 0.5, slow = "1s" }
+        [receive.circuit_breaker]
+        failure_rate = { share = 0.5, calls = 20, slow = "0s" }
+    "#;
+    let found = problems(text);
+    for expected in [
+        "send.circuit_breaker.slow_call_rate.slow must be left out where slow calls fail: failure_rate.slow is given",
+        "receive.circuit_breaker.failure_rate.slow must be greater than zero",
+    ] {
+        assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:?}");
+    }
 }
 
 #[test]

@@ -170,8 +170,8 @@ const OBJECTS: &[Object] = &[
     },
     Object {
         of: &["keyed_circuit_breaker"],
-        at: &["hot"],
-        fields: &["entry", "state", "consecutive_failures"],
+        at: &["hot", "statuses"],
+        fields: &["entry", "state", "forced", "consecutive_failures", "calls", "failures"],
     },
     Object { of: &["keyed_rate_limiter"], at: &["hot"], fields: &["entry", "available"] },
     Object { of: &["histogram"], at: &["buckets"], fields: &["lowest", "highest", "count"] },

@@ -52,8 +52,8 @@
 //! From outside, ramping is closed.
 //!
 //! The open time is the configured one, or the one that the failing peer [asks for](Config::honor_retry_after).
-//! A slow success is a success; where there is a rule for slow calls, a probe that succeeds slowly has failed, or a breaker
-//! that slow calls tripped would close on them.
+//! A slow success is a success, unless [it is told](Config::slow_calls_fail) to count as a failure; where there is a rule for slow
+//! calls, a probe that succeeds slowly has failed, or a breaker that slow calls tripped would close on them.
 //!
 //! Beside the states stand three modes.
 //! Forced open and forced closed hold until [`CircuitBreaker::reset`], [`CircuitBreaker::trip`] or
@@ -120,6 +120,7 @@ mod cell;
 mod config;
 mod permit;
 mod ramp;
+mod results;
 mod state;
 mod tally;
 mod tenancy;
@@ -133,9 +134,10 @@ use core::time::Duration;
 pub(crate) use cell::{Cell, Ending, Rules};
 pub use config::Config;
 pub use permit::{Permit, Ticket};
+pub(crate) use results::InWord;
 use state::{Mode, Phase};
 pub use tally::{Counts, Tally};
-pub(crate) use tenancy::Standing;
+pub(crate) use tenancy::{Hand, Shown, Standing};
 pub use transition::{Cause, Reason, Rejected, Settlement, State, Transition};
 
 use crate::config::ConfigError;

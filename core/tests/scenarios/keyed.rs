@@ -2,10 +2,12 @@
 
 use core::time::Duration;
 
-use seawall_core::circuit_breaker::{self, Settlement};
+use seawall_core::circuit_breaker::{self, Cause, Reason, Settlement, State};
+use seawall_core::keyed::circuit_breaker as keyed_breaker;
 use seawall_core::keyed::{Config, Rejected, WhenFull};
 use seawall_core::rate_limiter::Quota;
-use seawall_core::{Instant, KeyedCircuitBreaker, KeyedRateLimiter, Outcome, Rng};
+use seawall_core::window::Span;
+use seawall_core::{Instant, KeyedCircuitBreaker, KeyedRateLimiter, Outcome, Ratio, Rng};
 
 use super::support::{MINUTE, SECOND, ms, s};
 
@@ -94,4 +96,82 @@ pub(crate) fn a_refund_that_comes_late_brings_back_no_more_than_is_owed() {
     keyed.refund(&first, s(104));
     let more = (0..20).filter(|_| keyed.try_acquire("a", s(104)).is_ok()).count();
     assert_eq!(more, 6, "and four before: the bucket holds ten");
+}
+
+/// A host that answers each third call, and one that answers all too late: no row of failures tells either.
+#[cfg_attr(test, test)]
+pub(crate) fn each_host_opens_by_the_share_of_its_last_calls() {
+    static HOSTS: KeyedCircuitBreaker<16> = KeyedCircuitBreaker::new(
+        circuit_breaker::Config::failure_rate(Ratio::percent(60), Span::calls(10), 6)
+            .slow_calls_fail(Duration::from_secs(2))
+            .open_for(MINUTE)
+            .successes_to_close(1),
+        Config::seeded(0xA7E),
+    );
+    let mut opened = [None; 3];
+    for round in 0..20 {
+        for (host, opened) in opened.iter_mut().enumerate() {
+            let Ok(permit) = HOSTS.try_acquire(&host, s(round * 10)) else { continue };
+            let (outcome, took) = match host {
+                0 if round % 3 != 2 => (Outcome::Failure, 0),
+                1 => (Outcome::Success, 2000),
+                _ => (Outcome::Success, 1999),
+            };
+            let settled = permit.record(outcome, ms(round * 10_000 + took));
+            if let (None, Some(transition)) = (*opened, settled.transition()) {
+                *opened = Some((round, transition.cause));
+            }
+        }
+    }
+    let rate = |calls, failures| Cause::FailureRate { calls, failures };
+    assert_eq!(opened, [Some((5, rate(6, 4))), Some((5, rate(6, 6))), None]);
+}
+
+/// An operator takes a host out and lets another one through, while strangers come and go.
+#[cfg_attr(test, test)]
+pub(crate) fn a_host_that_is_held_by_hand_stays_as_it_is() {
+    static HOSTS: KeyedCircuitBreaker<8> = KeyedCircuitBreaker::new(
+        circuit_breaker::Config::consecutive_failures(2).open_for(MINUTE).successes_to_close(1),
+        Config::seeded(0x4A2D),
+    );
+    let shut = HOSTS.breaker("maintenance").force_open(s(1)).unwrap();
+    assert_eq!((shut.to, shut.cause), (State::Open, Cause::Manual));
+    HOSTS.breaker("flaky").force_closed(s(1)).unwrap();
+    HOSTS.breaker("broken").trip(s(1)).unwrap();
+    for stranger in 0..1000_u32 {
+        assert!(HOSTS.try_acquire(&stranger, s(2)).is_ok());
+        let flaky = HOSTS.try_acquire("flaky", s(2)).unwrap();
+        assert_eq!(flaky.record(Outcome::Failure, s(2)), Settlement::Uncounted);
+    }
+    let refused = HOSTS.try_acquire("maintenance", s(500)).unwrap_err();
+    assert!(
+        matches!(refused, keyed_breaker::Rejected::Refused(rejected) if rejected.reason == Reason::ForcedOpen)
+    );
+    assert!(HOSTS.try_acquire("broken", s(61)).is_ok(), "a trip ends");
+    let sums = HOSTS.snapshot();
+    assert_eq!((sums.closed + sums.half_open + sums.open, sums.open, sums.forced), (sums.held, 1, 2));
+    assert_eq!(HOSTS.breaker("maintenance").reset().map(|transition| transition.to), Some(State::Closed));
+    assert!(HOSTS.try_acquire("maintenance", s(500)).is_ok());
+}
+
+/// The metrics of a million keys are six numbers, and the list of those that are open is no longer than the table.
+#[cfg_attr(test, test)]
+pub(crate) fn b80_the_breakers_of_any_number_of_keys_make_as_many_series() {
+    let hosts = KeyedCircuitBreaker::<16>::new(
+        circuit_breaker::Config::consecutive_failures(1).open_for(MINUTE),
+        Config::seeded(0xB80),
+    );
+    for host in 0..2000_u32 {
+        let now = ms(u64::from(host));
+        if let Ok(permit) = hosts.try_acquire(&host, now) {
+            let outcome = if host % 5 == 0 { Outcome::Failure } else { Outcome::Success };
+            permit.record(outcome, now);
+        }
+        assert!(hosts.statuses().count() <= 16);
+        assert!(hosts.statuses().all(|status| status.entry < 16));
+    }
+    let sums = hosts.snapshot();
+    assert_eq!((sums.capacity, sums.closed + sums.half_open + sums.open), (16, sums.held));
+    assert_eq!(sums.open, hosts.hot().count());
+    assert!(sums.open > 0);
 }

@@ -4,8 +4,8 @@ use seawall_core::histogram::{Histogram, buckets_for};
 use seawall_core::{
     AdaptiveConcurrency, AdaptiveTimeout, AdjustableRateLimiter, AutoDegradation, Bulkhead, BurnRate,
     ChangeDetector, CircuitBreaker, Composite, Degradation, Driver, ErrorBudget, EventRing, Guard,
-    HealthCheck, KeyedRateLimiter, LatencyBudget, LoadShedder, RateLimiter, Retry, Rng, RotatingHistogram,
-    Window,
+    HealthCheck, KeyedCircuitBreaker, KeyedRateLimiter, LatencyBudget, LoadShedder, RateLimiter, Retry, Rng,
+    RotatingHistogram, Window,
 };
 
 /// Microseconds up to a minute, to one part in 16.
@@ -31,6 +31,7 @@ pub(crate) fn every_state_has_the_documented_size() {
         ("RateLimiter", size_of::<RateLimiter>(), [72, 48]),
         ("AdjustableRateLimiter", size_of::<AdjustableRateLimiter>(), [112, 92]),
         ("KeyedRateLimiter<256>", size_of::<KeyedRateLimiter<256>>(), [2176, 1112]),
+        ("KeyedCircuitBreaker<256>", size_of::<KeyedCircuitBreaker<256>>(), [6416, 3312]),
         ("AdaptiveConcurrency", size_of::<AdaptiveConcurrency>(), [128, 120]),
         ("LoadShedder<10>", size_of::<LoadShedder<10>>(), [384, 352]),
         ("Retry", size_of::<Retry>(), [144, 120]),

@@ -199,6 +199,7 @@ pub(super) struct Ramp {
 #[serde(deny_unknown_fields)]
 pub(super) struct FailureRate {
     pub(super) share: Share,
+    pub(super) slow: Option<String>,
     pub(super) window: Option<String>,
     pub(super) calls: Option<u32>,
     pub(super) minimum_calls: Option<u32>,

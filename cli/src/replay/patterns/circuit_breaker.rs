@@ -50,6 +50,30 @@ pub(super) const PROBES: Kind = Kind::Between(1, 15);
 /// Probes whose results a breaker can count.
 pub(super) const RESULTS: Kind = Kind::Between(1, 31);
 
+/// The keys of a failure rate.
+pub(super) const FAILED_SHARE: Param =
+    Param::required("share", Kind::Share, "opens when this share of the calls failed, or more");
+pub(super) const FAILING_SLOW: Param =
+    Param::optional("slow", Kind::Duration, "a call that takes so long or longer counts as failed");
+
+/// That a success opens no breaker.
+pub(super) const ON_FAILURE_ONLY: Param =
+    Param::or("evaluate_on_failure_only", Kind::Flag, "false", "a success opens no breaker");
+
+/// How the open time grows.
+pub(super) const GROWING: Param = Param::optional(
+    "open_for_growing",
+    Kind::Table(&[
+        Param { about: "how the times grow; exponential by default", ..BACKOFF },
+        Param { about: "the first time; open_for by default", ..INITIAL_DELAY },
+        INCREMENT,
+        MULTIPLIER,
+        MAX_DELAY,
+        JITTER,
+    ]),
+    "in place of open_for: a longer time each time that a probe fails",
+);
+
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[
     Param::optional(
@@ -59,12 +83,7 @@ pub(super) const KEYS: &[Param] = &[
     ),
     Param::optional(
         "failure_rate",
-        Kind::Table(&[
-            Param::required("share", Kind::Share, "opens when this share of the calls failed, or more"),
-            WINDOW_SPAN,
-            WINDOW_CALLS,
-            MINIMUM_CALLS,
-        ]),
+        Kind::Table(&[FAILED_SHARE, WINDOW_SPAN, WINDOW_CALLS, MINIMUM_CALLS, FAILING_SLOW]),
         "opens by the share of failures",
     ),
     Param::optional(
@@ -78,20 +97,9 @@ pub(super) const KEYS: &[Param] = &[
         ]),
         "opens by the share of slow calls; with a failure rate it looks at that one's window and minimum",
     ),
-    Param::or("evaluate_on_failure_only", Kind::Flag, "false", "a success opens no breaker"),
+    ON_FAILURE_ONLY,
     Param::or("open_for", Kind::Duration, "\"60s\"", "how long it stays open"),
-    Param::optional(
-        "open_for_growing",
-        Kind::Table(&[
-            Param { about: "how the times grow; exponential by default", ..BACKOFF },
-            Param { about: "the first time; open_for by default", ..INITIAL_DELAY },
-            INCREMENT,
-            MULTIPLIER,
-            MAX_DELAY,
-            JITTER,
-        ]),
-        "in place of open_for: a longer time each time that a probe fails",
-    ),
+    GROWING,
     Param::or("probes", PROBES, "1", "how many probes may be out at a time while half-open"),
     Param::or("successes_to_close", RESULTS, "3", "how many probes must succeed to close"),
     Param::optional(

@@ -1,9 +1,9 @@
 //! The circuit breaker for each key.
 
-use super::answers::{OUTCOME_PARAM, admit, outcome, reject, state, wrong};
-use super::circuit_breaker::{self, print_settlement};
+use super::answers::{OUTCOME_PARAM, admit, outcome, reject, state, transition, wrong};
+use super::circuit_breaker::{self, FAILED_SHARE, FAILING_SLOW, GROWING, ON_FAILURE_ONLY, print_settlement};
 use super::keyed::{self, ENTRIES, HASH_SEED, KEY, NUMBERED, WHEN_FULL, key};
-use super::policy;
+use super::policy::{self, MINIMUM_CALLS};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
@@ -12,6 +12,7 @@ use crate::replay::schema::{
 };
 use crate::replay::value::Args;
 use seawall::core::Instant;
+use seawall::core::circuit_breaker::Transition;
 use seawall::core::keyed::circuit_breaker::{
     Breaker, Entry, KeyedCircuitBreaker, Permit, Rejected, Status, Ticket,
 };
@@ -25,17 +26,35 @@ const PERMIT: &str = "keyed_circuit_breaker permit";
 const TICKET: &str = "keyed_circuit_breaker ticket";
 const THE_PERMIT: Param = Param::required("permit", Kind::Held(&[PERMIT]), "what try_acquire gave");
 const SETTLED: Group = &["settlement", "transition"];
+const CHANGED: Group = &["transition"];
 
 static SPEC: Spec<Keyed> = Spec {
     info: Info {
         name: "keyed_circuit_breaker",
         about: "A breaker for each key, all with one configuration, in a table of `entries`. \
-                It trips by failures in a row; a breaker that is not closed keeps its entry. \
+                It trips by failures in a row, by the share of failures among the last calls, or by both; a breaker that \
+                refuses calls or is forced keeps its entry. \
                 In a table of more than 1024 only state, len, is_empty, evictions and snapshot print the state, \
                 which is a walk over all of it",
         keys: &[
-            Param::required("consecutive_failures", circuit_breaker::FAILURES, "opens after so many failures in a row"),
+            Param::optional(
+                "consecutive_failures",
+                circuit_breaker::FAILURES,
+                "opens after so many failures in a row; this or a rate",
+            ),
+            Param::optional(
+                "failure_rate",
+                Kind::Table(&[
+                    FAILED_SHARE,
+                    Param::required("calls", Kind::Between(1, 17), "over the last calls of the key"),
+                    MINIMUM_CALLS,
+                    FAILING_SLOW,
+                ]),
+                "opens by the share of failures",
+            ),
+            ON_FAILURE_ONLY,
             Param::or("open_for", Kind::Duration, "\"60s\"", "how long it stays open"),
+            GROWING,
             Param::or("probes", circuit_breaker::PROBES, "1", "how many probes may be out at a time while half-open"),
             Param::or("successes_to_close", circuit_breaker::RESULTS, "3", "how many probes must succeed to close"),
             Param::optional("probe_lease", Kind::Duration, "a probe that does not report for so long is lost"),
@@ -49,11 +68,11 @@ static SPEC: Spec<Keyed> = Spec {
             ),
             HASH_SEED,
         ],
-        prints: &[&["held", "not_closed", "evictions", "forgiven", "turned_away"]],
+        prints: &[&["held", "closed", "half_open", "open", "forced", "evictions", "forgiven", "turned_away"]],
         example: r#"
-{"policy": {"keyed_circuit_breaker": {"consecutive_failures": 2, "open_for": "30s", "successes_to_close": 1, "entries": 8}}}
+{"policy": {"keyed_circuit_breaker": {"consecutive_failures": 2, "open_for": "30s", "successes_to_close": 1, "entries": 8}, "last10": {"pattern": "keyed_circuit_breaker", "failure_rate": {"share": "60%", "calls": 10, "minimum_calls": 5, "slow": "2s"}}}}
 {"at": "0s", "op": "keyed_circuit_breaker.call", "key": "east", "outcome": "failure", "times": 2, "expect": {"admitted": true}}
-{"op": "keyed_circuit_breaker.try_acquire", "key": "east", "expect": {"rejected": "open", "retry_after": "30s", "not_closed": 1}}
+{"op": "keyed_circuit_breaker.try_acquire", "key": "east", "expect": {"rejected": "open", "retry_after": "30s", "open": 1}}
 {"op": "keyed_circuit_breaker.try_acquire", "key": "west", "as": "p", "expect": {"admitted": true}}
 {"op": "keyed_circuit_breaker.is_shared", "permit": "p", "expect": {"shared": false}}
 {"op": "keyed_circuit_breaker.record", "permit": "p", "outcome": "success", "expect": {"settlement": "counted"}}
@@ -63,7 +82,16 @@ static SPEC: Spec<Keyed> = Spec {
 {"op": "keyed_circuit_breaker.check", "key": "east", "expect": {"admitted": false}}
 {"at": "30s", "op": "keyed_circuit_breaker.try_acquire", "key": "east", "as": "probe"}
 {"op": "keyed_circuit_breaker.into_ticket", "permit": "probe"}
-{"op": "keyed_circuit_breaker.settle", "ticket": "probe", "outcome": "success", "expect": {"not_closed": 0}}
+{"op": "keyed_circuit_breaker.settle", "ticket": "probe", "outcome": "success", "expect": {"half_open": 0}}
+{"op": "keyed_circuit_breaker.force_open", "key": "west", "expect": {"transition": {"to": "open", "cause": "manual"}, "forced": 1}}
+{"op": "keyed_circuit_breaker.try_acquire", "key": "west", "expect": {"rejected": "forced_open"}}
+{"op": "keyed_circuit_breaker.statuses", "expect": {"statuses": [{"state": "open", "forced": true}]}}
+{"op": "keyed_circuit_breaker.reset", "key": "west", "expect": {"known": true, "forced": 0}}
+{"op": "keyed_circuit_breaker.force_closed", "key": "north", "expect": {"transition": {"from": "closed", "to": "closed"}}}
+{"op": "keyed_circuit_breaker.trip", "key": "north", "expect": {"open": 1, "forced": 0}}
+{"op": "last10.call", "key": "east", "outcome": "success", "times": 2}
+{"op": "last10.call", "key": "east", "outcome": "success", "took": "2s", "times": 2}
+{"op": "last10.call", "key": "east", "outcome": "failure", "expect": {"transition": {"cause": "failure_rate", "figures": {"calls": 5, "failures": 3}}}}
 {"op": "keyed_circuit_breaker.forget", "key": "east"}
 {"op": "keyed_circuit_breaker.len"}
 {"op": "keyed_circuit_breaker.is_empty"}
@@ -112,9 +140,34 @@ static SPEC: Spec<Keyed> = Spec {
         )
         .prints(&[ADMISSION, SETTLED, &["ended_at+ns"]]),
         Operation::new("status", "prints how the breaker of a key is doing, if it has an entry", &[KEY, NUMBERED], status)
-            .prints(&[&["known", "entry", "state", "consecutive_failures"]]),
+            .prints(&[&["known", "entry", "state", "forced", "consecutive_failures", "calls", "failures"]]),
+        Operation::new(
+            "trip",
+            "opens the breaker of a key by hand, for the open time; a key without an entry gets one",
+            &[KEY, NUMBERED],
+            trip,
+        )
+        .prints(&[ADMISSION, CHANGED]),
+        Operation::new(
+            "force_open",
+            "rejects every call of a key until reset, trip or forget; a key without an entry gets one",
+            &[KEY, NUMBERED],
+            force_open,
+        )
+        .prints(&[ADMISSION, CHANGED]),
+        Operation::new(
+            "force_closed",
+            "admits every call of a key, uncounted, until reset, trip or forget; a key without an entry gets one",
+            &[KEY, NUMBERED],
+            force_closed,
+        )
+        .prints(&[ADMISSION, CHANGED]),
+        Operation::new("reset", "closes the breaker of a key as new, if it has an entry", &[KEY, NUMBERED], reset)
+            .prints(&[&["known", "transition"]]),
         Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, NUMBERED], forget)
             .prints(&[&["known"]]),
+        Operation::new("statuses", "prints how the breaker of each entry is doing", &[], statuses)
+            .prints(&[&["statuses"]]),
         Operation::new("hot", "prints the breakers that are not closed", &[], hot).prints(&[&["hot"]]),
         Operation::new("len", "prints how many keys have an entry", &[], print_sums),
         Operation::new("is_empty", "says whether no key has an entry", &[], |keyed: &'static Keyed, call| {
@@ -133,11 +186,19 @@ static SPEC: Spec<Keyed> = Spec {
 pub(super) const PATTERN: &dyn Pattern = &SPEC;
 
 fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
-    let table =
-        args.only(&["consecutive_failures", "open_for", "probes", "successes_to_close", "probe_lease"]);
+    let table = args.only(&[
+        "consecutive_failures",
+        "failure_rate",
+        "evaluate_on_failure_only",
+        "open_for",
+        "open_for_growing",
+        "probes",
+        "successes_to_close",
+        "probe_lease",
+    ]);
     let breaker = policy::with_table("circuit_breaker", &table)?;
     let Some(breaker) = breaker.circuit_breaker_config() else {
-        return Err(vec!["consecutive_failures is missing".to_owned()]);
+        return Err(vec!["consecutive_failures is missing, and so is failure_rate".to_owned()]);
     };
     let (config, entries) = keyed::table(args, Entry::new);
     let length = entries.len();
@@ -162,7 +223,10 @@ fn print_sums(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
 fn sums(keyed: &Keyed, _: Instant, out: &mut Fields) {
     let sums = keyed.snapshot();
     out.put("held", sums.held as u64);
-    out.put("not_closed", sums.not_closed as u64);
+    out.put("closed", sums.closed as u64);
+    out.put("half_open", sums.half_open as u64);
+    out.put("open", sums.open as u64);
+    out.put("forced", sums.forced as u64);
     out.put("evictions", sums.evictions);
     out.put("forgiven", sums.forgiven);
     out.put("turned_away", sums.turned_away);
@@ -245,7 +309,10 @@ fn status_fields(status: Status) -> Fields {
     let mut fields = Fields::default();
     fields.put("entry", status.entry);
     fields.put("state", state(status.state));
+    fields.put("forced", status.forced);
     fields.put("consecutive_failures", status.consecutive_failures);
+    fields.put("calls", status.calls);
+    fields.put("failures", status.failures);
     fields
 }
 
@@ -258,9 +325,45 @@ fn status(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A change by hand, or that there is no entry for it.
+fn by_hand(change: Result<Transition, Rejected>, call: &mut Call<'_>) -> Result<(), Fault> {
+    match change {
+        Ok(change) => call.out().put("transition", transition(change)),
+        Err(rejected) => refuse(call.out(), &rejected),
+    }
+    Ok(())
+}
+
+fn trip(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    by_hand(breaker(keyed, call).trip(call.now()), call)
+}
+
+fn force_open(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    by_hand(breaker(keyed, call).force_open(call.now()), call)
+}
+
+fn force_closed(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    by_hand(breaker(keyed, call).force_closed(call.now()), call)
+}
+
+fn reset(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let change = breaker(keyed, call).reset();
+    call.out().put("known", change.is_some());
+    if let Some(change) = change {
+        call.out().put("transition", transition(change));
+    }
+    Ok(())
+}
+
 fn forget(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
     let known = breaker(keyed, call).forget();
     call.out().put("known", known);
+    Ok(())
+}
+
+fn statuses(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
+    let statuses: Vec<Fields> = keyed.statuses().map(status_fields).collect();
+    call.out().put("statuses", statuses);
     Ok(())
 }
 

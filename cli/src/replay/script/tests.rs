@@ -150,7 +150,7 @@ fn a_long_table_is_summed_where_that_is_asked_for() {
 {"op": "l.len", "expect": {"held": 1}}
 {"op": "l.state", "expect": {"held": 1}}
 {"op": "b.call", "key": "k", "outcome": "failure", "expect": {"held": null}}
-{"op": "b.snapshot", "expect": {"not_closed": 1}}
+{"op": "b.snapshot", "expect": {"open": 1}}
 {"op": "b.is_empty", "expect": {"held": 1}}"#;
     let (ending, out, err) = replay(text);
     assert_eq!(ending, Ending::AsExpected, "{err}{out}");

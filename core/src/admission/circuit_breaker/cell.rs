@@ -2,14 +2,16 @@
 
 use core::time::Duration;
 
+use super::config::{Rates, Slow};
 use super::permit::{Admission, Kind};
+use super::results::{Keep, MAX_CALLS};
 use super::state::{Mode, Phase, Snapshot};
 use super::{Cause, Config, Reason, Rejected, Settlement, Ticket, Transition};
 use crate::atomic::rng::Rng;
 use crate::atomic::timer::{Remaining, Scale, Timer};
 use crate::atomic::word::Word;
 use crate::config::ConfigError;
-use crate::measure::window::{Sample, Totals, Window};
+use crate::measure::window::{Sample, Totals};
 use crate::outcome::Outcome;
 use crate::time::{Instant, nanos};
 
@@ -22,7 +24,7 @@ pub(crate) struct Rules {
 
 /// The state of one breaker.
 ///
-/// Whoever keeps it passes the same [`Rules`] each time, and a window of its own or, without a rate rule, one of no slots.
+/// Whoever keeps it passes the same [`Rules`] each time, and the same [`Keep`].
 pub(crate) struct Cell {
     pub(super) state: Word,
     pub(super) timer: Timer,
@@ -55,7 +57,7 @@ enum Step {
     Count(Snapshot),
     /// It opens or closes the breaker.
     To(Snapshot, Cause),
-    /// It is to close the breaker, and the window must be cleared before.
+    /// It is to close the breaker, and what is kept must be cleared before.
     Clear,
 }
 
@@ -64,17 +66,21 @@ impl Rules {
         /// The rules of a breaker with a window of so many slots.
         pub(crate) const fn try_new(config: Config, slots: usize) -> Result<Self, ConfigError> {
             match config.validate(slots) {
-                Ok(()) => {
-                    let scale = Scale::new(config.longest_interval());
-                    Ok(Self { config, scale, draws: Rng::new(config.seed) })
-                }
+                Ok(()) => Ok(Self::of(config)),
                 Err(error) => Err(error),
             }
         }
     }
 
+    const_fn! {
+        /// The rules of a configuration that is valid.
+        pub(super) const fn of(config: Config) -> Self {
+            Self { config, scale: Scale::new(config.longest_interval()), draws: Rng::new(config.seed) }
+        }
+    }
+
     /// How long the breaker stays open when it opens for the time `cycles` + 1 in a row.
-    fn open_time(&self, cycles: u32) -> Duration {
+    pub(super) fn open_time(&self, cycles: u32) -> Duration {
         self.config.open.delay(cycles, Duration::ZERO, self.draws.next_u32())
     }
 
@@ -94,27 +100,29 @@ impl Rules {
         self.config.ramp_config().is_none_or(|ramp| ramp.admits(left.unwrap_or(Duration::MAX), draw))
     }
 
-    /// Records a call if there is a rate rule, and says why the breaker is to trip if one is met.
+    /// Why the breaker is to trip, if these sums say so; the last call failed or not.
     #[inline]
-    fn rate_met<const SLOTS: usize>(
-        &self,
-        window: &Window<SLOTS>,
-        ticket: &Ticket,
-        ending: Ending,
-    ) -> Option<Cause> {
-        let rates = self.config.rates?;
-        let failed = ending.outcome == Outcome::Failure;
-        let sample = Sample::new(failed, self.is_slow(ticket, ending));
-        let Totals { calls, failures, slow, .. } = window.record(sample, ending.at);
+    fn rate_met(&self, rates: Rates, sums: Totals, failed: bool) -> Option<Cause> {
+        let Totals { calls, failures, slow, .. } = sums;
         if calls < rates.minimum_calls || (self.config.evaluates_on_failure_only && !failed) {
-            None
-        } else if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) {
-            Some(Cause::FailureRate { calls, failures })
-        } else if rates.slow.is_some_and(|(share, _)| share.is_reached_by(slow, calls)) {
-            Some(Cause::SlowCallRate { calls, slow })
-        } else {
-            None
+            return None;
         }
+        match rates.slow {
+            _ if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) => {
+                Some(Cause::FailureRate { calls, failures })
+            }
+            Slow::Rate(share, _) if share.is_reached_by(slow, calls) => {
+                Some(Cause::SlowCallRate { calls, slow })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a call that ended so counts as failed: also if it was slow and slow calls do.
+    #[inline]
+    fn has_failed(&self, ticket: &Ticket, ending: Ending) -> bool {
+        let slow_fails = || matches!(self.config.rates, Some(Rates { slow: Slow::Fails(_), .. }));
+        ending.outcome == Outcome::Failure || (slow_fails() && self.is_slow(ticket, ending))
     }
 
     /// Whether the caller says that the call was slow, or its duration does.
@@ -125,10 +133,10 @@ impl Rules {
     }
 
     fn slow_limit(&self) -> Option<Duration> {
-        Some(self.config.rates?.slow?.1)
+        self.config.rates?.slow.limit()
     }
 
-    /// Whether a probe that ended so has failed: also if it was slow and there is a rule for slow calls.
+    /// Whether a probe that ended so has failed: also if it was slow, where slow calls trip the breaker or fail.
     fn is_failed_probe(&self, ticket: &Ticket, ending: Ending) -> bool {
         ending.outcome == Outcome::Failure || (self.slow_limit().is_some() && self.is_slow(ticket, ending))
     }
@@ -310,10 +318,10 @@ impl Cell {
 
     /// Settles a call.
     #[inline]
-    pub(crate) fn settle<const SLOTS: usize>(
+    pub(crate) fn settle<K: Keep>(
         &self,
         rules: &Rules,
-        window: &Window<SLOTS>,
+        kept: &K,
         ticket: &Ticket,
         ending: Ending,
     ) -> Settlement {
@@ -326,14 +334,20 @@ impl Cell {
             return not_counted(state);
         }
         if !state.is_closed() {
-            return self.settle_probe(rules, window, ticket, ending, state);
+            return self.settle_probe(rules, kept, ticket, ending, state);
         }
-        let rate_met = rules.rate_met(window, ticket, ending);
-        let failed = ending.outcome == Outcome::Failure;
+        let failed = rules.has_failed(ticket, ending);
+        let rate_met = match rules.config.rates {
+            None => None,
+            Some(rates) => match kept.record(Sample::new(failed, rules.is_slow(ticket, ending)), ending.at) {
+                Some(sums) => rules.rate_met(rates, sums, failed),
+                None => return self.settle_in_word(rules, kept, ticket, ending, (failed, rates), state),
+            },
+        };
         if !failed && rate_met.is_none() && state.failures() == 0 {
             return Settlement::Counted;
         }
-        self.settle_closed(rules, window, ticket, ending, rate_met)
+        self.settle_closed(rules, kept, ticket, ending, (failed, rate_met))
     }
 
     fn settle_nothing(&self, ticket: &Ticket) -> Settlement {
@@ -350,20 +364,19 @@ impl Cell {
     }
 
     /// Counts a result of the closed phase in the state word, and trips if a rule is met.
-    fn settle_closed<const SLOTS: usize>(
+    fn settle_closed(
         &self,
         rules: &Rules,
-        window: &Window<SLOTS>,
+        kept: &impl Keep,
         ticket: &Ticket,
         ending: Ending,
-        rate_met: Option<Cause>,
+        (failed, rate_met): (bool, Option<Cause>),
     ) -> Settlement {
         let row = rules.config.consecutive_failures;
-        self.make_step(rules, window, ending, |state, _| {
+        self.make_step(rules, kept, ending, |state, _| {
             if !is_current(state, ticket) {
                 return Step::Stay(not_counted(state));
             }
-            let failed = ending.outcome == Outcome::Failure;
             let counted = if failed { state.count_failure() } else { state.forgive() };
             let failures = counted.failures();
             if row != 0 && failures >= row {
@@ -378,24 +391,57 @@ impl Cell {
         })
     }
 
-    /// Counts a result of the half-open phase, and opens or closes the breaker if it decides.
-    fn settle_probe<const SLOTS: usize>(
+    /// Counts a result of the closed phase among the last ones in the state word, and trips if a rule is met.
+    fn settle_in_word(
         &self,
         rules: &Rules,
-        window: &Window<SLOTS>,
+        kept: &impl Keep,
+        ticket: &Ticket,
+        ending: Ending,
+        (failed, rates): (bool, Rates),
+        seen: Snapshot,
+    ) -> Settlement {
+        let row = rules.config.consecutive_failures;
+        let most = rates.span.as_calls().unwrap_or(MAX_CALLS).min(MAX_CALLS);
+        self.make_step(rules, kept, ending, |state, _| {
+            if !is_current(state, ticket) {
+                return Step::Stay(not_counted(state));
+            }
+            let base = if mutant!("keyed_judges_by_an_old_window") { seen } else { state };
+            let counted = base.count_result(failed, most);
+            let results = counted.results();
+            let failures = results.failures_in_a_row();
+            if row != 0 && failures >= row {
+                return Step::To(state.trip(), Cause::ConsecutiveFailures { failures });
+            }
+            let sums = Totals { calls: results.calls(), failures: results.failures(), ..Totals::ZERO };
+            match rules.rate_met(rates, sums, failed) {
+                Some(cause) => Step::To(state.trip(), cause),
+                // A success that follows successes alone leaves a full window as it is.
+                None if counted == state => Step::Stay(Settlement::Counted),
+                None => Step::Count(counted),
+            }
+        })
+    }
+
+    /// Counts a result of the half-open phase, and opens or closes the breaker if it decides.
+    fn settle_probe<K: Keep>(
+        &self,
+        rules: &Rules,
+        kept: &K,
         ticket: &Ticket,
         ending: Ending,
         seen: Snapshot,
     ) -> Settlement {
         let failed = rules.is_failed_probe(ticket, ending);
-        self.make_step(rules, window, ending, |state, cleared| {
+        self.make_step(rules, kept, ending, |state, cleared| {
             if !is_current(state, ticket) {
                 return Step::Stay(not_counted(state));
             }
             let base = if mutant!("breaker_judges_probes_by_an_old_count") { seen } else { state };
             match rules.judge_probes(state, base.count_probe(failed), failed) {
                 // Nothing is recorded while half-open, so what the next phase starts from stays clear.
-                Step::To(next, _) if next.is_closed() && SLOTS > 0 && !cleared => Step::Clear,
+                Step::To(next, _) if next.is_closed() && K::OUTLIVES_THE_PHASE && !cleared => Step::Clear,
                 step => step,
             }
         })
@@ -403,11 +449,11 @@ impl Cell {
 
     /// Makes a step, and what it takes to begin the next phase if it led to one.
     ///
-    /// `step` is told whether the window was cleared at its request.
-    fn make_step<const SLOTS: usize>(
+    /// `step` is told whether what is kept was cleared at its request.
+    fn make_step(
         &self,
         rules: &Rules,
-        window: &Window<SLOTS>,
+        kept: &impl Keep,
         ending: Ending,
         step: impl Fn(Snapshot, bool) -> Step,
     ) -> Settlement {
@@ -424,11 +470,11 @@ impl Cell {
             match made {
                 Step::Stay(settlement) => return settlement,
                 Step::Count(_) => return Settlement::Counted,
-                Step::Clear => window.clear(ending.at),
+                Step::Clear => kept.clear(ending.at),
                 Step::To(next, cause) => {
                     self.begin_phase(rules, next, ending);
                     if next.phase() == Phase::Open {
-                        window.clear(ending.at);
+                        kept.clear(ending.at);
                     }
                     return Settlement::Changed(state.transition_to(next, cause));
                 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::ramp::Ramp;
+use super::results::MAX_CALLS;
 use super::state::{MAX_FAILURES, MAX_PROBES, MAX_RESULTS, Mode};
 use crate::attempt::backoff::Backoff;
 use crate::config::ConfigError;
@@ -78,13 +79,36 @@ wire_struct!(Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rates {
     pub(super) failures: Option<Ratio>,
-    /// The share, and how long a call takes that is slow.
-    pub(super) slow: Option<(Ratio, Duration)>,
+    pub(super) slow: Slow,
     pub(super) minimum_calls: u32,
     pub(super) span: Span,
 }
 
 wire_struct!(Rates { failures, slow, minimum_calls, span });
+
+/// What a slow call is, and what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slow {
+    /// No call is slow.
+    Never,
+    /// This share of the calls trips the breaker; such a call takes so long.
+    Rate(Ratio, Duration),
+    /// A call that takes so long has failed.
+    Fails(Duration),
+}
+
+// The first two are written as an option with a pair is.
+wire_enum!(Slow { 0: Never, 1: Rate(share, limit), 2: Fails(limit) });
+
+impl Slow {
+    /// How long a call takes that is slow.
+    pub(super) const fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::Rate(_, limit) | Self::Fails(limit) => Some(limit),
+        }
+    }
+}
 
 impl Config {
     const DEFAULT: Self = Self {
@@ -125,7 +149,7 @@ impl Config {
     /// probe that succeeds slowly has failed.
     pub const fn slow_call_rate(share: Ratio, slow: Duration, span: Span, minimum_calls: u32) -> Self {
         Self {
-            rates: Some(Rates { failures: None, slow: Some((share, slow)), minimum_calls, span }),
+            rates: Some(Rates { failures: None, slow: Slow::Rate(share, slow), minimum_calls, span }),
             ..Self::DEFAULT
         }
     }
@@ -144,7 +168,7 @@ impl Config {
     pub const fn or_failure_rate(mut self, share: Ratio, span: Span, minimum_calls: u32) -> Self {
         let slow = match self.rates {
             Some(rates) => rates.slow,
-            None => None,
+            None => Slow::Never,
         };
         self.rates = Some(Rates { failures: Some(share), slow, minimum_calls, span });
         self
@@ -155,7 +179,7 @@ impl Config {
     #[must_use = "the configuration is returned"]
     pub const fn or_slow_call_rate(mut self, share: Ratio, slow: Duration) -> Self {
         if let Some(mut rates) = self.rates {
-            rates.slow = Some((share, slow));
+            rates.slow = Slow::Rate(share, slow);
             self.rates = Some(rates);
         }
         self
@@ -177,7 +201,22 @@ impl Config {
             Some(rates) => rates.failures,
             None => None,
         };
-        self.rates = Some(Rates { failures, slow: Some((share, slow)), minimum_calls, span });
+        self.rates = Some(Rates { failures, slow: Slow::Rate(share, slow), minimum_calls, span });
+        self
+    }
+
+    /// Counts a call that took `slow` or longer, or that ended as [`Outcome::Slow`](crate::Outcome::Slow), as a failed one, in
+    /// every rule and as a probe. It takes the place of a rate for slow calls; without a failure rate it does nothing.
+    ///
+    /// Use it where an answer that comes so late is as good as none: both are then one share, over one minimum of calls.
+    #[must_use = "the configuration is returned"]
+    pub const fn slow_calls_fail(mut self, slow: Duration) -> Self {
+        if let Some(mut rates) = self.rates {
+            if rates.failures.is_some() {
+                rates.slow = Slow::Fails(slow);
+                self.rates = Some(rates);
+            }
+        }
         self
     }
 
@@ -389,7 +428,7 @@ impl Config {
     }
 
     /// Whether a breaker that is one of many, each for a key, does all that is set.
-    pub(in crate::admission) const fn validate_for_keys(&self) -> Result<(), ConfigError> {
+    pub(super) const fn validate_for_keys(&self) -> Result<(), ConfigError> {
         require!(
             self.probe_timeout.get().is_none(),
             "circuit_breaker.probe_timeout",
@@ -401,7 +440,29 @@ impl Config {
             "left out where each key has a breaker"
         );
         require!(!self.shadow, "circuit_breaker.shadow", "left out where each key has a breaker");
-        Ok(())
+        if let Some(rates) = self.rates {
+            // The word has a bit for each result.
+            require!(
+                rates.failures.is_some() && !matches!(rates.slow, Slow::Rate(..)),
+                "circuit_breaker.slow_call_rate",
+                "left out where each key has a breaker; slow calls can count as failed"
+            );
+            let calls = match rates.span.as_calls() {
+                Some(calls) => calls,
+                None => 0,
+            };
+            require!(
+                calls > 0 && calls <= MAX_CALLS,
+                "circuit_breaker.window",
+                "between 1 and 17 calls where each key has a breaker"
+            );
+            require!(
+                self.consecutive_failures <= calls,
+                "circuit_breaker.consecutive_failures",
+                "at most the calls of the window where each key has a breaker"
+            );
+        }
+        self.validate_rules()
     }
 
     /// How many probes can report before the half-open phase is decided.
@@ -414,6 +475,18 @@ impl Config {
     }
 
     pub(super) const fn validate(&self, slots: usize) -> Result<(), ConfigError> {
+        if let Err(error) = self.validate_rules() {
+            return Err(error);
+        }
+        require!(
+            self.rates.is_none() || slots > 0,
+            "circuit_breaker.failure_rate",
+            "left out, or the breaker given window slots"
+        );
+        Ok(())
+    }
+
+    const fn validate_rules(&self) -> Result<(), ConfigError> {
         require!(
             self.consecutive_failures <= MAX_FAILURES,
             "circuit_breaker.consecutive_failures",
@@ -423,8 +496,10 @@ impl Config {
             if let Some(share) = rates.failures {
                 require!(share.numerator() > 0, "circuit_breaker.failure_rate", "greater than zero");
             }
-            if let Some((share, slow)) = rates.slow {
+            if let Slow::Rate(share, _) = rates.slow {
                 require!(share.numerator() > 0, "circuit_breaker.slow_call_rate", "greater than zero");
+            }
+            if let Some(slow) = rates.slow.limit() {
                 require!(!slow.is_zero(), "circuit_breaker.slow_call_duration", "greater than zero");
             }
             require!(rates.minimum_calls > 0, "circuit_breaker.minimum_calls", "greater than zero");
@@ -435,11 +510,6 @@ impl Config {
                     "at most the calls of the window"
                 );
             }
-            require!(
-                slots > 0,
-                "circuit_breaker.failure_rate",
-                "left out, or the breaker given window slots"
-            );
         }
         if let Err(error) = self.open.validate() {
             return Err(error);

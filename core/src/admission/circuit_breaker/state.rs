@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::results::Results;
 use super::{Cause, State, Transition};
 use crate::atomic::bits::Field;
 use crate::atomic::timer::STAMP_BITS;
@@ -9,7 +10,7 @@ use crate::atomic::word::Packed;
 
 const PHASE: Field = Field::lowest(2);
 const MODE: Field = PHASE.then(2);
-/// Closed and ramping: failures in a row.
+/// Closed and ramping: failures in a row, or the last results where the word keeps them.
 const FAILURES: Field = MODE.then(18);
 /// Half-open: probes that are out, in the lower bits of the same range.
 const PROBES: Field = MODE.then(4);
@@ -143,6 +144,11 @@ impl Snapshot {
         FAILURES.get(self.0)
     }
 
+    /// The last results, where the word keeps them.
+    pub(super) const fn results(self) -> Results {
+        Results::of(FAILURES.get(self.0))
+    }
+
     pub(super) const fn probes(self) -> u32 {
         PROBES.get(self.0)
     }
@@ -233,6 +239,15 @@ impl Snapshot {
         self.begin(Phase::Closed, mode)
     }
 
+    /// Nobody's: forced closed in a phase that no forced breaker is in.
+    pub(super) const fn seal(self) -> Self {
+        self.begin(Phase::Open, Mode::ForcedClosed)
+    }
+
+    pub(super) const fn is_sealed(self) -> bool {
+        matches!((self.mode(), self.phase()), (Mode::ForcedClosed, Phase::Open))
+    }
+
     /// By hand: in or out of shadow mode, within the phase. Shadow mode ends a forced one; its end does not.
     pub(super) const fn shadow(self, on: bool) -> Self {
         match (self.mode(), on) {
@@ -269,6 +284,11 @@ impl Snapshot {
     pub(super) const fn count_failure(self) -> Self {
         let failures = self.failures();
         Self(FAILURES.set(self.0, if failures < MAX_FAILURES { failures + 1 } else { failures }))
+    }
+
+    /// One more result, where the word keeps the last `most` of them.
+    pub(super) const fn count_result(self, failed: bool, most: u32) -> Self {
+        Self(FAILURES.set(self.0, self.results().push(failed, most).bits()))
     }
 
     /// A success ends the row of failures.

@@ -46,7 +46,7 @@ impl Config {
     }
 
     /// A limiter's entry may go although its key owes up to so many tokens, if no other of its set is as new; what it owed is
-    /// then forgiven. A breaker that is closed may go with any number of failures.
+    /// then forgiven. A breaker that is closed and not forced may go with any number of failures.
     ///
     /// With 0 no debt is ever forgotten, and a flood of keys fills the table until their debts are paid.
     #[must_use = "the configuration is returned"]

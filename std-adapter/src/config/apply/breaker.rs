@@ -69,7 +69,12 @@ pub(super) fn breaker(
                 .or_failure_rate(rate.share, rate.span, rate.minimum)
                 .or_slow_call_rate(slow.share, slow.slow);
         }
-        (Some(rate), None) => config = config.or_failure_rate(rate.share, rate.span, rate.minimum),
+        (Some(rate), None) => {
+            config = config.or_failure_rate(rate.share, rate.span, rate.minimum);
+            if rate.slow < Duration::MAX {
+                config = config.slow_calls_fail(rate.slow);
+            }
+        }
         (None, Some(slow)) => {
             config = config.or_slow_call_rate_over(slow.share, slow.slow, slow.span, slow.minimum);
         }
@@ -88,7 +93,8 @@ type Given = Option<Option<RateRule>>;
 fn rates(table: &tables::CircuitBreaker, check: &mut Checker<'_>) -> (Given, Given) {
     let rate = table.failure_rate.as_ref().map(|rate| {
         let window = RateWindow::of(rate.window.as_ref(), rate.calls, rate.minimum_calls);
-        rate_rule("failure_rate", &rate.share, None, &window, &mut check.below("failure_rate"))
+        let slow = rate.slow.as_ref();
+        rate_rule("failure_rate", &rate.share, slow, &window, &mut check.below("failure_rate"))
     });
     let slow = table.slow_call_rate.as_ref().map(|slow| {
         let own = RateWindow::of(slow.window.as_ref(), slow.calls, slow.minimum_calls);
@@ -102,6 +108,10 @@ fn rates(table: &tables::CircuitBreaker, check: &mut Checker<'_>) -> (Given, Giv
         let mut check = check.below("slow_call_rate");
         if shared.is_some() && own != RateWindow::default() {
             check.wrong("window", "must be left out beside failure_rate: a breaker has one window");
+            return None;
+        }
+        if shared.is_some_and(|rate| rate.slow.is_some()) {
+            check.wrong("slow", "must be left out where slow calls fail: failure_rate.slow is given");
             return None;
         }
         rate_rule("slow_call_rate", &slow.share, Some(&slow.slow), &window, &mut check)
@@ -167,7 +177,7 @@ struct RateRule {
     minimum: u32,
 }
 
-/// The rate rule, if all of it is valid; `slow` is for slow calls.
+/// The rate rule, if all of it is valid; `slow` says which calls are slow, [`Duration::MAX`] that none is.
 fn rate_rule(
     rule: &str,
     share: &tables::Share,
@@ -189,7 +199,7 @@ fn rate_rule(
     };
     let (share, slow) = (share?, slow?);
     let config = if rule == "failure_rate" {
-        Config::failure_rate(share, span, minimum)
+        Config::failure_rate(share, span, minimum).slow_calls_fail(slow)
     } else {
         Config::slow_call_rate(share, slow, span, minimum)
     };

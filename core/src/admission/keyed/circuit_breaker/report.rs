@@ -45,13 +45,19 @@ impl core::error::Error for Rejected {}
 pub struct Status {
     /// The index of its entry, which another key may have later.
     pub entry: u32,
-    /// Its state.
+    /// Its state, forced or not.
     pub state: State,
-    /// Failures in a row, while closed.
+    /// Whether it is held by hand.
+    pub forced: bool,
+    /// Failures in a row while closed, as far back as the window of a rate goes.
     pub consecutive_failures: u32,
+    /// The last calls that a rate looks at, while closed; zero without a rate.
+    pub calls: u32,
+    /// The failed ones among them.
+    pub failures: u32,
 }
 
-/// All breakers in sums, as many numbers for any number of keys.
+/// All breakers in sums, as many numbers for any number of keys: labels of metrics that are bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -59,8 +65,14 @@ pub struct Snapshot {
     pub capacity: usize,
     /// How many of them a key holds.
     pub held: usize,
-    /// How many of those are not closed.
-    pub not_closed: usize,
+    /// How many of those are closed, forced or not.
+    pub closed: usize,
+    /// How many are half-open.
+    pub half_open: usize,
+    /// How many are open, forced or not.
+    pub open: usize,
+    /// How many are held open or closed by hand.
+    pub forced: usize,
     /// Keys that lost their entry to another one, ever.
     pub evictions: u64,
     /// How many of those had failures, or were not closed and their time was over.

@@ -1,3 +1,6 @@
+mod by_hand;
+mod by_rate;
+
 use core::time::Duration;
 
 use super::{Entry, KeyedCircuitBreaker, Rejected};
@@ -5,7 +8,6 @@ use crate::admission::circuit_breaker::{self, Cause, Reason, Settlement, State};
 use crate::admission::keyed::{Config, WhenFull};
 use crate::atomic::sync::{Wide, probe};
 use crate::config::ConfigError;
-use crate::measure::window::Span;
 use crate::outcome::Outcome;
 use crate::ratio::Ratio;
 use crate::time::Instant;
@@ -84,7 +86,7 @@ fn the_healthiest_goes_first_and_what_refuses_never() {
     assert!(!knows(&keyed, 1), "two failures in a row");
     fail(&keyed, 8, 4);
     let sums = keyed.snapshot();
-    assert_eq!((sums.capacity, sums.held, sums.not_closed), (4, 4, 4));
+    assert_eq!((sums.capacity, sums.held, sums.open), (4, 4, 4));
     assert_eq!((sums.evictions, sums.forgiven, sums.turned_away), (4, 2, 0));
     let full = keyed.breaker_of_hash(9).try_acquire(s(2)).unwrap_err();
     assert_eq!(full, Rejected::TableFull { retry_after: Some(Duration::from_millis(9001)) });
@@ -194,15 +196,16 @@ fn bad_configuration_names_its_field_and_bound() {
     let error = KeyedCircuitBreaker::<9>::try_new(rules(1), KEYS).unwrap_err();
     assert_eq!(error.field, "keyed.entries");
     assert!(KeyedCircuitBreaker::<8>::try_new(rules(0), KEYS).is_err());
-    let rate =
-        circuit_breaker::Config::failure_rate(Ratio::percent(50), Span::time(Duration::from_secs(10)), 5);
-    assert!(KeyedCircuitBreaker::<8>::try_new(rate, KEYS).is_err(), "there is no window");
     assert!(KeyedCircuitBreaker::over(rules(1), KEYS, [const { Entry::new() }; 2]).is_ok());
 }
 
 #[test]
 fn cost_of_a_call_and_size_of_an_entry() {
     assert_eq!(size_of::<Entry>(), if Wide::BITS == 64 { 24 } else { 12 });
+    let of_one = keyed::<8>(1);
+    drop(of_one.breaker_of_hash(1).try_acquire(s(1)));
+    let (accesses, _) = probe::count(|| call(&of_one, 1, Outcome::Success, s(1)));
+    assert_eq!((accesses.loads, accesses.writes), (8, 0), "in the first entry");
     let keyed = keyed::<8>(1);
     fail(&keyed, 1, 1);
     drop(keyed.breaker_of_hash(2).try_acquire(s(1)));

@@ -6,19 +6,19 @@ use core::time::Duration;
 
 use super::permit::Ticket;
 use super::report::{Rejected, Status};
-use crate::admission::circuit_breaker::{self, Cell, Ending, Rules, Settlement, Standing};
+use crate::admission::circuit_breaker::{
+    self, Cell, Ending, Hand, InWord, Rules, Settlement, Shown, Standing, Transition,
+};
 use crate::admission::keyed::config::{Config, WhenFull};
 use crate::admission::keyed::table::{self, Key, Owned, Place, Sight, Table, Visit};
 use crate::atomic::sync::Wide;
-use crate::measure::window::Window;
 use crate::outcome::Outcome;
 use crate::time::Instant;
 
 /// The index of the entry for keys that found none.
 pub(super) const SHARED: u32 = u32::MAX;
 
-/// The shared entry as a table of its own: its only key.
-/// The index of the entry for keys that found none.
+/// The only key of the table that the shared entry is.
 const SHARED_KEY: Key = Key::new(1);
 
 /// One entry of a keyed breaker: 24 bytes, 12 where words have 32 bits.
@@ -59,14 +59,8 @@ impl Place for Entry {
 pub(super) struct View<'a> {
     pub(super) rules: &'a Rules,
     pub(super) config: &'a Config,
-    pub(super) window: &'a Window<0>,
     pub(super) shared: &'a Entry,
     pub(super) table: Table<'a, Entry>,
-}
-
-pub(super) fn status(entry: u32, place: &Entry) -> Status {
-    let (state, consecutive_failures) = place.cell.public();
-    Status { entry, state, consecutive_failures }
 }
 
 /// A call at a moment. An owner's value is the ticket of its arrival.
@@ -88,6 +82,7 @@ impl Visit for Call<'_> {
             Standing::Sealed => Ok(0),
             Standing::Closed { failures } => Ok(Wide::from(failures)),
             Standing::Over => Ok(Wide::MAX),
+            Standing::Forced => Err(Wide::MAX),
             Standing::Refusing(_) if mutant!("keyed_evicts_the_open") => Ok(Wide::MAX),
             Standing::Refusing(left) => {
                 let millis = left.map_or(u128::MAX, |left| left.as_millis() + 1);
@@ -100,8 +95,9 @@ impl Visit for Call<'_> {
         let (seen, standing) = place.cell.standing(self.keyed.rules, self.now);
         match standing {
             Standing::Sealed => true,
+            Standing::Forced => false,
             Standing::Refusing(_) if !mutant!("keyed_evicts_the_open") => false,
-            _ => place.cell.seal(self.keyed.rules, seen),
+            _ => place.cell.change(self.keyed.rules, seen, Hand::Seal, self.now).is_some(),
         }
     }
 
@@ -113,12 +109,12 @@ impl Visit for Call<'_> {
             return None;
         }
         match standing {
-            Standing::Sealed if place.cell.unseal(rules, seen) => {}
+            Standing::Sealed if place.cell.change(rules, seen, Hand::Reset, self.now).is_some() => {}
             // Another thread that brings the key in was faster.
             Standing::Closed { failures: 0 } => {}
             Standing::Sealed => return None,
             _ => {
-                place.cell.seal(rules, seen);
+                place.cell.change(rules, seen, Hand::Seal, self.now);
                 return None;
             }
         }
@@ -154,6 +150,43 @@ impl<'a> View<'a> {
     pub(super) fn held(self) -> impl Iterator<Item = (u32, &'a Entry)> {
         let places = self.table.values().map(|(entry, place, _)| (entry, place));
         places.filter(|(_, place)| !place.cell.is_sealed())
+    }
+
+    pub(super) fn status(&self, entry: u32, place: &Entry) -> Status {
+        let Shown { state, forced, failures_in_a_row, calls, failures } = place.cell.shown(self.rules);
+        Status { entry, state, forced, consecutive_failures: failures_in_a_row, calls, failures }
+    }
+
+    /// Does what a hand does to the breaker of a key; `None` if it has no entry.
+    pub(super) fn change(&self, key: Key, hand: Hand, now: Instant) -> Option<Transition> {
+        while let Some((_, place, value)) = self.table.find(key) {
+            let seen = place.cell.seen();
+            if seen.is_sealed() {
+                return None;
+            }
+            // If the key lost the entry after this look, the breaker changed since it was seen.
+            let still = place.owner.load() == Owned::Held { tag: key.tag, value };
+            if still || mutant!("keyed_changes_the_breaker_of_another_key") {
+                if let Some(transition) = place.cell.change(self.rules, seen, hand, now) {
+                    return Some(transition);
+                }
+            }
+        }
+        None
+    }
+
+    /// Does what a hand does to the breaker of a key, which gets an entry if it has none.
+    pub(super) fn hold(&self, key: Key, hand: Hand, now: Instant) -> Result<Transition, Rejected> {
+        loop {
+            if let Some(transition) = self.change(key, hand, now) {
+                return Ok(transition);
+            }
+            // It comes in with a call, which is given back at once.
+            let entered = self.table.enter(key, &Call { keyed: *self, now });
+            if let (at, Ok((owner, of_breaker))) = entered.map_err(full)? {
+                self.settle(&Ticket { at, owner, of_breaker }, Outcome::Cancelled, Instant::ZERO);
+            }
+        }
     }
 
     #[inline]
@@ -217,7 +250,7 @@ impl<'a> View<'a> {
         now: Instant,
     ) -> Settlement {
         let ending = Ending { outcome, retry_after: None, at: now };
-        match place.cell.settle(self.rules, self.window, ticket, ending) {
+        match place.cell.settle(self.rules, &InWord, ticket, ending) {
             Settlement::Uncounted if place.cell.is_sealed() => Settlement::Stale,
             settlement => settlement,
         }

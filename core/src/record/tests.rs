@@ -487,7 +487,9 @@ fn a_policy_comes_back_as_it_was_and_fits_its_room() {
         round_trip(policy);
     }
     for span in [Span::calls(16), Span::time(Duration::from_millis(1))] {
-        round_trip(Policy::new().circuit_breaker(circuit_breaker::Config::failure_rate(Ratio::ONE, span, 1)));
+        let breaker = circuit_breaker::Config::failure_rate(Ratio::ONE, span, 1);
+        round_trip(Policy::new().circuit_breaker(breaker));
+        round_trip(Policy::new().circuit_breaker(breaker.slow_calls_fail(Duration::MAX)));
     }
     round_trip(Policy::dwcp_send());
 }

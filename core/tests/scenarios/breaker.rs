@@ -188,6 +188,27 @@ pub(crate) fn t11_slow_calls_trip() {
     assert_eq!(cause, Some(Cause::SlowCallRate { calls: 5, slow: 3 }));
 }
 
+/// The same calls where a slow one is as good as failed: four of five.
+#[cfg_attr(test, test)]
+pub(crate) fn t11_slow_calls_count_as_failed_if_they_are_told_to() {
+    let rule = Config::failure_rate(Ratio::percent(80), Span::time(100 * SECOND), 5);
+    for (rule, failures) in [(rule, None), (rule.slow_calls_fail(4 * SECOND), Some(4))] {
+        let breaker = CircuitBreaker::<10>::new(rule);
+        let mut cause = None;
+        for (outcome, millis) in [
+            (Outcome::Failure, 5000),
+            (Outcome::Success, 4000),
+            (Outcome::Failure, 100),
+            (Outcome::Success, 3999),
+            (Outcome::Slow, 100),
+        ] {
+            let permit = breaker.try_acquire(s(1)).unwrap();
+            cause = permit.record(outcome, ms(1000 + millis)).transition().map(|opened| opened.cause);
+        }
+        assert_eq!(cause, failures.map(|failures| Cause::FailureRate { calls: 5, failures }));
+    }
+}
+
 #[cfg_attr(test, test)]
 pub(crate) fn t17_an_ignored_probe_gives_its_place_back() {
     let rate = consecutive(1).probes(4).close_below(Ratio::percent(50), 4);

@@ -68,7 +68,7 @@ static SPEC: Spec<Keyed> = Spec {
             ),
             HASH_SEED,
         ],
-        prints: &[&["held", "closed", "half_open", "open", "forced", "evictions", "forgiven", "turned_away"]],
+        prints: &[&["held", "closed", "half_open", "open", "forced_keys", "evictions", "forgiven", "turned_away"]],
         example: r#"
 {"policy": {"keyed_circuit_breaker": {"consecutive_failures": 2, "open_for": "30s", "successes_to_close": 1, "entries": 8}, "last10": {"pattern": "keyed_circuit_breaker", "failure_rate": {"share": "60%", "calls": 10, "minimum_calls": 5, "slow": "2s"}}}}
 {"at": "0s", "op": "keyed_circuit_breaker.call", "key": "east", "outcome": "failure", "times": 2, "expect": {"admitted": true}}
@@ -83,12 +83,13 @@ static SPEC: Spec<Keyed> = Spec {
 {"at": "30s", "op": "keyed_circuit_breaker.try_acquire", "key": "east", "as": "probe"}
 {"op": "keyed_circuit_breaker.into_ticket", "permit": "probe"}
 {"op": "keyed_circuit_breaker.settle", "ticket": "probe", "outcome": "success", "expect": {"half_open": 0}}
-{"op": "keyed_circuit_breaker.force_open", "key": "west", "expect": {"transition": {"to": "open", "cause": "manual"}, "forced": 1}}
+{"op": "keyed_circuit_breaker.force_open", "key": "west", "expect": {"transition": {"to": "open", "cause": "manual"}, "forced_keys": 1}}
 {"op": "keyed_circuit_breaker.try_acquire", "key": "west", "expect": {"rejected": "forced_open"}}
-{"op": "keyed_circuit_breaker.statuses", "expect": {"statuses": [{"state": "open", "forced": true}]}}
-{"op": "keyed_circuit_breaker.reset", "key": "west", "expect": {"known": true, "forced": 0}}
+{"op": "keyed_circuit_breaker.status", "key": "west", "expect": {"state": "open", "forced": true}}
+{"op": "keyed_circuit_breaker.statuses"}
+{"op": "keyed_circuit_breaker.reset", "key": "west", "expect": {"known": true, "forced_keys": 0}}
 {"op": "keyed_circuit_breaker.force_closed", "key": "north", "expect": {"transition": {"from": "closed", "to": "closed"}}}
-{"op": "keyed_circuit_breaker.trip", "key": "north", "expect": {"open": 1, "forced": 0}}
+{"op": "keyed_circuit_breaker.trip", "key": "north", "expect": {"open": 1, "forced_keys": 0}}
 {"op": "last10.call", "key": "east", "outcome": "success", "times": 2}
 {"op": "last10.call", "key": "east", "outcome": "success", "took": "2s", "times": 2}
 {"op": "last10.call", "key": "east", "outcome": "failure", "expect": {"transition": {"cause": "failure_rate", "figures": {"calls": 5, "failures": 3}}}}
@@ -226,7 +227,7 @@ fn sums(keyed: &Keyed, _: Instant, out: &mut Fields) {
     out.put("closed", sums.closed as u64);
     out.put("half_open", sums.half_open as u64);
     out.put("open", sums.open as u64);
-    out.put("forced", sums.forced as u64);
+    out.put("forced_keys", sums.forced as u64);
     out.put("evictions", sums.evictions);
     out.put("forgiven", sums.forgiven);
     out.put("turned_away", sums.turned_away);

@@ -67,7 +67,7 @@
 //! belong to.
 //!
 //! A moment before the arming, from a clock that was read earlier or stepped back, is the beginning: for 2⁴⁶ ticks, 19 hours
-//! at least, and on 32 bits for 2¹⁸, 16 times the phases at least.
+//! at least, and on 32 bits for 2¹⁸, 16 times the phases at least. It is in no partition for 16 times the longest of them.
 //! Ticks wrap after 64 times the phases at least. If from the end of the phases on nobody asked for nearly a wrap, on 32 bits
 //! for three quarters of one, the first to ask may find them on once more, with a chance of 2 in 64, on 32 bits of 17 in 64;
 //! whoever finds them over ends them for good.

@@ -104,8 +104,13 @@ impl Ticks {
     }
 }
 
+/// The end of what has not begun lies so many times the longest of them before the arming. The ticks of the narrow layout wrap
+/// after 256 times.
+const BACK: u32 = 16;
+
 /// Something that lasts for a time of one arming.
 pub(super) struct Spell {
+    longest: Duration,
     scale: Scale,
     end: Timer,
 }
@@ -114,13 +119,15 @@ impl Spell {
     const_fn! {
         /// For times up to `longest`.
         pub(super) const fn new(longest: Duration) -> Self {
-            Self { scale: Scale::new(longest), end: Timer::new() }
+            Self { longest, scale: Scale::new(longest), end: Timer::new() }
         }
     }
 
-    /// An arming begins, without it.
+    /// An arming begins, without it: also at a moment before the arming, as far back as [`BACK`] times the longest.
     pub(super) fn begin(&self, stamp: u32, now: Instant) {
-        self.end.arm(self.scale, stamp, now);
+        let back = Instant::ZERO.saturating_add(self.longest.saturating_mul(BACK));
+        let over = Instant::ZERO.saturating_add(now.saturating_since(back));
+        self.end.arm(self.scale, stamp, over);
     }
 
     /// It lasts until `end` at least.
@@ -129,6 +136,6 @@ impl Spell {
     }
 
     pub(super) fn is_on(&self, stamp: u32, now: Instant) -> bool {
-        matches!(self.end.remaining(self.scale, stamp, now), Remaining::Ahead(_))
+        matches!(self.end.remaining(self.scale, stamp, now), Remaining::Ahead(_)) && !self.longest.is_zero()
     }
 }

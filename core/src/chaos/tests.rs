@@ -319,3 +319,21 @@ fn cost_of_a_check() {
     chaos.arm(T);
     assert_eq!(count(|| chaos.decide(T)).0, Accesses { loads: 3, writes: 2 });
 }
+
+/// A thread may have read its clock before another one armed; nothing has struck yet then.
+#[test]
+fn a_moment_before_the_arming_is_in_no_partition() {
+    let config =
+        Config::new().rule(Rule::new(PARTITION, Ratio::ONE).after(SECOND * 20)).rule(always(Fault::Error));
+    for back in [1, 400, 4_000, 5_000, 70_000] {
+        let chaos = armed(&config);
+        let before = Instant::from_nanos(T.as_nanos() - back * 1_000_000);
+        assert_eq!(ending(&chaos, before), Some(Ending::Error), "{back} ms");
+        assert_eq!(chaos.stats().injections(Kind::Partition), 0);
+    }
+    for rules in [config, Config::new().rule(always(Fault::Error))] {
+        let early = Chaos::new(rules);
+        early.arm(Instant::from_nanos(2));
+        assert_eq!(ending(&early, Instant::from_nanos(1)), Some(Ending::Error));
+    }
+}

@@ -248,7 +248,7 @@ impl AdaptiveRate {
         match &granted {
             // What exceeds the burst no rate would admit.
             Err(Rejected::ExceedsBurst { .. }) => {}
-            Ok(grant) if !grant.would_reject() => {}
+            Ok(grant) if !grant.would_reject() || self.exceeds_burst(cost) => {}
             _ => self.hold_back(),
         }
         granted
@@ -263,6 +263,7 @@ impl AdaptiveRate {
         let reserved = self.limiter.reserve(cost, max_wait, now);
         match &reserved {
             Err(Rejected::ExceedsBurst { .. }) => {}
+            Ok(reservation) if reservation.would_reject() && self.exceeds_burst(cost) => {}
             Ok(reservation) if reservation.ready_at() <= now && !reservation.would_reject() => {}
             _ => self.hold_back(),
         }
@@ -339,6 +340,12 @@ impl AdaptiveRate {
     /// The configuration.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Shadow mode does not tell what exceeds the burst from what has to wait.
+    #[cold]
+    fn exceeds_burst(&self, cost: u32) -> bool {
+        cost > self.limiter.quota().burst_size()
     }
 
     #[cold]

@@ -303,3 +303,16 @@ fn the_cost_is_as_documented() {
     assert!(made.is_some());
     assert_eq!(judging, Accesses { loads: 17, writes: 195 });
 }
+
+/// In shadow mode the limiter answers a call that no bucket holds as one that has to wait.
+#[test]
+fn what_exceeds_the_burst_holds_nothing_back_in_shadow_mode_either() {
+    for shadow in [false, true] {
+        let limiter = rate(thousand().samples(1));
+        limiter.set_shadow(shadow);
+        assert_eq!(limiter.record(Outcome::Success, FAST, s(10)), None);
+        assert_eq!(limiter.try_acquire_many(101, s(10)).is_ok(), shadow);
+        assert_eq!(limiter.reserve(101, SECOND, s(10)).is_ok(), shadow);
+        assert_eq!(limiter.record(Outcome::Success, FAST, s(11)), None, "shadow mode {shadow}");
+    }
+}

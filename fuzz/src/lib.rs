@@ -3,6 +3,9 @@
 //! The targets in `fuzz_targets` feed them what the fuzzer invents; ordinary tests include the same files and feed
 //! them the committed corpus.
 
+pub mod adaptive_concurrency;
+pub mod adaptive_rate;
+pub mod adaptive_timeout;
 pub mod bulkhead;
 pub mod change_detector;
 pub mod circuit_breaker;

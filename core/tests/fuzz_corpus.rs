@@ -31,10 +31,12 @@ targets! {
     circuit_breaker "../../fuzz/src/circuit_breaker.rs" the_circuit_breaker_answers_as_the_oracle_does;
     composite "../../fuzz/src/composite.rs" the_whole_is_healthy_by_a_count;
     degradation "../../fuzz/src/degradation.rs" levels_are_those_of_plain_lists;
+    driver "../../fuzz/src/driver.rs" components_are_driven_to_the_levels_of_lists;
     error_budget "../../fuzz/src/error_budget.rs" budgets_and_burn_rates_are_exact_fractions;
     event_ring "../../fuzz/src/event_ring.rs" a_ring_is_the_end_of_a_list;
     guard "../../fuzz/src/guard.rs" the_books_of_a_guard_balance;
     health_check "../../fuzz/src/health_check.rs" a_health_check_says_what_the_list_says;
+    hedge "../../fuzz/src/hedge.rs" hedges_are_late_enough_and_paid_for;
     histogram "../../fuzz/src/histogram.rs" histograms_answer_as_a_sorted_list_does;
     keyed "../../fuzz/src/keyed.rs" the_keyed_limiter_has_a_bucket_for_each_key;
     load_shedder "../../fuzz/src/load_shedder.rs" shares_of_what_is_shed_are_exact;

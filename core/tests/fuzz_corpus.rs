@@ -39,6 +39,7 @@ targets! {
     hedge "../../fuzz/src/hedge.rs" hedges_are_late_enough_and_paid_for;
     histogram "../../fuzz/src/histogram.rs" histograms_answer_as_a_sorted_list_does;
     keyed "../../fuzz/src/keyed.rs" the_keyed_limiter_has_a_bucket_for_each_key;
+    keyed_breaker "../../fuzz/src/keyed_breaker.rs" the_keyed_breaker_has_a_breaker_for_each_key;
     load_shedder "../../fuzz/src/load_shedder.rs" shares_of_what_is_shed_are_exact;
     rate_limiter "../../fuzz/src/rate_limiter.rs" the_rate_limiter_answers_as_exact_arithmetic_does;
     record_log "../../fuzz/src/record_log.rs" a_log_is_read_in_one_way_or_not_at_all;

@@ -7,7 +7,7 @@ use seawall_core::circuit_breaker::{Config, Permit, Rejected, Settlement, Ticket
 use seawall_core::{CircuitBreaker, Instant, Outcome, Ratio, window};
 
 #[path = "circuit_breaker/oracle.rs"]
-mod oracle;
+pub(crate) mod oracle;
 
 use oracle::{Change, Ending, NEVER, Oracle, Rate, Refused, SLOTS, Settled, Setup, Span, View};
 

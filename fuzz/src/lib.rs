@@ -21,6 +21,7 @@ pub mod hedge;
 pub mod histogram;
 pub mod input;
 pub mod keyed;
+pub mod keyed_breaker;
 pub mod load_shedder;
 pub mod rate_limiter;
 pub mod record_log;

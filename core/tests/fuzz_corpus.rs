@@ -26,6 +26,7 @@ targets! {
     adaptive_concurrency "../../fuzz/src/adaptive_concurrency.rs" an_adaptive_limit_follows_its_windows;
     adaptive_rate "../../fuzz/src/adaptive_rate.rs" a_rate_follows_its_windows_exactly;
     adaptive_timeout "../../fuzz/src/adaptive_timeout.rs" timeouts_follow_attempts_by_exact_steps;
+    adjustable "../../fuzz/src/adjustable.rs" an_adjustable_limiter_keeps_its_tokens;
     bulkhead "../../fuzz/src/bulkhead.rs" the_bulkhead_answers_as_its_books_do;
     change_detector "../../fuzz/src/change_detector.rs" the_change_detector_keeps_its_rule;
     circuit_breaker "../../fuzz/src/circuit_breaker.rs" the_circuit_breaker_answers_as_the_oracle_does;

@@ -6,6 +6,7 @@
 pub mod adaptive_concurrency;
 pub mod adaptive_rate;
 pub mod adaptive_timeout;
+pub mod adjustable;
 pub mod bulkhead;
 pub mod change_detector;
 pub mod circuit_breaker;

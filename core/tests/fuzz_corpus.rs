@@ -6,11 +6,13 @@ use std::path::Path;
 
 /// A target's file, and the test that replays its corpus.
 macro_rules! targets {
-    ($($name:ident $path:literal $test:ident;)*) => {$(
+    ($($(#[$meta:meta])* $name:ident $path:literal $test:ident;)*) => {$(
+        $(#[$meta])*
         #[path = $path]
         #[allow(dead_code, unreachable_pub)] // The file is a public module of the fuzz package.
         mod $name;
 
+        $(#[$meta])*
         #[test]
         fn $test() {
             replay(stringify!($name), $name::check);
@@ -29,6 +31,8 @@ targets! {
     adjustable "../../fuzz/src/adjustable.rs" an_adjustable_limiter_keeps_its_tokens;
     bulkhead "../../fuzz/src/bulkhead.rs" the_bulkhead_answers_as_its_books_do;
     change_detector "../../fuzz/src/change_detector.rs" the_change_detector_keeps_its_rule;
+    #[cfg(feature = "chaos")]
+    chaos "../../fuzz/src/chaos.rs" what_strikes_is_what_the_rules_say;
     circuit_breaker "../../fuzz/src/circuit_breaker.rs" the_circuit_breaker_answers_as_the_oracle_does;
     composite "../../fuzz/src/composite.rs" the_whole_is_healthy_by_a_count;
     degradation "../../fuzz/src/degradation.rs" levels_are_those_of_plain_lists;

@@ -9,6 +9,7 @@ pub mod adaptive_timeout;
 pub mod adjustable;
 pub mod bulkhead;
 pub mod change_detector;
+pub mod chaos;
 pub mod circuit_breaker;
 pub mod composite;
 pub mod degradation;

@@ -12,6 +12,7 @@ pub mod admission;
 pub mod attempt;
 #[cfg(feature = "chaos")]
 pub mod chaos;
+mod divisor;
 pub mod events;
 pub mod guard;
 pub mod health;

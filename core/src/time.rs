@@ -17,6 +17,7 @@
 use core::time::Duration;
 
 use crate::atomic::sync::{AtomicU32, Ordering};
+use crate::divisor::Divisor;
 
 /// A moment: nanoseconds since the origin of the caller's clock.
 ///
@@ -80,6 +81,15 @@ impl Instant {
 pub(crate) const fn nanos(duration: Duration) -> u64 {
     let nanos = duration.as_nanos();
     if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
+}
+
+/// So many nanoseconds as a duration: [`Duration::from_nanos`], which small processors take ten times as long for.
+pub(crate) const fn duration(nanos: u64) -> Duration {
+    const SECOND: u32 = 1_000_000_000;
+    const IN_SECONDS: Divisor = Divisor::new(SECOND as u64);
+    let (secs, nanos) = IN_SECONDS.divide(nanos);
+    // The remainder is what it was; so the compiler sees that there is no carry to panic about.
+    Duration::new(secs, nanos as u32 % SECOND)
 }
 
 /// A source of instants.

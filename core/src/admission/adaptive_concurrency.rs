@@ -64,7 +64,7 @@
 //! memory   – 4 | WINDOWS 16 | SAVED 12
 //! ```
 //!
-//! 128 bytes with the configuration on a 64-bit host. Nothing wraps; the end of a window is a
+//! 136 bytes with the configuration on a 64-bit host. Nothing wraps; the end of a window is a
 //! bounded-ahead deadline, which costs at most one late window after a pause of months.
 //!
 //! # Ordering

@@ -27,7 +27,8 @@ use core::time::Duration;
 
 use super::sync::Wide;
 use super::word::{Packed, WideWord};
-use crate::time::{Instant, nanos};
+use crate::divisor::Divisor;
+use crate::time::{Instant, duration, nanos};
 
 /// The bits of a generation, here and in the state words.
 pub(crate) const STAMP_BITS: u32 = 10;
@@ -79,7 +80,7 @@ pub(crate) enum Remaining {
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     /// Nanoseconds.
-    tick: u64,
+    tick: Divisor,
     /// Deadlines seemingly further ahead than this many ticks are in the past.
     horizon: Wide,
 }
@@ -89,7 +90,7 @@ impl Scale {
     pub(crate) const fn new(longest: Duration) -> Self {
         let longest = nanos(longest);
         let tick = tick_for(longest, INTERVAL_BITS);
-        Self { tick, horizon: (longest / tick) as Wide * 2 + 2 }
+        Self { tick: Divisor::new(tick), horizon: (longest / tick) as Wide * 2 + 2 }
     }
 
     /// When an interval that begins at `now` ends: one that is shorter than a tick lasts a tick, and not no time at all.
@@ -107,17 +108,17 @@ impl Scale {
         ahead != 0 && ahead <= self.horizon
     }
 
-    #[inline]
-    fn ticks(self, moment: Instant) -> Wide {
-        let nanos = moment.as_nanos();
-        (if self.tick == 1 { nanos } else { nanos / self.tick }) as Wide
+    /// The ticks until `moment`, and the nanoseconds since the last of them.
+    fn ticks(self, moment: Instant) -> (Wide, u64) {
+        let (ticks, since) = self.tick.divide(moment.as_nanos());
+        (ticks as Wide & NEVER, since)
     }
 
     fn ticks_of(self, deadline: Instant) -> Wide {
         if deadline == Instant::NEVER {
             return NEVER;
         }
-        let ticks = self.ticks(deadline) & NEVER;
+        let (ticks, _) = self.ticks(deadline);
         // The highest value means "never"; a deadline that falls on it comes one tick early.
         if ticks == NEVER { NEVER - 1 } else { ticks }
     }
@@ -175,15 +176,13 @@ impl Timer {
         match distance(armed.stamp, stamp) {
             0 if armed.ticks == NEVER => Remaining::Ahead(None),
             0 => {
-                let present = scale.ticks(now) & NEVER;
+                let (present, since_tick) = scale.ticks(now);
                 let ahead = armed.ticks.wrapping_sub(present) & NEVER;
                 if ahead == 0 || ahead > scale.horizon {
                     Remaining::Reached
                 } else {
                     // The deadline is the beginning of its tick.
-                    Remaining::Ahead(Some(Duration::from_nanos(
-                        ahead as u64 * scale.tick - now.as_nanos() % scale.tick,
-                    )))
+                    Remaining::Ahead(Some(duration(ahead as u64 * scale.tick.get() - since_tick)))
                 }
             }
             1.. => Remaining::Unset,

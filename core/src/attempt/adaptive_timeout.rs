@@ -98,6 +98,7 @@ use super::deadline::Deadline;
 use crate::atomic::bits::Field;
 use crate::atomic::word::{Packed, Word};
 use crate::config::ConfigError;
+use crate::divisor::Divisor;
 use crate::outcome::Outcome;
 use crate::time::{Instant, nanos};
 
@@ -110,7 +111,8 @@ pub const MAX_TIMEOUT: Duration = Duration::from_micros(MICROS.max() as u64);
 
 /// The duration in whole microseconds, rounded down, `u32::MAX` if there are more.
 const fn micros(duration: Duration) -> u32 {
-    let micros = nanos(duration) / 1000;
+    const THOUSAND: Divisor = Divisor::new(1000);
+    let (micros, _) = THOUSAND.divide(nanos(duration));
     if micros > u32::MAX as u64 { u32::MAX } else { micros as u32 }
 }
 
@@ -326,16 +328,12 @@ const fn timed_out(elapsed: u32, current: u32) -> bool {
 /// The timeout after `current`, before the bounds.
 fn step(current: u32, outcome: Outcome, elapsed: u32, growth: Growth) -> u32 {
     match outcome {
-        Outcome::Success | Outcome::Slow => percent_of(current, 95).max(elapsed.saturating_mul(2)),
+        // 95 %, rounded down.
+        Outcome::Success | Outcome::Slow => (current - current.div_ceil(20)).max(elapsed.saturating_mul(2)),
         // Rounded up, so that it always grows.
         _ if timed_out(elapsed, current) || growth == Growth::Failures => {
             current.saturating_add(current.div_ceil(10))
         }
         _ => current,
     }
-}
-
-/// So many percent of `whole`, at most a hundred, rounded down.
-const fn percent_of(whole: u32, percent: u32) -> u32 {
-    (whole as u64 * percent as u64 / 100) as u32
 }

@@ -6,7 +6,8 @@
 use core::time::Duration;
 
 use crate::atomic::sync::Wide;
-use crate::time::Instant;
+use crate::divisor::Divisor;
+use crate::time::{Instant, duration};
 
 /// The arrival time of a bucket that is as new.
 pub(in crate::admission) const FULL: Wide = 0;
@@ -104,7 +105,7 @@ impl Room {
 pub(in crate::admission) struct Scale<const TAG: u32> {
     /// Zero if time stands still.
     pub(in crate::admission) per_nano: u32,
-    pub(in crate::admission) unit: u64,
+    pub(in crate::admission) unit: Divisor,
     /// Units of one token, rounded up.
     pub(in crate::admission) interval: Wide,
     /// Units of a full bucket: `burst` times the interval.
@@ -191,19 +192,25 @@ impl<const TAG: u32> Scale<TAG> {
         if tolerance > most {
             return None;
         }
-        Some(Self::in_room(per_nano, unit, (interval as Wide) << TAG, (tolerance as Wide) << TAG, room))
+        Some(Self::in_room(
+            per_nano,
+            Divisor::new(unit),
+            (interval as Wide) << TAG,
+            (tolerance as Wide) << TAG,
+            room,
+        ))
     }
 
     /// Units in which no time passes, so that nothing comes back.
     pub(in crate::admission) const fn standing_still(burst: u32) -> Self {
-        Self::of_parts(0, 1, 1 << TAG, (burst as Wide) << TAG)
+        Self::of_parts(0, Divisor::new(1), 1 << TAG, (burst as Wide) << TAG)
     }
 
     /// The scale of which these are the parts that do not follow from each other, in a word.
     #[inline]
     pub(in crate::admission) const fn of_parts(
         per_nano: u32,
-        unit: u64,
+        unit: Divisor,
         interval: Wide,
         tolerance: Wide,
     ) -> Self {
@@ -211,7 +218,7 @@ impl<const TAG: u32> Scale<TAG> {
     }
 
     #[inline]
-    const fn in_room(per_nano: u32, unit: u64, interval: Wide, tolerance: Wide, room: Room) -> Self {
+    const fn in_room(per_nano: u32, unit: Divisor, interval: Wide, tolerance: Wide, room: Room) -> Self {
         let ahead = if per_nano == 0 { Wide::MAX } else { room.horizon(TAG, per_nano, tolerance >> TAG) };
         let horizon = if ahead > Wide::MAX >> TAG { Wide::MAX } else { ahead << TAG };
         Self { per_nano, unit, interval, tolerance, horizon }
@@ -248,7 +255,7 @@ impl<const TAG: u32> Scale<TAG> {
         if self.per_nano != 1 {
             return (nanos.wrapping_mul(self.per_nano as u64) as Wide) << TAG;
         }
-        let units = if self.unit == 1 { nanos } else { nanos / self.unit };
+        let units = if self.unit.get() == 1 { nanos } else { self.unit.divide(nanos).0 };
         if Wide::BITS == 64 && TAG <= 1 {
             // Time stands still at the very end, so that an arrival time never wraps.
             let last = (Wide::MAX - self.tolerance) as u64 >> TAG;
@@ -259,7 +266,7 @@ impl<const TAG: u32> Scale<TAG> {
 
     /// Whether `now` lies between two units.
     pub(in crate::admission) const fn is_between_units(&self, now: Instant) -> bool {
-        self.unit > 1 && !now.as_nanos().is_multiple_of(self.unit)
+        self.unit.divide(now.as_nanos()).1 > 0
     }
 
     /// How far the arrival time is ahead of the present; zero if it is past.
@@ -327,15 +334,14 @@ impl<const TAG: u32> Scale<TAG> {
         let units = units >> TAG;
         let nanos = match self.per_nano {
             0 => return None,
-            1 if self.unit == 1 => units as u64,
             // From the beginning of the present unit. What does not fit 64 bits is beyond the end of time.
-            1 => match (units as u64).checked_mul(self.unit) {
-                Some(nanos) => nanos - now.as_nanos() % self.unit,
+            1 => match (units as u64).checked_mul(self.unit.get()) {
+                Some(nanos) => nanos - self.unit.divide(now.as_nanos()).1,
                 None => return None,
             },
             per_nano => (units as u64).div_ceil(per_nano as u64),
         };
-        if nanos > u64::MAX - now.as_nanos() { None } else { Some(Duration::from_nanos(nanos)) }
+        if nanos > u64::MAX - now.as_nanos() { None } else { Some(duration(nanos)) }
     }
 }
 

@@ -252,7 +252,8 @@ fn the_narrow_rate_is_low_by_no_more_than_documented() {
     ] {
         let scale = RateLimiter::new(Quota::new(tokens, Duration::from_nanos(period)).burst(size)).scale;
         // What a token takes and what it should take, in parts of a nanosecond divided by the tokens and the units.
-        let units = u128::from(scale.interval >> super::TAG) * u128::from(scale.unit) * u128::from(tokens);
+        let units =
+            u128::from(scale.interval >> super::TAG) * u128::from(scale.unit.get()) * u128::from(tokens);
         let exact = u128::from(period) * u128::from(scale.per_nano.max(1));
         assert!(
             (units - exact) * (1 << 17) <= exact * u128::from(size),

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::config::ConfigError;
+use crate::divisor::Divisor;
 use crate::time::Instant;
 
 /// The most calls that a window covers.
@@ -77,8 +78,8 @@ pub(super) struct Shape<const SLOTS: usize> {
 
 #[derive(Clone, Copy, Debug)]
 enum Pace {
-    /// Nanoseconds a bucket, and 2⁶⁴ divided by them, which replaces a division by a multiplication.
-    Time { width: u64, reciprocal: u64 },
+    /// Nanoseconds a bucket.
+    Time { width: Divisor },
     /// Calls a bucket, and the number that the user asked for.
     Calls { width: u32, asked: u32 },
 }
@@ -86,12 +87,14 @@ enum Pace {
 impl<const SLOTS: usize> Shape<SLOTS> {
     /// The number of slots, which is at most [`MAX_SLOTS`](super::MAX_SLOTS).
     const SLOTS: u32 = SLOTS as u32;
+    /// Buckets of time in a round through the slots; without slots nobody asks.
+    const ROUND: Divisor = Divisor::new(if SLOTS == 0 { 1 } else { SLOTS as u64 });
 
     pub(super) const fn try_new(span: Span) -> Result<Self, ConfigError> {
         let slots = Self::SLOTS;
         if slots == 0 {
             let pace = match span.0 {
-                Kind::Time(_) => Pace::Time { width: 1, reciprocal: u64::MAX },
+                Kind::Time(_) => Pace::Time { width: Divisor::new(1) },
                 Kind::Calls(asked) => Pace::Calls { width: 1, asked },
             };
             return Ok(Self { pace, live: 0, lap: TIME_LAP, ahead: 0 });
@@ -106,7 +109,7 @@ impl<const SLOTS: usize> Shape<SLOTS> {
                     "window.span",
                     "a whole, positive number of nanoseconds in each slot"
                 );
-                let pace = Pace::Time { width, reciprocal: u64::MAX / width };
+                let pace = Pace::Time { width: Divisor::new(width) };
                 Ok(Self { pace, live: slots, lap: TIME_LAP, ahead: SPANS_BEHIND * slots })
             }
             Kind::Calls(asked) => {
@@ -122,7 +125,7 @@ impl<const SLOTS: usize> Shape<SLOTS> {
 
     pub(super) const fn span(&self) -> Span {
         match self.pace {
-            Pace::Time { width, .. } => Span::time(Duration::from_nanos(width * SLOTS as u64)),
+            Pace::Time { width } => Span::time(Duration::from_nanos(width.get() * SLOTS as u64)),
             Pace::Calls { asked, .. } => Span::calls(asked),
         }
     }
@@ -130,14 +133,10 @@ impl<const SLOTS: usize> Shape<SLOTS> {
     /// The bucket of `now`, if time is what makes the buckets.
     #[inline]
     pub(super) const fn at(&self, now: Instant) -> Option<Bucket> {
-        let Pace::Time { width, reciprocal } = self.pace else { return None };
-        let nanos = now.as_nanos();
-        // The product is less than one below the quotient, so it is short by at most one.
-        let mut quotient = ((nanos as u128 * reciprocal as u128) >> 64) as u64;
-        if nanos - quotient * width >= width {
-            quotient += 1;
-        }
-        Some(Bucket { slot: (quotient % SLOTS as u64) as usize, number: (quotient % TIME_LAP as u64) as u32 })
+        let Pace::Time { width } = self.pace else { return None };
+        let (number, _) = width.divide(now.as_nanos());
+        let (_, slot) = Self::ROUND.divide(number);
+        Some(Bucket { slot: slot as usize, number: (number % TIME_LAP as u64) as u32 })
     }
 
     /// The bucket of the call after `before` others, if calls are what makes the buckets.

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::{Scale, TAG};
 use crate::admission::rate_limiter::quota::Quota;
 use crate::atomic::sync::{AtomicU32, AtomicWide, Ordering, Wide};
+use crate::divisor::Divisor;
 use crate::time::nanos;
 
 /// A quota and its scale, each word of its own moment.
@@ -27,7 +28,7 @@ impl Slot {
     const_fn! {
         pub(super) const fn new(quota: Quota, scale: Scale) -> Self {
             let [period_low, period_high] = halves(nanos(quota.period()));
-            let [unit_low, unit_high] = halves(scale.unit);
+            let [unit_low, unit_high] = halves(scale.unit.get());
             Self {
                 stamp: AtomicU32::new(0),
                 tokens: AtomicU32::new(quota.tokens()),
@@ -43,7 +44,7 @@ impl Slot {
 
     pub(super) fn write(&self, stamp: u32, quota: &Quota, scale: &Scale) {
         let [period_low, period_high] = halves(nanos(quota.period()));
-        let [unit_low, unit_high] = halves(scale.unit);
+        let [unit_low, unit_high] = halves(scale.unit.get());
         store(&self.stamp, stamp);
         store(&self.tokens, quota.tokens());
         store(&self.burst, quota.burst_size());
@@ -62,7 +63,7 @@ impl Slot {
         // Two halves that do not belong together could be no unit, by which nobody can divide.
         Scale::of_parts(
             load(&self.per_nano),
-            unit.max(1),
+            Divisor::new(unit.max(1)),
             load_wide(&self.interval),
             load_wide(&self.tolerance),
         )

@@ -228,8 +228,23 @@ impl Backoff {
 
 /// The value a share `draw` / (2³² − 1) of the way from `low` to `high`.
 const fn between(low: u64, high: u64, draw: u32) -> u64 {
-    let span = high - low;
-    low + (span as u128 * draw as u128 / u32::MAX as u128) as u64
+    let (span, draw) = (high - low, draw as u64);
+    // As in `by_ones`, so that small processors need neither a product of 128 bits nor a division.
+    let (upper, lower) = (span >> u32::BITS, span & ONES);
+    let (whole, rest) = by_ones(upper + lower);
+    low + (upper + whole) * draw + by_ones(rest * draw).0
+}
+
+/// 2³² − 1.
+const ONES: u64 = u32::MAX as u64;
+
+/// `number`, which is not `u64::MAX`, divided by 2³² − 1, and the remainder.
+///
+/// Each 2³² in it is one 2³² − 1 and leaves a one.
+const fn by_ones(number: u64) -> (u64, u64) {
+    let (upper, lower) = (number >> u32::BITS, number & ONES);
+    let left = upper + lower;
+    if left < ONES { (upper, left) } else { (upper + 1, left - ONES) }
 }
 
 /// `base` times `factor` thousandths, `times` times over, or the first value that reaches the cap.

@@ -1,6 +1,6 @@
 use core::time::Duration;
 
-use super::{Backoff, Jitter};
+use super::{Backoff, Jitter, ONES, between};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -145,4 +145,20 @@ fn growth_rounds_each_step_down_and_never_stands_still() {
     assert_eq!(delays(1, 1_100), [1, 2, 3, 4], "a tenth of so little is nothing");
     assert_eq!(delays(10_000, 0), delays(10_000, 1_100), "a factor that shrinks is none");
     assert_eq!(delays(10_000, 1_099), [10_000, 11_000, 12_100, 13_310]);
+}
+
+#[test]
+fn a_share_of_a_span_is_that_of_exact_arithmetic() {
+    let rng = crate::Rng::new(1);
+    let spans = core::iter::repeat_with(|| {
+        let span = u64::from(rng.next_u32()) << 32 | u64::from(rng.next_u32());
+        span >> rng.below(u64::BITS)
+    });
+    let edges = [0, 1, ONES - 1, ONES, ONES + 1, 2 * ONES, ONES * ONES, u64::MAX - 1, u64::MAX];
+    for span in edges.into_iter().chain(spans.take(20_000)) {
+        for draw in [0, 1, rng.next_u32(), u32::MAX - 1, u32::MAX] {
+            let exact = u128::from(span) * u128::from(draw) / u128::from(u32::MAX);
+            assert_eq!(u128::from(between(0, span, draw)), exact, "{draw} of {span}");
+        }
+    }
 }

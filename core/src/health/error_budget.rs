@@ -217,8 +217,7 @@ impl<const SLOTS: usize> ErrorBudget<SLOTS> {
     /// That of [`Window::record`].
     #[inline]
     pub fn record(&self, success: bool, now: Instant) -> Option<Edge> {
-        self.window.record_only(if success { Sample::SUCCESS } else { Sample::FAILURE }, now);
-        self.check(now)
+        self.cross(self.window.count_and_watch(if success { Sample::SUCCESS } else { Sample::FAILURE }, now))
     }
 
     /// Says if time took the budget over the line; a caller who wants to hear of it while nothing is called asks now and
@@ -229,9 +228,16 @@ impl<const SLOTS: usize> ErrorBudget<SLOTS> {
     /// That of [`Window::totals`].
     #[inline]
     pub fn check(&self, now: Instant) -> Option<Edge> {
+        self.cross(|| self.window.totals(now))
+    }
+
+    /// Crosses the line if it lies between the state and the sums.
+    #[inline]
+    fn cross(&self, totals: impl Fn() -> Totals) -> Option<Edge> {
+        let is_exhausted = || self.config.is_exhausted_by(totals());
         if mutant!("error_budget_edge_in_two_steps") {
             let before: State = self.state.load();
-            let exhausted = self.is_exhausted(now);
+            let exhausted = is_exhausted();
             if before.is_exhausted() == exhausted {
                 return None;
             }
@@ -239,7 +245,7 @@ impl<const SLOTS: usize> ErrorBudget<SLOTS> {
             return Some(Edge::to(exhausted));
         }
         self.state.transition(|state: State| {
-            let exhausted = self.is_exhausted(now);
+            let exhausted = is_exhausted();
             if state.is_exhausted() == exhausted {
                 (None, None)
             } else {

@@ -200,15 +200,21 @@ impl<const SLOTS: usize> Window<SLOTS> {
     /// O(1) under steady traffic, O(`SLOTS`) at worst.
     #[inline]
     pub fn record(&self, sample: Sample, now: Instant) -> Totals {
-        if SLOTS == 0 {
-            return Totals::ZERO;
+        self.count_and_watch(sample, now)()
+    }
+
+    /// Counts `sample`, and returns what says the sums at `now` from then on, as often as it is asked.
+    #[inline]
+    pub(crate) fn count_and_watch(&self, sample: Sample, now: Instant) -> impl Fn() -> Totals {
+        let of_time = self.shape.at(now);
+        if SLOTS > 0 {
+            self.count(sample, of_time.unwrap_or_else(|| self.upcoming_call()));
         }
-        let bucket = self.upcoming(now);
-        self.count(sample, bucket);
-        match self.shape.at(now) {
-            // The sums are those of the event's own bucket.
-            Some(_) => self.totals_at(|| bucket),
-            None => self.totals_at(|| self.current(now)),
+        move || {
+            if SLOTS == 0 {
+                return Totals::ZERO;
+            }
+            self.totals_at(|| of_time.unwrap_or_else(|| self.last_call()))
         }
     }
 
@@ -325,22 +331,26 @@ impl<const SLOTS: usize> Window<SLOTS> {
     /// The bucket of an event that is about to be counted.
     #[inline]
     fn upcoming(&self, now: Instant) -> Bucket {
-        match self.shape.at(now) {
-            Some(bucket) => bucket,
-            None => self.shape.bucket_of_call(self.calls_in_lap()),
-        }
+        self.shape.at(now).unwrap_or_else(|| self.upcoming_call())
     }
 
     /// The bucket that sums refer to: that of `now`, or that of the last call.
     #[inline]
     fn current(&self, now: Instant) -> Bucket {
-        match self.shape.at(now) {
-            Some(bucket) => bucket,
-            None => self.shape.bucket_of_call(match self.calls_in_lap() {
-                0 => self.shape.calls_per_lap() - 1,
-                calls => calls - 1,
-            }),
-        }
+        self.shape.at(now).unwrap_or_else(|| self.last_call())
+    }
+
+    /// The bucket of the next call.
+    fn upcoming_call(&self) -> Bucket {
+        self.shape.bucket_of_call(self.calls_in_lap())
+    }
+
+    /// The bucket of the last call.
+    fn last_call(&self) -> Bucket {
+        self.shape.bucket_of_call(match self.calls_in_lap() {
+            0 => self.shape.calls_per_lap() - 1,
+            calls => calls - 1,
+        })
     }
 
     /// The number of calls so far, modulo the calls after which the numbers of buckets start over.
@@ -458,7 +468,9 @@ impl<const SLOTS: usize> Window<SLOTS> {
 
     /// The slot and the stamp of the oldest live boundary.
     fn oldest_live(&self, bucket: Bucket) -> Option<(usize, u32)> {
-        let first = self.shape.first_live(bucket);
+        // A copy, or it would be read again after each acquire.
+        let shape = self.shape;
+        let first = shape.first_live(bucket);
         // ORDERING: acquire; the values that belong to a stamp are loaded afterwards.
         let stamp = self.stamps[first.slot].load(Ordering::Acquire);
         if stamp == first.number << 1 {
@@ -468,7 +480,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         for (slot, stamp) in self.stamps.iter().enumerate() {
             // ORDERING: as above.
             let stamp = stamp.load(Ordering::Acquire);
-            let Some(position) = self.shape.position(stamp >> 1, first.number) else { continue };
+            let Some(position) = shape.position(stamp >> 1, first.number) else { continue };
             if stamp & BUSY == 0 && oldest.is_none_or(|(best, _, _)| position < best) {
                 oldest = Some((position, slot, stamp));
             }
@@ -492,7 +504,9 @@ const_fn! {
 fn read(words: &Words) -> [u32; KINDS] {
     let [a, b, c, d] = words;
     // ORDERING: acquire; a value that is newer than its stamp shows the newer stamp at the second look.
-    [a, b, c, d].map(|word| word.load(Ordering::Acquire))
+    let load = |word: &AtomicU32| word.load(Ordering::Acquire);
+    // One by one, since code that is optimized for size would go round a loop.
+    [load(a), load(b), load(c), load(d)]
 }
 
 fn write(words: &Words, values: [u32; KINDS]) {

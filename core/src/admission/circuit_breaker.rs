@@ -245,8 +245,8 @@ impl<const SLOTS: usize> CircuitBreaker<SLOTS> {
     /// [`Rejected`], with the time after which another try makes sense.
     #[inline]
     pub fn try_acquire(&self, now: Instant) -> Result<Permit<'_, SLOTS>, Rejected> {
-        let admission = self.cell.try_acquire(&self.rules, now)?;
-        Ok(Permit { breaker: self, admission })
+        let ticket = self.cell.try_acquire(&self.rules, now)?;
+        Ok(Permit { breaker: self, ticket })
     }
 
     /// Whether [`CircuitBreaker::try_acquire`] would reject a call now. It changes nothing.

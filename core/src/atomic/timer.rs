@@ -95,8 +95,9 @@ impl Scale {
 
     /// When an interval that begins at `now` ends: one that is shorter than a tick lasts a tick, and not no time at all.
     pub(crate) fn end(self, now: Instant, interval: Duration) -> Instant {
-        let short = !interval.is_zero() && nanos(interval) < self.tick;
-        now.saturating_add(if short { Duration::from_nanos(self.tick) } else { interval })
+        let tick = self.tick.get();
+        let short = !interval.is_zero() && nanos(interval) < tick;
+        now.saturating_add(if short { Duration::from_nanos(tick) } else { interval })
     }
 
     /// Whether a deadline at `ticks` is later than one at `other`.

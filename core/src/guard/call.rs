@@ -11,7 +11,7 @@ use crate::attempt::deadline::Deadline;
 use crate::attempt::retry::{Decision, GiveUp, Kind};
 use crate::health::error_budget::Edge;
 use crate::outcome::Outcome;
-use crate::time::Instant;
+use crate::time::{Instant, duration, nanos};
 
 /// A call that the guard admitted.
 ///
@@ -25,7 +25,8 @@ pub struct Call<'a, const WAITERS: usize = 8, const SLOTS: usize = 10> {
     pub(super) deadline: Deadline,
     pub(super) began: Instant,
     pub(super) attempts: u32,
-    pause: Duration,
+    /// Nanoseconds of the last pause: half the size of a [`Duration`].
+    pause: u64,
     /// How the last settled attempt ended.
     last: Outcome,
     /// The edge that a refusal after an attempt made.
@@ -214,11 +215,8 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     ) -> Deadline {
         let fixed = self.timeout.deadline(started, call);
         let deadline = self.adaptive_timeout.as_ref().map_or(fixed, |timeout| timeout.limit(fixed, started));
-        match &self.breaker {
-            Some(breaker) if permit.is_some_and(Permit::is_probe) => {
-                let limit = breaker.config().probe_limit().unwrap_or(Duration::MAX);
-                deadline.min(Deadline::after(started, limit))
-            }
+        match permit {
+            Some(permit) if permit.is_probe() => deadline.min(permit.probe_deadline(started)),
             _ => deadline,
         }
     }
@@ -226,10 +224,17 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// The breaker let an attempt pass: counts what that changed, and what it would have said if it were not in shadow mode.
     #[inline]
     pub(super) fn admitted(&self, permit: Option<&Permit<'_, SLOTS>>, now: Instant) {
-        if let Some(transition) = permit.and_then(Permit::transition) {
+        if let Some(permit) = permit.filter(|permit| !permit.is_plain()) {
+            self.admitted_specially(permit, now);
+        }
+    }
+
+    #[cold]
+    fn admitted_specially(&self, permit: &Permit<'_, SLOTS>, now: Instant) {
+        if let Some(transition) = permit.transition() {
             self.changed(transition, now);
         }
-        if permit.and_then(Permit::would_reject).is_some() {
+        if permit.would_reject().is_some() {
             self.counters.would_reject(Pattern::CircuitBreaker);
         }
     }
@@ -262,7 +267,6 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         now: Instant,
     ) -> Self {
         guard.retry.call_started();
-        let pause = Duration::ZERO;
         Self {
             guard,
             grant,
@@ -270,7 +274,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             deadline,
             began: now,
             attempts: 0,
-            pause,
+            pause: 0,
             last: Outcome::Cancelled,
             edge: None,
             open: true,
@@ -334,7 +338,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         self.last = report.outcome;
         let verdict = self.decide(report, now);
         let budget = if let Verdict::RetryAfter(pause) = verdict {
-            self.pause = pause;
+            self.pause = nanos(pause);
             None
         } else {
             self.finish(report.outcome, now)
@@ -379,7 +383,18 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
 
     #[inline]
     pub(super) fn decide(&self, report: Report, now: Instant) -> Verdict {
-        let failed = report.outcome == Outcome::Failure;
+        if report.is_retryable() {
+            self.decide_retry(report, now)
+        } else if report.outcome == Outcome::Failure {
+            Verdict::GaveUp(GiveUp::NotRetryable)
+        } else {
+            Verdict::Done
+        }
+    }
+
+    /// Whether an attempt after which another one makes sense is followed by it.
+    #[cold]
+    fn decide_retry(&self, report: Report, now: Instant) -> Verdict {
         let attempts_left = self.attempts < self.guard.retry.config().max_attempts();
         let kind = match report.retry {
             Retryable::After(_) => Kind::Throttled,
@@ -388,19 +403,18 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         };
         let retry = &self.guard.retry;
         let (asked, draw) = match report.retry {
-            Retryable::No if failed => return Verdict::GaveUp(GiveUp::NotRetryable),
-            Retryable::No => return Verdict::Done,
-            Retryable::Yes => (None, if attempts_left { self.guard.jitter.next_u32() } else { 0 }),
             Retryable::After(delay) => (Some(delay), 0),
+            _ => (None, if attempts_left { self.guard.jitter.next_u32() } else { 0 }),
         };
-        let backoff = || retry.config().backoff().delay(self.attempts.saturating_sub(1), self.pause, draw);
+        let before = duration(self.pause);
+        let backoff = || retry.config().backoff().delay(self.attempts.saturating_sub(1), before, draw);
         if attempts_left && self.breaker_stays_open(|| asked.unwrap_or_else(backoff), now) {
             retry.call_failed(kind);
             return Verdict::GaveUp(GiveUp::BreakerOpen);
         }
         let decision = match asked {
             Some(delay) => retry.decide_with_delay(self.attempts, delay, self.deadline, now),
-            None => retry.decide_as(kind, self.attempts, self.pause, self.deadline, draw, now),
+            None => retry.decide_as(kind, self.attempts, before, self.deadline, draw, now),
         };
         match decision {
             Decision::RetryAfter(delay) => Verdict::RetryAfter(delay),

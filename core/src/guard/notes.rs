@@ -35,7 +35,7 @@ pub(super) struct Book(Option<&'static dyn Notes>);
 impl Book {
     pub(super) const NONE: Self = Self(None);
 
-    #[inline]
+    #[cold]
     fn write(self, now: Instant, kind: EventKind) {
         if let Some(notes) = self.0 {
             notes.append(Event { at: now, kind });
@@ -87,13 +87,13 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     }
 
     /// Counts a transition, and writes it down.
-    #[inline]
+    #[cold]
     pub(super) fn changed(&self, transition: Transition, now: Instant) {
         self.counters.transition(transition);
         self.book.write(now, EventKind::Breaker(transition));
     }
 
-    /// Writes an edge of the error budget down.
+    /// Writes an edge of the error budget down, if there is one.
     #[inline]
     pub(super) fn crossed(&self, edge: Option<Edge>, now: Instant) -> Option<Edge> {
         if let Some(edge) = edge {

@@ -31,6 +31,7 @@ pub(crate) fn every_state_has_the_documented_size() {
         ("RateLimiter", size_of::<RateLimiter>(), [80, 56]),
         ("AdjustableRateLimiter", size_of::<AdjustableRateLimiter>(), [112, 92]),
         ("KeyedRateLimiter<256>", size_of::<KeyedRateLimiter<256>>(), [2192, 1120]),
+        ("KeyedCircuitBreaker<256>", size_of::<KeyedCircuitBreaker<256>>(), [6416, 3312]),
         ("AdaptiveConcurrency", size_of::<AdaptiveConcurrency>(), [136, 128]),
         ("LoadShedder<10>", size_of::<LoadShedder<10>>(), [384, 352]),
         ("Retry", size_of::<Retry>(), [152, 128]),

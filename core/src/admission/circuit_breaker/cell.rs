@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::config::{Rates, Slow};
-use super::permit::{Admission, Kind};
+use super::permit::Kind;
 use super::results::{Keep, MAX_CALLS};
 use super::state::{Mode, Phase, Snapshot};
 use super::{Cause, Config, Reason, Rejected, Settlement, Ticket, Transition};
@@ -128,7 +128,7 @@ impl Rules {
     /// Whether the caller says that the call was slow, or its duration does.
     #[inline]
     fn is_slow(&self, ticket: &Ticket, ending: Ending) -> bool {
-        let too_long = |limit| ending.at.saturating_since(ticket.started) >= limit;
+        let too_long = |limit| ending.at.saturating_since(ticket.started()) >= limit;
         ending.outcome == Outcome::Slow || self.slow_limit().is_some_and(too_long)
     }
 
@@ -207,10 +207,10 @@ impl Cell {
 
     /// Asks whether a call may start.
     #[inline]
-    pub(crate) fn try_acquire(&self, rules: &Rules, now: Instant) -> Result<Admission, Rejected> {
+    pub(crate) fn try_acquire(&self, rules: &Rules, now: Instant) -> Result<Ticket, Rejected> {
         let state = self.load();
         if state.is_plain_closed() {
-            return Ok(Admission::new(state, Kind::Plain, now));
+            return Ok(Ticket::new(state, Kind::Plain, now));
         }
         self.try_acquire_slow(rules, now)
     }
@@ -269,18 +269,18 @@ impl Cell {
     }
 
     #[cold]
-    fn try_acquire_slow(&self, rules: &Rules, now: Instant) -> Result<Admission, Rejected> {
+    fn try_acquire_slow(&self, rules: &Rules, now: Instant) -> Result<Ticket, Rejected> {
         loop {
             let seen = self.load();
             let rejected = match self.judge(rules, seen, now) {
-                Ok(Judgment::Admitted) => return Ok(Admission::new(seen, Kind::Plain, now)),
+                Ok(Judgment::Admitted) => return Ok(Ticket::new(seen, Kind::Plain, now)),
                 Ok(Judgment::Probe(next)) => {
                     if self.replace(seen, next) {
                         let lease = rules.scale.end(now, rules.config.probe_lease());
                         self.timer.rearm(rules.scale, next.generation(), lease);
                         let half_opens = seen.phase() == Phase::Open;
                         let kind = if half_opens { Kind::FirstProbe } else { Kind::Probe };
-                        return Ok(Admission::new(next, kind, now));
+                        return Ok(Ticket::new(next, kind, now));
                     }
                     continue;
                 }
@@ -289,13 +289,13 @@ impl Cell {
                     continue;
                 }
                 Ok(Judgment::Ramping(left)) if rules.ramp_admits(left) => {
-                    return Ok(Admission::new(seen, Kind::Plain, now));
+                    return Ok(Ticket::new(seen, Kind::Plain, now));
                 }
                 Ok(Judgment::Ramping(left)) => Rejected::new(Reason::Ramping, left),
                 Err(rejected) => rejected,
             };
             return if seen.mode() == Mode::Shadow {
-                Ok(Admission::refused(seen, rejected, now))
+                Ok(Ticket::refused(seen, rejected))
             } else {
                 Err(rejected)
             };
@@ -350,6 +350,7 @@ impl Cell {
         self.settle_closed(rules, kept, ticket, ending, (failed, rate_met))
     }
 
+    #[cold]
     fn settle_nothing(&self, ticket: &Ticket) -> Settlement {
         if !ticket.is_probe() {
             return Settlement::Uncounted;
@@ -425,6 +426,7 @@ impl Cell {
     }
 
     /// Counts a result of the half-open phase, and opens or closes the breaker if it decides.
+    #[cold]
     fn settle_probe<K: Keep>(
         &self,
         rules: &Rules,

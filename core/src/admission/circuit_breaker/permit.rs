@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::state::Snapshot;
 use super::{Cause, CircuitBreaker, Reason, Rejected, Settlement, State, Transition};
+use crate::attempt::deadline::Deadline;
 use crate::outcome::Outcome;
 use crate::time::{Instant, nanos};
 
@@ -27,38 +28,44 @@ pub(super) enum Kind {
 pub struct Ticket {
     pub(super) generation: u32,
     pub(super) kind: Kind,
-    pub(super) started: Instant,
+    /// Nanoseconds: when the call started; of a refused one its `retry_after`, `u64::MAX` for none.
+    ///
+    /// Nobody asks when a refused call started, for its result counts for nothing; so all calls have smaller permits.
+    nanos: u64,
 }
 
 impl Ticket {
+    #[inline]
+    pub(super) const fn new(state: Snapshot, kind: Kind, started: Instant) -> Self {
+        Self { generation: state.generation(), kind, nanos: started.as_nanos() }
+    }
+
+    pub(super) fn refused(state: Snapshot, rejected: Rejected) -> Self {
+        let nanos = rejected.retry_after.map_or(u64::MAX, nanos);
+        Self { generation: state.generation(), kind: Kind::Refused(rejected.reason), nanos }
+    }
+
     pub(super) const fn is_probe(&self) -> bool {
         matches!(self.kind, Kind::Probe | Kind::FirstProbe)
     }
-}
 
-/// A ticket, and what only its holder needs to know.
-pub(crate) struct Admission {
-    pub(super) ticket: Ticket,
-    /// Of a refused call, in nanoseconds, `u64::MAX` for none: half the size of the public form.
-    retry_after: u64,
-}
-
-impl Admission {
+    /// When a call that counts started.
     #[inline]
-    pub(super) const fn new(state: Snapshot, kind: Kind, started: Instant) -> Self {
-        let ticket = Ticket { generation: state.generation(), kind, started };
-        Self { ticket, retry_after: u64::MAX }
+    pub(super) const fn started(&self) -> Instant {
+        Instant::from_nanos(self.nanos)
     }
 
-    pub(super) fn refused(state: Snapshot, rejected: Rejected, started: Instant) -> Self {
-        let retry_after = rejected.retry_after.map_or(u64::MAX, nanos);
-        Self { retry_after, ..Self::new(state, Kind::Refused(rejected.reason), started) }
-    }
-
+    #[inline]
     fn would_reject(&self) -> Option<Rejected> {
-        let Kind::Refused(reason) = self.ticket.kind else { return None };
-        let wait = Duration::from_nanos(self.retry_after);
-        Some(Rejected::new(reason, Some(wait).filter(|_| self.retry_after < u64::MAX)))
+        let Kind::Refused(reason) = self.kind else { return None };
+        let retry_after = (self.nanos < u64::MAX).then_some(Duration::from_nanos(self.nanos));
+        Some(Rejected::new(reason, retry_after))
+    }
+
+    /// The same ticket, for a holder that settles when it is dropped.
+    #[inline]
+    pub(crate) const fn again(&self) -> Self {
+        Self { generation: self.generation, kind: self.kind, nanos: self.nanos }
     }
 }
 
@@ -68,7 +75,7 @@ impl Admission {
 #[must_use = "dropping it settles the call as cancelled"]
 pub struct Permit<'a, const SLOTS: usize = 0> {
     pub(super) breaker: &'a CircuitBreaker<SLOTS>,
-    pub(super) admission: Admission,
+    pub(super) ticket: Ticket,
 }
 
 impl<const SLOTS: usize> Permit<'_, SLOTS> {
@@ -87,9 +94,21 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
         breaker.settle_with(self.into_ticket(), outcome, retry_after, now)
     }
 
+    /// Whether nothing is to be said about the admission: the case of nearly every call.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        matches!(self.ticket.kind, Kind::Plain)
+    }
+
+    /// When a probe that starts at `started` must be over, if it has less time than other attempts.
+    #[cold]
+    pub(crate) fn probe_deadline(&self, started: Instant) -> Deadline {
+        self.breaker.config().probe_limit().map_or(Deadline::NONE, |limit| Deadline::after(started, limit))
+    }
+
     /// Whether this call is a probe.
     pub const fn is_probe(&self) -> bool {
-        self.admission.ticket.is_probe()
+        self.ticket.is_probe()
     }
 
     /// What the breaker would have answered if it were not in [shadow mode](CircuitBreaker::shadow); `None` for a call that it
@@ -98,47 +117,41 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
     /// The result of such a call counts for nothing, as the real breaker would not have seen it.
     #[inline]
     pub fn would_reject(&self) -> Option<Rejected> {
-        self.admission.would_reject()
+        self.ticket.would_reject()
     }
 
     /// The transition that admitted this call, from open to half-open, if it is the first probe after the open time.
     #[inline]
     pub fn transition(&self) -> Option<Transition> {
-        matches!(self.admission.ticket.kind, Kind::FirstProbe).then_some(Transition {
+        matches!(self.ticket.kind, Kind::FirstProbe).then_some(Transition {
             from: State::Open,
             to: State::HalfOpen,
             cause: Cause::OpenTimeOver,
-            generation: self.admission.ticket.generation,
+            generation: self.ticket.generation,
         })
     }
 
     /// Turns the permit into plain data, for places where the borrow cannot live.
     #[inline]
     pub fn into_ticket(self) -> Ticket {
-        let ticket = self.ticket();
+        let ticket = self.ticket.again();
         core::mem::forget(self);
         ticket
-    }
-
-    #[inline]
-    const fn ticket(&self) -> Ticket {
-        let Ticket { generation, kind, started } = self.admission.ticket;
-        Ticket { generation, kind, started }
     }
 }
 
 impl<const SLOTS: usize> Drop for Permit<'_, SLOTS> {
     fn drop(&mut self) {
         // A cancelled call is settled without a time: it starts no phase.
-        self.breaker.settle(self.ticket(), Outcome::Cancelled, Instant::ZERO);
+        self.breaker.settle(self.ticket.again(), Outcome::Cancelled, Instant::ZERO);
     }
 }
 
 impl<const SLOTS: usize> fmt::Debug for Permit<'_, SLOTS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("generation", &self.admission.ticket.generation)
-            .field("kind", &self.admission.ticket.kind)
+            .field("generation", &self.ticket.generation)
+            .field("kind", &self.ticket.kind)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@
 use core::time::Duration;
 
 use super::cell::{Cell, Rules};
-use super::permit::{Admission, Ticket};
 use super::state::{Mode, Phase, Snapshot};
 use super::{Cause, Config, State, Transition};
 use crate::atomic::timer::{Remaining, Timer};
@@ -161,19 +160,5 @@ impl Rules {
     /// What the cells are configured by.
     pub(crate) const fn config(&self) -> &Config {
         &self.config
-    }
-}
-
-impl Admission {
-    /// The ticket alone.
-    pub(crate) fn into_ticket(self) -> Ticket {
-        self.ticket
-    }
-}
-
-impl Ticket {
-    /// The same ticket, for a holder that settles when it is dropped.
-    pub(crate) const fn again(&self) -> Self {
-        Self { generation: self.generation, kind: self.kind, started: self.started }
     }
 }

@@ -120,7 +120,7 @@ impl Visit for Call<'_> {
         }
         let held = Owned::Held { tag, value };
         let admission = place.cell.try_acquire(rules, self.now);
-        Some((value, admission.map(|admission| (held, admission.into_ticket()))))
+        Some((value, admission.map(|ticket| (held, ticket))))
     }
 
     fn go_on(&self, place: &Entry, tag: Wide) -> Option<Self::Out> {
@@ -131,10 +131,10 @@ impl Visit for Call<'_> {
         let admission = place.cell.try_acquire(self.keyed.rules, self.now);
         let is_own = !place.cell.is_sealed() && place.owner.load() == held;
         if is_own || mutant!("keyed_admits_by_a_breaker_that_was_passed_on") {
-            return Some(admission.map(|admission| (held, admission.into_ticket())));
+            return Some(admission.map(|ticket| (held, ticket)));
         }
-        if let Ok(admission) = admission {
-            self.keyed.end(place, &admission.into_ticket(), Outcome::Cancelled, Instant::ZERO);
+        if let Ok(ticket) = admission {
+            self.keyed.end(place, &ticket, Outcome::Cancelled, Instant::ZERO);
         }
         None
     }

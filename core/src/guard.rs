@@ -60,7 +60,7 @@
 //! # Memory layout
 //!
 //! The words of the patterns, side by side; the guard adds statistics and the switch of the shadow mode.
-//! On a 64-bit host a guard without waiters and windows is 1016 bytes, most of them configuration, and the default one 1672.
+//! On a 64-bit host a guard without waiters and windows is 1024 bytes, most of them configuration, and the default one 1680.
 //!
 //! # Ordering
 //!

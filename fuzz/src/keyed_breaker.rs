@@ -288,9 +288,9 @@ impl<'a> Pair<'a> {
             }
         }
         let seen = self.keyed.snapshot();
-        let closed = |entry: &&Entry| entry.breaker.view(self.now).state == State::Closed;
-        let not_closed = self.held.len() - self.held.iter().filter(closed).count();
-        assert_eq!((seen.held, seen.not_closed), (self.held.len(), not_closed));
+        let closed =
+            self.held.iter().filter(|entry| entry.breaker.view(self.now).state == State::Closed).count();
+        assert_eq!((seen.held, seen.closed), (self.held.len(), closed));
         assert_eq!((seen.evictions, seen.forgiven), (self.evictions, self.forgiven));
         assert_eq!(seen.turned_away, self.turned_away);
     }

@@ -75,7 +75,7 @@
 //! long, would count as fresh.
 //! The two words, 16 bytes or 8 where words have 32 bits, are all that a breaker without a rate rule changes; configuration,
 //! scale of the deadlines and random draws can serve any number of such pairs.
-//! On a 64-bit host a breaker takes 296 bytes and 496 with a window of ten slots, most of it configuration.
+//! On a 64-bit host a breaker takes 304 bytes and 504 with a window of ten slots, most of it configuration.
 //!
 //! # Ordering
 //!

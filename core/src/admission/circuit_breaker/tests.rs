@@ -512,7 +512,7 @@ fn cost_of_a_call() {
 fn the_sizes_are_as_documented() {
     assert_eq!(size_of::<Cell>() as u32, if Wide::BITS == 64 { 16 } else { 8 });
     if size_of::<usize>() == 8 && Wide::BITS == 64 {
-        assert_eq!((size_of::<CircuitBreaker<0>>(), size_of::<CircuitBreaker<10>>()), (296, 496));
+        assert_eq!((size_of::<CircuitBreaker<0>>(), size_of::<CircuitBreaker<10>>()), (304, 504));
         assert_eq!((size_of::<Permit<'_>>(), size_of::<Ticket>()), (24, 16));
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use seawall_core::guard::Report;
-//! use seawall_core::record::{Entries, Live, Recorder, Replay};
+//! use seawall_core::record::{Entries, Live, Recorder, Replay, Steps};
 //! use seawall_core::{circuit_breaker, Deadline, Guard, Instant, Outcome, Policy};
 //!
 //! let policy = Policy::new().circuit_breaker(circuit_breaker::Config::consecutive_failures(1));
@@ -58,9 +58,10 @@
 //!
 //! The order of the entries is the order of the decisions, which only one thread or a lock can give: [`Recorder`] is for one
 //! thread or one executor.
-//! A program whose threads share a guard takes each step, and writes its [`Entry`] to a [`Log`], under one lock.
+//! A program whose threads share a guard implements [`Steps`] with a [`Log`] behind a lock; the guards of `seawall` do.
 //! A log must begin with a guard that is new, and have no gap: where the buffer is full, the log ends, and what came later is
 //! counted, not written.
+//! A step in which a waker panics ends it too, and so does a waker that takes a step within another one.
 //! A ring that drops the oldest entries instead would need the state of every pattern beside it to be replayed.
 //!
 //! The rate limiter's arithmetic and the rounding of deadlines differ between 64-bit words and 32-bit words; the head names
@@ -73,19 +74,23 @@
 
 #[macro_use]
 pub(crate) mod wire;
+mod call;
 mod decode;
 mod entry;
 mod header;
 mod log;
 mod recorder;
 mod replay;
+mod steps;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod values;
 
+pub use call::{Attempt, Begin, Call, Waiting};
 pub use decode::{Damaged, Entries, Fault};
 pub use entry::{AttemptId, CallId, Decision, Entry, Input};
 pub use header::{Header, Layout};
 pub use log::{Log, RecordError};
-pub use recorder::{Attempt, Begin, Call, Recorder, Waiting};
+pub use recorder::Recorder;
 pub use replay::{Live, Mismatch, OutOfPlaces, Replay};
+pub use steps::{Numbers, Steps};

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use seawall_core::guard::{Report, Verdict};
 use seawall_core::rate_limiter::Quota;
-use seawall_core::record::{Begin, Recorder};
+use seawall_core::record::{Begin, Recorder, Steps};
 use seawall_core::window::Span;
 use seawall_core::{
     Backoff, Deadline, Instant, Outcome, Policy, Ratio, Rng, bulkhead, circuit_breaker, error_budget, retry,

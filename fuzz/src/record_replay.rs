@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use seawall_core::guard::{Policy, Report};
 use seawall_core::rate_limiter::Quota;
-use seawall_core::record::{Decision, Entries, Live, Recorder, Replay};
+use seawall_core::record::{Decision, Entries, Live, Recorder, Replay, Steps};
 use seawall_core::{Backoff, Deadline, Guard, Instant, Outcome, bulkhead, circuit_breaker, retry};
 
 use crate::input::Input;

@@ -63,7 +63,7 @@ impl core::error::Error for Damaged {}
 /// # Examples
 ///
 /// ```
-/// use seawall_core::record::{Entries, Fault, Recorder};
+/// use seawall_core::record::{Entries, Fault, Recorder, Steps};
 /// use seawall_core::{Deadline, Instant, Policy};
 ///
 /// let recorder = Recorder::<_>::try_new(Policy::new(), [0; 512]).unwrap();

@@ -47,6 +47,13 @@ pub struct Header {
 wire_struct!(Header { layout, waiters, slots, policy });
 
 impl Header {
+    /// The head of the log of a guard of this size, on this build.
+    ///
+    /// The policy must have its seed, see [`Policy::or_seed`].
+    pub const fn of<const WAITERS: usize, const SLOTS: usize>(policy: Policy) -> Self {
+        Self { layout: Layout::THIS, waiters: WAITERS as u32, slots: SLOTS as u32, policy }
+    }
+
     /// The policy, with the places in the queue that its guard had by its size.
     ///
     /// A replay can then be made with a guard that has more slots, see [`Replay::try_new`](super::Replay::try_new).

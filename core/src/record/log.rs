@@ -2,10 +2,12 @@
 
 use core::fmt;
 
-use super::entry::{AttemptId, CallId, Entry};
+use super::entry::{AttemptId, CallId, Decision, Entry, Input};
 use super::header::{Header, MAX_HEAD, START, check_byte, checksum};
+use super::steps::Numbers;
 use super::wire::{Base, Writer};
 use crate::config::ConfigError;
+use crate::time::Instant;
 
 /// The most bytes of an entry with its checksum; asserted by the tests.
 pub(crate) const MAX_ENTRY: usize = 128;
@@ -45,7 +47,7 @@ impl From<ConfigError> for RecordError {
 /// It keeps whole entries only.
 /// The first entry that finds no room ends the log, since a replay cannot go on after a gap; that one and those after it are
 /// counted.
-/// Use it through [`Recorder`](super::Recorder); adapters with locks of their own write to it directly.
+/// Use it through [`Recorder`](super::Recorder); adapters with locks of their own take their steps through it.
 pub struct Log<B> {
     buffer: B,
     /// Where the first byte stands that was not taken.
@@ -73,10 +75,33 @@ impl<B: AsMut<[u8]>> Log<B> {
         Ok(Self { buffer, head: 0, len, base: Base::default(), sum, lost: 0 })
     }
 
+    /// Takes a step and writes it down: at `now`, or for a step that is told no moment at that of the entry before.
+    ///
+    /// `alone` is asked when it was taken: if another step came between, the log ends.
+    /// A step that does not come to its end, since a waker in it panics, ends the log, too.
+    pub fn step<T>(
+        &mut self,
+        now: Option<Instant>,
+        input: Input,
+        alone: impl FnOnce() -> bool,
+        take: impl FnOnce(Numbers) -> (T, Decision),
+    ) -> T {
+        let at = now.unwrap_or(self.base.now);
+        let next = Numbers { call: self.next_call(), attempt: self.next_attempt() };
+        // Lost until it is written.
+        self.stop();
+        let (value, decision) = take(next);
+        if alone() {
+            self.lost = self.lost.saturating_sub(1);
+            self.append(&Entry { at, input, decision });
+        }
+        value
+    }
+
     /// Writes an entry, or counts it as lost.
     pub fn append(&mut self, entry: &Entry) {
         if self.lost > 0 {
-            self.lost += 1;
+            self.stop();
             return;
         }
         let mut scratch = [0; MAX_ENTRY];
@@ -88,14 +113,18 @@ impl<B: AsMut<[u8]>> Log<B> {
         let room = self.buffer.as_mut().len() - self.len;
         match writer.written() {
             Some(bytes) if bytes.len() <= room => {
+                let buffer = self.buffer.as_mut();
+                let mut end = self.head + self.len;
                 for byte in bytes {
-                    let buffer = self.buffer.as_mut();
-                    let capacity = buffer.len();
-                    if let Some(place) = buffer.get_mut((self.head + self.len) % capacity) {
+                    if end >= buffer.len() {
+                        end -= buffer.len();
+                    }
+                    if let Some(place) = buffer.get_mut(end) {
                         *place = *byte;
                     }
-                    self.len += 1;
+                    end += 1;
                 }
+                self.len += bytes.len();
                 (self.base, self.sum) = (base, sum);
             }
             _ => self.stop(),
@@ -104,7 +133,7 @@ impl<B: AsMut<[u8]>> Log<B> {
 
     /// Ends the log here: an entry is missing.
     pub fn stop(&mut self) {
-        self.lost += 1;
+        self.lost = self.lost.saturating_add(1);
     }
 
     /// Moves bytes to `out`, the oldest first, and says how many. What was taken makes room for new entries.
@@ -147,7 +176,7 @@ impl<B: AsMut<[u8]>> Log<B> {
     }
 
     /// The moment of the last entry.
-    pub const fn now(&self) -> crate::time::Instant {
+    pub const fn now(&self) -> Instant {
         self.base.now
     }
 }

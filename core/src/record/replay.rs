@@ -5,7 +5,7 @@ use core::task::{Poll, Waker};
 
 use super::entry::{AttemptId, CallId, Decision, Entry, Input};
 use super::header::{Header, Layout};
-use super::recorder::{change, refused, started, steer};
+use super::steps::{change, refused, started, steer};
 use crate::guard::{self, Attempt, Begin, Call, Guard, Waiting};
 use crate::time::Instant;
 

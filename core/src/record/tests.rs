@@ -314,6 +314,30 @@ fn a_waker_that_calls_back_ends_the_log_and_nothing_else() {
     assert!(waiting.poll(Waker::noop(), ms(4)).is_ready(), "and the guard goes on");
 }
 
+/// What a step did before it was cut short is not known, so a replay could not go on after it.
+#[test]
+fn a_waker_that_panics_ends_the_log_where_it_panicked() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let policy = Policy::new().bulkhead(bulkhead::Config::new(1));
+    let recorder: Recorder<Vec<u8>> = Recorder::try_new(policy, vec![0; 1024]).unwrap();
+    let call = recorder.try_begin(Deadline::NONE, ms(1)).unwrap();
+    let Ok(Begin::Waiting(mut waiting)) = recorder.begin(Deadline::NONE, ms(1)) else { panic!("no slot") };
+    assert!(waiting.poll(&Waker::from(Arc::new(Panics)), ms(2)).is_pending());
+    let written = replayed(&drained(&recorder, 64)).len();
+    assert_eq!((written, recorder.lost()), (3, 0));
+    let cut_short = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(call)));
+    assert!(cut_short.is_err());
+    assert_eq!(recorder.lost(), 1, "the step that gave the slot back");
+    assert!(waiting.poll(Waker::noop(), ms(4)).is_ready(), "the guard goes on");
+    assert!(recorder.lost() > 1);
+    assert_eq!(drained(&recorder, 64), [], "and nothing is written after the gap");
+}
+
 fn round_trip<T: Wire + PartialEq + core::fmt::Debug>(value: T) -> usize {
     let base = Base { now: ms(100), calls: 9, attempts: 4 };
     let mut out = [0; 512];

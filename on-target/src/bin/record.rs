@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use seawall_core::guard::{Policy, Report, Verdict};
 use seawall_core::rate_limiter::Quota;
-use seawall_core::record::{Begin, Call, Recorder, Waiting};
+use seawall_core::record::{self, Begin, Call, Steps, Waiting};
 use seawall_core::window::Span;
 use seawall_core::{
     Backoff, Deadline, Instant, Outcome, Ratio, Rng, backoff::Jitter, bulkhead, circuit_breaker,
@@ -21,7 +21,7 @@ use semihosting::{print, println, process};
 
 const WAITERS: usize = 2;
 const SLOTS: usize = 4;
-type Buffer = [u8; 512];
+type Recorder = record::Recorder<[u8; 512], WAITERS, SLOTS>;
 
 /// Rates and times that do not divide one another, so that rounding shows.
 const POLICY: Policy = Policy::new()
@@ -39,7 +39,7 @@ const POLICY: Policy = Policy::new()
     .seed(0x5EA);
 
 /// Sends what waits in the recorder.
-fn send(recorder: &Recorder<Buffer, WAITERS, SLOTS>) {
+fn send(recorder: &Recorder) {
     let mut piece = [0; 32];
     loop {
         let n = recorder.drain(&mut piece);
@@ -55,7 +55,7 @@ fn send(recorder: &Recorder<Buffer, WAITERS, SLOTS>) {
 }
 
 /// Runs a call to its end, and returns the time then.
-fn run(mut call: Call<'_, Buffer, WAITERS, SLOTS>, rng: &Rng, mut now: Instant) -> Instant {
+fn run(mut call: Call<'_, Recorder, WAITERS, SLOTS>, rng: &Rng, mut now: Instant) -> Instant {
     while let Ok(attempt) = call.try_attempt(now) {
         now = now.saturating_add(Duration::from_micros(u64::from(rng.below(30_000))));
         let report = match rng.below(8) {
@@ -74,11 +74,10 @@ fn run(mut call: Call<'_, Buffer, WAITERS, SLOTS>, rng: &Rng, mut now: Instant) 
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let recorder: Recorder<Buffer, WAITERS, SLOTS> =
-        Recorder::try_new(POLICY, [0; 512]).expect("the policy is valid, and its head fits");
+    let recorder = Recorder::try_new(POLICY, [0; 512]).expect("the policy is valid, and its head fits");
     let rng = Rng::new(7);
     let mut now = Instant::from_millis(50);
-    let mut queued: Option<Waiting<'_, Buffer, WAITERS, SLOTS>> = None;
+    let mut queued: Option<Waiting<'_, Recorder, WAITERS, SLOTS>> = None;
     for round in 0..400 {
         send(&recorder);
         now = match rng.below(30) {

@@ -8,7 +8,7 @@ macro_rules! recorded {
     ($core:ident, $waiters:literal, $slots:literal) => {{
         use std::time::Duration;
         use $core::guard::{Report, Verdict};
-        use $core::record::{Begin, Recorder};
+        use $core::record::{Begin, Recorder, Steps};
         use $core::{
             Backoff, Deadline, Instant, Outcome, Policy, Ratio, backoff::Jitter, bulkhead, circuit_breaker,
             error_budget, rate_limiter::Quota, retry, window::Span,

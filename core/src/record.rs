@@ -79,6 +79,7 @@ mod decode;
 mod entry;
 mod header;
 mod log;
+pub mod loose;
 mod recorder;
 mod replay;
 mod steps;

@@ -7,7 +7,7 @@ use seawall_core::bulkhead::Rejected as NoSlot;
 use seawall_core::circuit_breaker::{Config, Reason};
 use seawall_core::guard::{Error, Pattern};
 use seawall_core::rate_limiter::{Quota, Rejected as Limited};
-use seawall_core::record::{Fault, Layout, Mismatch, OutOfPlaces, RecordError};
+use seawall_core::record::{Fault, Layout, Mismatch, OutOfPlaces, RecordError, Steps};
 use seawall_core::retry::GiveUp;
 use seawall_core::{
     Bulkhead, CircuitBreaker, Deadline, Guard, Instant, Outcome, Policy, RateLimiter, Ratio, Recorder,

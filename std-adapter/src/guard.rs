@@ -35,6 +35,11 @@
 //!
 //! An operation that panics counts as one failure and gives everything back, and the panic goes on unwinding.
 //!
+//! # Recording
+//!
+//! A guard that [`Guard::recorded`] makes writes every step of its decisions to a log, which `seawall replay` replays bit for
+//! bit; [`Recording`] says what is in it and takes it out.
+//!
 //! # Cost
 //!
 //! An admitted call reads the clock twice, once more if its operation is pending and has a deadline, and allocates nothing.
@@ -44,8 +49,10 @@ mod around;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod blocking;
+mod by_hand;
 #[cfg(feature = "chaos")]
 pub mod chaos;
+mod recording;
 mod running;
 mod tallies;
 #[cfg(feature = "tokio")]
@@ -58,6 +65,7 @@ use std::time::Duration;
 
 use around::Around;
 pub use around::Surroundings;
+pub use recording::Recording;
 use seawall_core::check::Status;
 use seawall_core::circuit_breaker::Transition;
 use seawall_core::degradation::{Component, Degradation};
@@ -68,6 +76,7 @@ use seawall_core::events::{Event, EventKind, EventRing};
 pub use seawall_core::guard::About as Attempt;
 pub use seawall_core::guard::{Classify, ErrorsFail, Options};
 use seawall_core::histogram::{self, Histogram, buckets_for};
+use seawall_core::record::Steps;
 use seawall_core::{Clock, ConfigError, Instant, guard as decision};
 use tallies::Tallies;
 pub use tallies::{ATTEMPT_LABELS, GiveUps, RetryTallies};
@@ -100,6 +109,8 @@ pub struct Guard<C = SystemClock> {
 struct Shared<C> {
     name: Box<str>,
     decisions: Decisions,
+    /// Boxed, since few guards have it.
+    recording: Option<Box<Recording>>,
     clock: C,
     latencies: Durations,
     waits: Durations,
@@ -131,12 +142,26 @@ impl<C: Clock> Guard<C> {
     ///
     /// If a value of the policy lies outside its bound.
     pub fn with_clock(name: &str, policy: decision::Policy, clock: C) -> Result<Self, ConfigError> {
-        let seed = RandomState::new().hash_one(name) as u32;
+        Self::make(name, Self::seeded(name, policy), clock, None)
+    }
+
+    /// The policy with a seed for the jitter: its own, or one at random.
+    fn seeded(name: &str, policy: decision::Policy) -> decision::Policy {
+        policy.or_seed(RandomState::new().hash_one(name) as u32)
+    }
+
+    fn make(
+        name: &str,
+        policy: decision::Policy,
+        clock: C,
+        recording: Option<Box<Recording>>,
+    ) -> Result<Self, ConfigError> {
         // The system's clock calibrates itself when it is first read, for milliseconds: here and not in the first call.
         let _ = clock.now();
         let shared = Shared {
             name: name.into(),
-            decisions: Decisions::try_new(policy.or_seed(seed))?,
+            decisions: Decisions::try_new(policy)?,
+            recording,
             clock,
             latencies: Histogram::new(),
             waits: Histogram::new(),
@@ -157,6 +182,9 @@ impl<C: Clock> Guard<C> {
     }
 
     /// The core's guard: its patterns, to look at or to steer by hand.
+    ///
+    /// What is done to it here is not in the log of a guard that [records](Guard::recorded), nor among its events; the methods
+    /// of this type are.
     pub fn decisions(&self) -> &Decisions {
         &self.shared.decisions
     }
@@ -230,42 +258,16 @@ impl<C: Clock> Guard<C> {
     /// is called.
     pub fn refresh(&self) {
         let now = self.now();
-        if let Some(edge) = self.decisions().error_budget().and_then(|budget| budget.check(now)) {
+        if let Some(edge) = self.shared.check_budget(now) {
             self.shared.budget_edge(edge, now);
         } else {
             self.shared.set_level(now);
         }
         self.shared.refresh_latency(now);
     }
-
-    /// Rejects every call until [`Guard::reset`].
-    pub fn force_open(&self) {
-        if let Some(breaker) = self.decisions().breaker() {
-            self.shared.by_hand(breaker.force_open());
-        }
-    }
-
-    /// Lets the breaker admit every call, uncounted, until [`Guard::reset`].
-    pub fn force_closed(&self) {
-        if let Some(breaker) = self.decisions().breaker() {
-            self.shared.by_hand(breaker.force_closed());
-        }
-    }
-
-    /// Closes the breaker as new, forced or not.
-    pub fn reset(&self) {
-        if let Some(breaker) = self.decisions().breaker() {
-            self.shared.by_hand(breaker.reset(self.now()));
-        }
-    }
 }
 
 impl<C: Clock> Shared<C> {
-    fn by_hand(&self, transition: Transition) {
-        self.decisions.note(transition);
-        self.transition(transition, self.clock.now());
-    }
-
     fn transition(&self, transition: Transition, now: Instant) {
         self.events.push(Event { at: now, kind: EventKind::Breaker(transition) });
     }

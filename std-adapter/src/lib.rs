@@ -17,7 +17,7 @@ pub mod stats;
 pub use clock::SystemClock;
 #[cfg(feature = "chaos")]
 pub use guard::chaos;
-pub use guard::{Attempt, Guard, Options};
+pub use guard::{Attempt, Guard, Options, Recording};
 pub use registry::Registry;
 /// The decisions themselves, for loops of one's own.
 pub use seawall_core as core;

@@ -49,6 +49,29 @@ fn an_admitted_blocking_call_allocates_nothing() {
 }
 
 #[test]
+fn a_recorded_call_allocates_nothing() {
+    let guard = Guard::recorded("full", FULL, vec![0; 1 << 12]).unwrap();
+    assert_eq!(guard.call_blocking(|_| Ok::<_, ()>(1)), Ok(1));
+    let mut out = Vec::with_capacity(1 << 17);
+    let (count, ()) = allocations(|| {
+        for n in 0..1000_u64 {
+            assert_eq!(guard.call_blocking(|_| Ok::<_, ()>(n)), Ok(n));
+            if n % 50 == 0 {
+                guard.recording().unwrap().drain_to(&mut out).unwrap();
+            }
+        }
+    });
+    let lost = guard.recording().unwrap().lost();
+    assert_eq!((count, lost, out.len() > 30_000), (0, 0, true));
+    let (count, ()) = allocations(|| {
+        for n in 0..1000_u64 {
+            assert_eq!(guard.call_blocking(|_| Ok::<_, ()>(n)), Ok(n));
+        }
+    });
+    assert_eq!((count, guard.recording().unwrap().lost() > 0), (0, true), "with a full buffer");
+}
+
+#[test]
 fn a_refused_call_allocates_nothing() {
     let guard = Guard::new("full", FULL).unwrap();
     let (count, refused) = allocations(|| {

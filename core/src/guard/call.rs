@@ -489,12 +489,6 @@ impl<const WAITERS: usize, const SLOTS: usize> Drop for Call<'_, WAITERS, SLOTS>
 }
 
 impl<const SLOTS: usize> Attempt<'_, SLOTS> {
-    /// Takes what it holds; what remains holds nothing, and still tells about it.
-    #[inline]
-    pub(crate) const fn take(&mut self) -> Self {
-        Self { permit: self.permit.take(), ..*self }
-    }
-
     /// What the operation needs to know of it.
     #[inline]
     pub fn about(&self) -> About {

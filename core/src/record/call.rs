@@ -1,11 +1,11 @@
-//! Calls, attempts and places in the queue, whose steps go through whoever takes them.
+//! Calls, attempts and places in the queue that write down how they end, however that is.
 
 use core::fmt;
 use core::task::{Poll, Waker};
 
-use super::entry::{AttemptId, CallId, Decision, Input};
-use super::steps::{Steps, refused, started};
-use crate::admission::circuit_breaker::Transition;
+use super::entry::{AttemptId, CallId, Input};
+use super::loose;
+use super::steps::Steps;
 use crate::attempt::deadline::Deadline;
 use crate::guard::{self, Rejected, Report, Settled};
 use crate::time::Instant;
@@ -40,25 +40,23 @@ pub struct Call<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize = 8, const SL
 #[must_use = "settle it with `Call::settle`"]
 pub struct Attempt<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize = 8, const SLOTS: usize = 10> {
     steps: &'r R,
-    inner: guard::Attempt<'r, SLOTS>,
+    inner: Option<guard::Attempt<'r, SLOTS>>,
     id: AttemptId,
-    /// It was not settled yet.
-    open: bool,
+}
+
+impl<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Begin<'r, R, WAITERS, SLOTS> {
+    pub(super) fn new(steps: &'r R, begin: guard::Begin<'r, WAITERS, SLOTS>, id: CallId) -> Self {
+        match begin {
+            guard::Begin::Started(call) => Self::Started(Call::new(steps, call, id)),
+            guard::Begin::Waiting(waiting) => Self::Waiting(Waiting { steps, inner: Some(waiting), id }),
+        }
+    }
 }
 
 impl<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Waiting<'r, R, WAITERS, SLOTS> {
-    pub(super) const fn new(steps: &'r R, waiting: guard::Waiting<'r, WAITERS, SLOTS>, id: CallId) -> Self {
-        Self { steps, inner: Some(waiting), id }
-    }
-
     /// As [`guard::Waiting::deadline`].
     pub fn deadline(&self) -> Instant {
         self.inner.as_ref().map_or(Instant::NEVER, guard::Waiting::deadline)
-    }
-
-    /// As [`guard::Waiting::since`].
-    pub fn since(&self) -> Instant {
-        self.inner.as_ref().map_or(Instant::NEVER, guard::Waiting::since)
     }
 
     /// As [`guard::Waiting::poll`].
@@ -67,28 +65,18 @@ impl<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Wai
         waker: &Waker,
         now: Instant,
     ) -> Poll<Result<Call<'r, R, WAITERS, SLOTS>, Rejected>> {
-        let (steps, id) = (self.steps, self.id);
         let Some(waiting) = &mut self.inner else { return Poll::Pending };
-        let polled = steps.step(Some(now), Input::Poll { call: id }, |_, _| match waiting.poll(waker, now) {
-            Poll::Pending => (Poll::Pending, Decision::Pending),
-            Poll::Ready(Ok(call)) => {
-                (Poll::Ready(Ok(Call::new(steps, call, id))), Decision::Admitted { call: id })
-            }
-            Poll::Ready(Err(rejected)) => (Poll::Ready(Err(rejected)), refused(rejected)),
-        });
+        let polled = loose::poll(self.steps, self.id, waiting, waker, now);
         if polled.is_ready() {
             self.inner = None;
         }
-        polled
+        polled.map_ok(|call| Call::new(self.steps, call, self.id))
     }
 
     /// As [`guard::Waiting::cancel`].
     pub fn cancel(mut self, now: Instant) {
         if let Some(waiting) = self.inner.take() {
-            self.steps.step(Some(now), Input::CancelWaiting { call: self.id }, |_, _| {
-                waiting.cancel(now);
-                ((), Decision::Nothing)
-            });
+            loose::cancel_waiting(self.steps, self.id, waiting, now);
         }
     }
 }
@@ -97,17 +85,11 @@ impl<R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop
     for Waiting<'_, R, WAITERS, SLOTS>
 {
     fn drop(&mut self) {
-        if self.inner.is_some() {
-            self.steps.step(None, Input::DropWaiting { call: self.id }, |_, _| {
-                self.inner = None;
-                ((), Decision::Nothing)
-            });
-        }
+        loose::end(self.steps, Input::DropWaiting { call: self.id }, &mut self.inner);
     }
 }
 
 impl<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Call<'r, R, WAITERS, SLOTS> {
-    #[inline]
     pub(super) const fn new(steps: &'r R, call: guard::Call<'r, WAITERS, SLOTS>, id: CallId) -> Self {
         Self { steps, inner: Some(call), id }
     }
@@ -117,19 +99,14 @@ impl<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Cal
     /// # Errors
     ///
     /// As [`guard::Call::try_attempt`].
-    #[inline]
     pub fn try_attempt(&mut self, now: Instant) -> Result<Attempt<'r, R, WAITERS, SLOTS>, Rejected> {
-        let steps = self.steps;
+        let (steps, mut id) = (self.steps, AttemptId::NONE);
         let Some(call) = &mut self.inner else { return Err(Rejected::CallOver) };
-        steps.step(Some(now), Input::Attempt { call: self.id }, |_, next| {
-            let result = call.try_attempt(now);
-            let decision = started(result.as_ref().map_err(|rejected| *rejected), call, next.attempt);
-            (result.map(|inner| Attempt { steps, inner, id: next.attempt, open: true }), decision)
-        })
+        let inner = Some(loose::attempt(steps, self.id, call, &mut id, now)?);
+        Ok(Attempt { steps, inner, id })
     }
 
     /// As [`guard::Call::settle`].
-    #[inline]
     pub fn settle(
         &mut self,
         mut attempt: Attempt<'r, R, WAITERS, SLOTS>,
@@ -137,23 +114,14 @@ impl<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Cal
         now: Instant,
     ) -> Settled {
         let over = Settled { verdict: guard::Verdict::Done, transition: None, budget: None };
-        let Some(call) = &mut self.inner else { return over };
-        attempt.open = false;
-        let taken = attempt.inner.take();
-        let input = Input::Settle { call: self.id, attempt: attempt.id, report };
-        self.steps.step(Some(now), input, |_, _| {
-            let settled = call.settle(taken, report, now);
-            (settled, Decision::Settled(settled))
-        })
+        let Some((call, taken)) = self.inner.as_mut().zip(attempt.inner.take()) else { return over };
+        loose::settle(self.steps, self.id, call, attempt.id, taken, report, now)
     }
 
     /// As [`guard::Call::cancel`].
     pub fn cancel(mut self, now: Instant) {
         if let Some(call) = self.inner.take() {
-            self.steps.step(Some(now), Input::Cancel { call: self.id }, |_, _| {
-                call.cancel(now);
-                ((), Decision::Nothing)
-            });
+            loose::cancel(self.steps, self.id, call, now);
         }
     }
 
@@ -162,72 +130,32 @@ impl<'r, R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Cal
         self.inner.as_ref().map_or(Deadline::NONE, guard::Call::deadline)
     }
 
-    /// When the call was admitted.
-    pub fn began(&self) -> Instant {
-        self.inner.as_ref().map_or(Instant::ZERO, guard::Call::began)
-    }
-
     /// The attempts that were started.
-    #[inline]
     pub fn attempts(&self) -> u32 {
         self.inner.as_ref().map_or(0, guard::Call::attempts)
     }
-
-    /// As [`guard::Call::budget_edge`].
-    pub fn budget_edge(&self) -> Option<crate::health::error_budget::Edge> {
-        self.inner.as_ref()?.budget_edge()
-    }
 }
 
-impl<R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop for Call<'_, R, WAITERS, SLOTS> {
-    #[inline]
+impl<R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop
+    for Call<'_, R, WAITERS, SLOTS>
+{
     fn drop(&mut self) {
-        if self.inner.is_some() {
-            self.steps.step(None, Input::Drop { call: self.id }, |_, _| {
-                self.inner = None;
-                ((), Decision::Nothing)
-            });
-        }
+        loose::end(self.steps, Input::Drop { call: self.id }, &mut self.inner);
     }
 }
 
 impl<R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Attempt<'_, R, WAITERS, SLOTS> {
-    /// What the operation needs to know of it.
-    #[inline]
-    pub fn about(&self) -> guard::About {
-        self.inner.about()
-    }
-
-    /// 1 for the first attempt of a call.
-    #[inline]
-    pub const fn number(&self) -> u32 {
-        self.inner.number()
-    }
-
-    /// When it started.
-    #[inline]
-    pub const fn started(&self) -> Instant {
-        self.inner.started()
-    }
-
-    /// The breaker's change of state that admitted it: half-open, for the first probe.
-    #[inline]
-    pub fn transition(&self) -> Option<Transition> {
-        self.inner.transition()
+    /// What the operation needs to know of it; `None` never, but for one that was settled.
+    pub fn about(&self) -> Option<guard::About> {
+        self.inner.as_ref().map(guard::Attempt::about)
     }
 }
 
 impl<R: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop
     for Attempt<'_, R, WAITERS, SLOTS>
 {
-    #[inline]
     fn drop(&mut self) {
-        if self.open {
-            self.steps.step(None, Input::DropAttempt { attempt: self.id }, |_, _| {
-                drop(self.inner.take());
-                ((), Decision::Nothing)
-            });
-        }
+        loose::end(self.steps, Input::DropAttempt { attempt: self.id }, &mut self.inner);
     }
 }
 

@@ -19,6 +19,9 @@ pub struct CallId(pub(crate) u32);
 pub struct AttemptId(pub(crate) u32);
 
 impl CallId {
+    /// That of a call that has none: it began in a step that was not written, or in a replay only.
+    pub const NONE: Self = Self(u32::MAX);
+
     /// The number.
     pub const fn number(self) -> u32 {
         self.0
@@ -26,6 +29,9 @@ impl CallId {
 }
 
 impl AttemptId {
+    /// That of an attempt that has none, as [`CallId::NONE`].
+    pub const NONE: Self = Self(u32::MAX);
+
     /// The number.
     pub const fn number(self) -> u32 {
         self.0

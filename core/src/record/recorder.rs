@@ -60,6 +60,11 @@ impl<B: AsMut<[u8]>, const WAITERS: usize, const SLOTS: usize> Recorder<B, WAITE
 impl<B: AsMut<[u8]>, const WAITERS: usize, const SLOTS: usize> Steps<WAITERS, SLOTS>
     for Recorder<B, WAITERS, SLOTS>
 {
+    #[inline]
+    fn unwritten(&self) -> Option<&Guard<WAITERS, SLOTS>> {
+        None
+    }
+
     /// The log is held meanwhile; a waker that calls back finds it held.
     fn step<'g, T>(
         &'g self,

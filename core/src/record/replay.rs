@@ -5,7 +5,8 @@ use core::task::{Poll, Waker};
 
 use super::entry::{AttemptId, CallId, Decision, Entry, Input};
 use super::header::{Header, Layout};
-use super::steps::{change, refused, started, steer};
+use super::loose::started;
+use super::steps::{change, refused, steer};
 use crate::guard::{self, Attempt, Begin, Call, Guard, Waiting};
 use crate::time::Instant;
 
@@ -21,10 +22,6 @@ enum Place<'g, const WAITERS: usize, const SLOTS: usize> {
     Call(CallId, Call<'g, WAITERS, SLOTS>),
     Attempt(AttemptId, Attempt<'g, SLOTS>),
 }
-
-/// The numbers of what was admitted in the replay and not in the log.
-const NO_CALL: CallId = CallId(u32::MAX);
-const NO_ATTEMPT: AttemptId = AttemptId(u32::MAX);
 
 /// There are more calls and attempts under way than there are places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +129,7 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
                     if let Some(call) = call {
                         self.put(Place::Waiting(call, waiting));
                     }
-                    Decision::Waiting { call: call.unwrap_or(NO_CALL), until }
+                    Decision::Waiting { call: call.unwrap_or(CallId::NONE), until }
                 }
                 Err(rejected) => refused(rejected),
             },
@@ -191,7 +188,7 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
 
     /// Keeps an admitted call under the number that the log gave it; one that the log rejected is over at once.
     fn enter(&mut self, id: Option<CallId>, call: Call<'g, WAITERS, SLOTS>) -> Decision {
-        let Some(id) = id else { return Decision::Admitted { call: NO_CALL } };
+        let Some(id) = id else { return Decision::Admitted { call: CallId::NONE } };
         self.put(Place::Call(id, call));
         Decision::Admitted { call: id }
     }
@@ -217,7 +214,8 @@ impl<'g, 's, const WAITERS: usize, const SLOTS: usize> Replay<'g, 's, WAITERS, S
     fn attempt(&mut self, call: CallId, id: Option<AttemptId>, now: Instant) -> Decision {
         let Some(call) = self.call(call) else { return Decision::Astray };
         let result = call.try_attempt(now);
-        let decision = started(result.as_ref().map_err(|rejected| *rejected), call, id.unwrap_or(NO_ATTEMPT));
+        let decision =
+            started(result.as_ref().map_err(|rejected| *rejected), call, id.unwrap_or(AttemptId::NONE));
         if let (Ok(attempt), Some(id)) = (result, id) {
             self.put(Place::Attempt(id, attempt));
         }

@@ -1,10 +1,11 @@
 //! Whoever takes the steps of a guard, and whether they are written down.
 
-use super::call::{Begin, Call, Waiting};
+use super::call::{Begin, Call};
 use super::entry::{AttemptId, CallId, Decision, Input};
+use super::loose;
 use crate::admission::circuit_breaker::Transition;
 use crate::attempt::deadline::Deadline;
-use crate::guard::{self, Guard, Rejected};
+use crate::guard::{Guard, Rejected};
 use crate::health::error_budget::Edge;
 use crate::time::Instant;
 
@@ -17,13 +18,14 @@ pub struct Numbers {
 
 impl Numbers {
     /// What begins in a step that is not written has no number.
-    pub const NONE: Self = Self { call: CallId(u32::MAX), attempt: AttemptId(u32::MAX) };
+    pub const NONE: Self = Self { call: CallId::NONE, attempt: AttemptId::NONE };
 }
 
 /// Takes the steps of a guard: a [`Recorder`](super::Recorder), which writes them down, a [`Guard`], which does not, or an
 /// adapter that holds its log in its own way.
 ///
-/// The calls, attempts and places in a queue that come from it take their steps through it, until they are dropped.
+/// The calls, attempts and places in a queue that come from it take their steps through it, until they are dropped; [`loose`]
+/// has the same steps for those of a guard.
 ///
 /// # Examples
 ///
@@ -47,7 +49,10 @@ impl Numbers {
 /// assert_eq!(recorder.stats().successes, 1);
 /// ```
 pub trait Steps<const WAITERS: usize, const SLOTS: usize> {
-    /// Takes one step: what was asked at `now` is done by `take` to the guard, which says what was decided.
+    /// The guard, if its steps are not written down: then they are taken on it as they are, and not by [`Steps::step`].
+    fn unwritten(&self) -> Option<&Guard<WAITERS, SLOTS>>;
+
+    /// Takes one step that is written: what was asked at `now` is done by `take` to the guard, which says what was decided.
     ///
     /// For a step that is told no moment, `now` is `None`. A log needs the order of the steps, so no other step may come
     /// between; one that does, since a waker calls back, is taken with [`Numbers::NONE`] and ends the log.
@@ -63,18 +68,15 @@ pub trait Steps<const WAITERS: usize, const SLOTS: usize> {
     /// # Errors
     ///
     /// As [`Guard::try_begin`].
-    #[inline]
-    fn try_begin(
-        &self,
-        deadline: Deadline,
-        now: Instant,
-    ) -> Result<Call<'_, Self, WAITERS, SLOTS>, Rejected>
+    fn try_begin(&self, deadline: Deadline, now: Instant) -> Result<Call<'_, Self, WAITERS, SLOTS>, Rejected>
     where
         Self: Sized,
     {
-        self.step(Some(now), Input::TryBegin { deadline }, |guard, next| match guard.try_begin(deadline, now) {
-            Ok(call) => (Ok(Call::new(self, call, next.call)), Decision::Admitted { call: next.call }),
-            Err(rejected) => (Err(rejected), refused(rejected)),
+        self.step(Some(now), Input::TryBegin { deadline }, |guard, next| {
+            match guard.try_begin(deadline, now) {
+                Ok(call) => (Ok(Call::new(self, call, next.call)), Decision::Admitted { call: next.call }),
+                Err(rejected) => (Err(rejected), refused(rejected)),
+            }
         })
     }
 
@@ -83,22 +85,13 @@ pub trait Steps<const WAITERS: usize, const SLOTS: usize> {
     /// # Errors
     ///
     /// As [`Guard::begin`].
-    #[inline]
     fn begin(&self, deadline: Deadline, now: Instant) -> Result<Begin<'_, Self, WAITERS, SLOTS>, Rejected>
     where
         Self: Sized,
     {
-        self.step(Some(now), Input::Begin { deadline }, |guard, next| match guard.begin(deadline, now) {
-            Ok(guard::Begin::Started(call)) => (
-                Ok(Begin::Started(Call::new(self, call, next.call))),
-                Decision::Admitted { call: next.call },
-            ),
-            Ok(guard::Begin::Waiting(waiting)) => {
-                let decision = Decision::Waiting { call: next.call, until: waiting.deadline() };
-                (Ok(Begin::Waiting(Waiting::new(self, waiting, next.call))), decision)
-            }
-            Err(rejected) => (Err(rejected), refused(rejected)),
-        })
+        let mut id = CallId::NONE;
+        let begin = loose::begin(self, &mut id, deadline, now)?;
+        Ok(Begin::new(self, begin, id))
     }
 
     /// Opens the breaker by hand; `None` without a breaker.
@@ -153,7 +146,11 @@ pub trait Steps<const WAITERS: usize, const SLOTS: usize> {
 
 /// A guard by itself writes nothing, and a step costs nothing beside what it does.
 impl<const WAITERS: usize, const SLOTS: usize> Steps<WAITERS, SLOTS> for Guard<WAITERS, SLOTS> {
-    #[inline(always)]
+    #[inline]
+    fn unwritten(&self) -> Option<&Self> {
+        Some(self)
+    }
+
     fn step<'g, T>(
         &'g self,
         _now: Option<Instant>,
@@ -221,21 +218,4 @@ pub(super) fn change<const WAITERS: usize, const SLOTS: usize>(
 
 pub(super) fn refused(rejected: Rejected) -> Decision {
     Decision::Rejected { rejected, budget: None }
-}
-
-/// What an attempt of a call was told.
-pub(super) fn started<const WAITERS: usize, const SLOTS: usize>(
-    result: Result<&guard::Attempt<'_, SLOTS>, Rejected>,
-    call: &guard::Call<'_, WAITERS, SLOTS>,
-    id: AttemptId,
-) -> Decision {
-    match result {
-        Ok(attempt) => Decision::Started {
-            attempt: id,
-            deadline: attempt.deadline(),
-            probe: attempt.is_probe(),
-            transition: attempt.transition(),
-        },
-        Err(rejected) => Decision::Rejected { rejected, budget: call.budget_edge() },
-    }
 }

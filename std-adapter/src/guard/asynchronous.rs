@@ -4,9 +4,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Poll, ready};
 
-#[cfg(feature = "chaos")]
-use seawall_core::guard as decision;
 use seawall_core::guard::{Begin, Error, Waiting};
+use seawall_core::record::{CallId, loose};
 use seawall_core::{Clock, Instant};
 use tokio::time::{Sleep, sleep};
 
@@ -62,9 +61,10 @@ impl<C: Clock> Guard<C> {
         let shared = &*self.shared;
         let now = shared.clock.now();
         let held = shared.admit(options.worth(), now).map_err(Error::Rejected)?;
-        let (admitted, now) = match shared.decisions.begin(options.deadline_from(now), now) {
-            Ok(Begin::Started(call)) => (Admitted { call, held }, now),
-            Ok(Begin::Waiting(waiting)) => wait(shared, waiting, held).await?,
+        let mut id = CallId::NONE;
+        let (admitted, now) = match loose::begin(shared, &mut id, options.deadline_from(now), now) {
+            Ok(Begin::Started(call)) => (Admitted { call, id, held }, now),
+            Ok(Begin::Waiting(waiting)) => wait(shared, waiting, id, held).await?,
             Err(rejected) => {
                 Held::take_back(held, now);
                 return Err(Error::Rejected(rejected));
@@ -72,19 +72,19 @@ impl<C: Clock> Guard<C> {
         };
         let mut running = Running::new(shared, admitted, now);
         loop {
-            let (attempt, about) = match running.attempt() {
-                Ok(started) => started,
+            let about = match running.attempt() {
+                Ok(about) => about,
                 Err(result) => return result,
             };
             let (limit, classify) = (about.remaining(), options.classifier());
             #[cfg(feature = "chaos")]
-            let ended = match struck(shared, &attempt, about, classify).await {
+            let ended = match struck(shared, running.now(), about, classify).await {
                 Ok(about) => timed(&mut operation, about, limit, &shared.clock, classify).await,
                 Err(ended) => ended,
             };
             #[cfg(not(feature = "chaos"))]
             let ended = timed(&mut operation, about, limit, &shared.clock, classify).await;
-            match running.settle(attempt, ended) {
+            match running.settle(ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {
                     if !pause.is_zero() {
@@ -101,11 +101,11 @@ impl<C: Clock> Guard<C> {
 #[cfg(feature = "chaos")]
 async fn struck<T, E>(
     shared: &Shared<impl Clock>,
-    attempt: &decision::Attempt<'_, SLOTS>,
+    started: Instant,
     about: Attempt,
     classify: &impl Classify<T, E>,
 ) -> Result<Attempt, Ended<T, E>> {
-    let Some(strike) = shared.strike(attempt.started()) else { return Ok(about) };
+    let Some(strike) = shared.strike(started) else { return Ok(about) };
     let (delay, over) = chaos::hold_up(&strike, about);
     if !delay.is_zero() {
         sleep(delay).await;
@@ -117,6 +117,7 @@ async fn struck<T, E>(
 struct Queued<'a, C: Clock> {
     shared: &'a Shared<C>,
     waiting: Option<Waiting<'a, WAITERS, SLOTS>>,
+    id: CallId,
     held: Option<Held<'a>>,
 }
 
@@ -127,7 +128,7 @@ impl<C: Clock> Drop for Queued<'_, C> {
         }
         let now = self.shared.clock.now();
         if let Some(waiting) = self.waiting.take() {
-            waiting.cancel(now);
+            loose::cancel_waiting(self.shared, self.id, waiting, now);
         }
         Held::take_back(self.held.take(), now);
     }
@@ -136,16 +137,17 @@ impl<C: Clock> Drop for Queued<'_, C> {
 async fn wait<'a, C: Clock, E>(
     shared: &'a Shared<C>,
     waiting: Waiting<'a, WAITERS, SLOTS>,
+    id: CallId,
     held: Option<Held<'a>>,
 ) -> Result<(Admitted<'a>, Instant), Error<E>> {
     let (until, since) = (waiting.deadline(), waiting.since());
-    let mut queued = Queued { shared, waiting: Some(waiting), held };
+    let mut queued = Queued { shared, waiting: Some(waiting), id, held };
     let mut timer = pin!(None::<Sleep>);
     poll_fn(|cx| {
         loop {
             let now = shared.clock.now();
             let Some(waiting) = &mut queued.waiting else { return Poll::Pending };
-            if let Poll::Ready(result) = waiting.poll(cx.waker(), now) {
+            if let Poll::Ready(result) = loose::poll(shared, id, waiting, cx.waker(), now) {
                 queued.waiting = None;
                 let waited = now.saturating_since(since);
                 return Poll::Ready(result.map_err(Error::Rejected).map(|call| {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-#[cfg(feature = "chaos")]
-use seawall_core::guard as decision;
 use seawall_core::guard::{Begin, Call, Error, Rejected, Waiting};
+use seawall_core::record::{CallId, loose};
 use seawall_core::{Clock, Instant};
 
 use super::around::Held;
@@ -54,19 +53,19 @@ impl<C: Clock> Guard<C> {
         let (admitted, now) = begin(shared, &options)?;
         let mut running = Running::new(shared, admitted, now);
         loop {
-            let (attempt, about) = match running.attempt() {
-                Ok(started) => started,
+            let about = match running.attempt() {
+                Ok(about) => about,
                 Err(result) => return result,
             };
             let classify = options.classifier();
             #[cfg(feature = "chaos")]
-            let ended = match struck(shared, &attempt, about, classify) {
+            let ended = match struck(shared, running.now(), about, classify) {
                 Ok(about) => Ended::of(|| operation(about), classify),
                 Err(ended) => ended,
             };
             #[cfg(not(feature = "chaos"))]
             let ended = Ended::of(|| operation(about), classify);
-            match running.settle(attempt, ended) {
+            match running.settle(ended) {
                 Next::Return(result) => return result,
                 Next::Pause(pause) => {
                     thread::sleep(pause);
@@ -81,11 +80,11 @@ impl<C: Clock> Guard<C> {
 #[cfg(feature = "chaos")]
 fn struck<T, E>(
     shared: &Shared<impl Clock>,
-    attempt: &decision::Attempt<'_, SLOTS>,
+    started: Instant,
     about: Attempt,
     classify: &impl Classify<T, E>,
 ) -> Result<Attempt, Ended<T, E>> {
-    let Some(strike) = shared.strike(attempt.started()) else { return Ok(about) };
+    let Some(strike) = shared.strike(started) else { return Ok(about) };
     let (delay, over) = chaos::hold_up(&strike, about);
     thread::sleep(delay);
     chaos::ended(&strike, about, over, shared.clock.now(), classify)
@@ -98,13 +97,14 @@ fn begin<'a, C: Clock, E, K>(
 ) -> Result<(Admitted<'a>, Instant), Error<E>> {
     let now = shared.clock.now();
     let held = shared.admit(options.worth(), now).map_err(Error::Rejected)?;
-    let begun = match shared.decisions.begin(options.deadline_from(now), now) {
+    let mut id = CallId::NONE;
+    let begun = match loose::begin(shared, &mut id, options.deadline_from(now), now) {
         Ok(Begin::Started(call)) => Ok((call, now)),
-        Ok(Begin::Waiting(waiting)) => wait(shared, waiting),
+        Ok(Begin::Waiting(waiting)) => wait(shared, waiting, id),
         Err(rejected) => Err((rejected, now)),
     };
     match begun {
-        Ok((call, now)) => Ok((Admitted { call, held }, now)),
+        Ok((call, now)) => Ok((Admitted { call, id, held }, now)),
         Err((rejected, now)) => {
             Held::take_back(held, now);
             Err(Error::Rejected(rejected))
@@ -116,12 +116,13 @@ fn begin<'a, C: Clock, E, K>(
 fn wait<'a, C: Clock>(
     shared: &'a Shared<C>,
     mut waiting: Waiting<'a, WAITERS, SLOTS>,
+    id: CallId,
 ) -> Result<(Call<'a, WAITERS, SLOTS>, Instant), (Rejected, Instant)> {
     THREAD.with(|waker| {
         let waker = waker.get_or_init(|| Waker::from(Arc::new(Unpark(thread::current()))));
         loop {
             let now = shared.clock.now();
-            match waiting.poll(waker, now) {
+            match loose::poll(shared, id, &mut waiting, waker, now) {
                 Poll::Ready(Ok(call)) => {
                     shared.waits.record(
                         u64::try_from(now.saturating_since(waiting.since()).as_nanos()).unwrap_or(u64::MAX),

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use seawall_core::guard::{Call, Error, Rejected, Report, Took, Verdict};
+use seawall_core::record::{AttemptId, CallId, Input, loose};
 use seawall_core::retry::GiveUp;
 use seawall_core::{Clock, Instant, Outcome, guard as decision};
 
@@ -79,6 +80,8 @@ pub(super) enum Next<T, E> {
 /// A call that the guard admitted, and what it took on its way there.
 pub(super) struct Admitted<'a> {
     pub(super) call: Call<'a, WAITERS, SLOTS>,
+    /// Its number in the log, where there is one.
+    pub(super) id: CallId,
     pub(super) held: Option<Held<'a>>,
 }
 
@@ -86,6 +89,10 @@ pub(super) struct Admitted<'a> {
 pub(super) struct Running<'a, C: Clock, T, E> {
     shared: &'a Shared<C>,
     call: Option<Call<'a, WAITERS, SLOTS>>,
+    id: CallId,
+    /// The attempt that is under way.
+    attempt: Option<decision::Attempt<'a, SLOTS>>,
+    attempt_id: AttemptId,
     /// What it took on its way to the guard.
     held: Option<Held<'a>>,
     /// How the last attempt ended.
@@ -97,25 +104,41 @@ pub(super) struct Running<'a, C: Clock, T, E> {
 
 impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
     pub(super) fn new(shared: &'a Shared<C>, admitted: Admitted<'a>, now: Instant) -> Self {
-        let Admitted { call, held } = admitted;
-        Self { shared, call: Some(call), held, took: None, now, last: None }
+        let Admitted { call, id, held } = admitted;
+        Self {
+            shared,
+            call: Some(call),
+            id,
+            attempt: None,
+            attempt_id: AttemptId::NONE,
+            held,
+            took: None,
+            now,
+            last: None,
+        }
+    }
+
+    /// The last look at the clock: when an attempt began, while it is under way.
+    #[cfg(feature = "chaos")]
+    pub(super) fn now(&self) -> Instant {
+        self.now
     }
 
     /// Starts an attempt.
     ///
     /// An error is the end of the call: the rejection, or what the attempt before brought.
-    #[allow(clippy::type_complexity)]
-    pub(super) fn attempt(&mut self) -> Result<(decision::Attempt<'a, SLOTS>, Attempt), Result<T, Error<E>>> {
+    pub(super) fn attempt(&mut self) -> Result<Attempt, Result<T, Error<E>>> {
         let Some(call) = &mut self.call else { return Err(Err(Error::Rejected(Rejected::DeadlineExpired))) };
         let now = self.now;
-        match call.try_attempt(now) {
+        match loose::attempt(self.shared, self.id, call, &mut self.attempt_id, now) {
             Ok(attempt) => {
                 if let Some(transition) = attempt.transition() {
                     self.shared.transition(transition, now);
                 }
                 self.shared.tallies.attempt(attempt.number());
                 let about = attempt.about();
-                Ok((attempt, about))
+                self.attempt = Some(attempt);
+                Ok(about)
             }
             Err(rejected) => {
                 let attempts = call.attempts();
@@ -123,7 +146,7 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
                     self.shared.budget_edge(edge, now);
                 }
                 self.put_down(attempts, now);
-                drop(self.call.take());
+                self.end();
                 let Some(last) = self.last.take() else { return Err(Err(Error::Rejected(rejected))) };
                 let reason = rejected.give_up();
                 self.shared.tallies.gave_up(reason);
@@ -133,17 +156,19 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
     }
 
     /// Settles an attempt.
-    pub(super) fn settle(&mut self, attempt: decision::Attempt<'a, SLOTS>, ended: Ended<T, E>) -> Next<T, E> {
+    pub(super) fn settle(&mut self, ended: Ended<T, E>) -> Next<T, E> {
         let now = self.shared.clock.now();
+        let latency = now.saturating_since(self.now);
         self.now = now;
-        let latency = now.saturating_since(attempt.started());
         self.shared.latencies.record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
         let report = ended.report();
         let took = Took::new(report.outcome(), latency);
         self.took = Some(took);
         self.shared.record_around(took, now);
-        let Some(call) = &mut self.call else { return Next::Return(ended.into_result(0, None)) };
-        let settled = call.settle(attempt, report, now);
+        let Some((call, attempt)) = self.call.as_mut().zip(self.attempt.take()) else {
+            return Next::Return(ended.into_result(0, None));
+        };
+        let settled = loose::settle(self.shared, self.id, call, self.attempt_id, attempt, report, now);
         if let Some(transition) = settled.transition {
             self.shared.transition(transition, now);
         }
@@ -168,7 +193,7 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
         }
         self.put_down(attempts, now);
         // The slot comes back before the result is out, or before the panic goes on.
-        drop(self.call.take());
+        self.end();
         Next::Return(ended.into_result(attempts, gave_up))
     }
 
@@ -183,6 +208,11 @@ impl<'a, C: Clock, T, E> Running<'a, C, T, E> {
         }
     }
 
+    /// Gives the slot back.
+    fn end(&mut self) {
+        loose::end(self.shared, Input::Drop { call: self.id }, &mut self.call);
+    }
+
     /// Looks at the clock after a pause.
     pub(super) fn resume(&mut self) {
         self.now = self.shared.clock.now();
@@ -193,8 +223,9 @@ impl<C: Clock, T, E> Drop for Running<'_, C, T, E> {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
             let now = self.shared.clock.now();
+            loose::end(self.shared, Input::DropAttempt { attempt: self.attempt_id }, &mut self.attempt);
             self.put_down(call.attempts(), now);
-            call.cancel(now);
+            loose::cancel(self.shared, self.id, call, now);
         }
     }
 }

@@ -3,6 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use seawall::core::{Backoff, backoff::Jitter, bulkhead, circuit_breaker, rate_limiter::Quota, retry};
+use seawall::{Guard, Policy};
 
 /// Runs the program with these arguments and this text on standard input.
 fn replay(arguments: &[&str], input: &str) -> Output {
@@ -98,6 +102,54 @@ fn a_table_for_people_has_a_row_for_each_decision() {
     let rows: Vec<_> = table.lines().collect();
     assert_eq!(rows.len(), 3);
     assert!(rows[0].contains("operation") && rows[1].contains("2.1") && rows[2].contains("retry_after=1s"));
+}
+
+/// A server whose threads share a guard that records, from its calls to the line that the program prints.
+#[test]
+fn the_log_of_a_servers_guard_is_replayed_to_the_decisions_that_it_took() {
+    let policy = Policy::new()
+        .rate_limit(Quota::per_second(5000).burst(50))
+        .bulkhead(bulkhead::Config::new(2).max_wait(Duration::from_millis(5)))
+        .circuit_breaker(circuit_breaker::Config::consecutive_failures(4).open_for(Duration::from_millis(1)))
+        .retry(retry::Config::attempts(2, Backoff::constant(Duration::from_micros(20)).jitter(Jitter::Full)));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("storage.log");
+    let guard = Guard::recorded("storage", policy, vec![0; 1 << 20]).unwrap();
+    std::thread::scope(|scope| {
+        for worker in 0..3 {
+            let guard = &guard;
+            scope.spawn(move || {
+                for n in 0..200 {
+                    let _ = guard.call_blocking(|_| if (n + worker) % 5 < 2 { Err(()) } else { Ok(n) });
+                }
+            });
+        }
+    });
+    guard.force_open();
+    let recording = guard.recording().unwrap();
+    recording.save(&path).unwrap();
+    assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_err());
+    recording.save(&path).unwrap();
+    assert_eq!(recording.lost(), 0);
+
+    let output = replay(&[path.to_str().unwrap()], "");
+    let (lines, end) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{end}");
+    let steps = lines.lines().count() - 1;
+    assert_eq!(end, format!("{}: {steps} decisions, each as recorded\n", path.display()));
+    assert!(steps > 600, "{steps}");
+    let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["op"], &last["rejected_by"]), (&"guard.begin".into(), &"circuit_breaker".into()));
+
+    // What goes around the log is seen by its replay.
+    let guard = Guard::recorded("storage", policy, vec![0; 1 << 12]).unwrap();
+    guard.decisions().breaker().unwrap().force_open();
+    assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_err());
+    let other = folder.path().join("around.log");
+    guard.recording().unwrap().save(&other).unwrap();
+    let output = replay(&[other.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains(r#""differs":true"#));
 }
 
 #[test]

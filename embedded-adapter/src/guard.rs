@@ -8,6 +8,7 @@ use seawall_core::guard::{
     self as decision, About, Admit, Begin, Call, Classify, Error, Options, Policy, Rejected, Report, Took,
     Verdict, Waiting,
 };
+use seawall_core::record::{AttemptId, CallId, Input, RecordError, Recorder, Steps, loose};
 use seawall_core::{Clock, ConfigError, Deadline, Instant};
 
 use crate::clock::EmbassyClock;
@@ -19,8 +20,56 @@ use crate::timer::{sleep_until, until};
 ///
 /// Dropping the future of a call gives everything back: its place in the queue or its slot, a probe of the breaker, and, if
 /// nothing was tried yet, its token.
-pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
-    decisions: decision::Guard<WAITERS, SLOTS>,
+///
+/// `D` takes the steps of its decisions: core's guard, or a [`Recorder`] that writes them down, see [`RecordedGuard`].
+pub struct Guard<
+    const WAITERS: usize = 8,
+    const SLOTS: usize = 10,
+    D: Steps<WAITERS, SLOTS> = decision::Guard<WAITERS, SLOTS>,
+> {
+    decisions: D,
+}
+
+/// A [`Guard`] that writes every step of its decisions to a log in a buffer of yours, which `seawall replay` replays on a desk
+/// bit for bit.
+///
+/// It is for the tasks of one executor. A call is some 35 bytes, and more with retries; a full buffer ends the log and holds
+/// up nothing, so a task [drains](Recorder::drain) it now and then: to a serial line, a flash page, a debug probe.
+/// What is done by hand is written, too, if it is done through [`Steps`].
+/// A waker that takes a step while another one wakes it, which embassy's do not, ends the log.
+///
+/// # Examples
+///
+/// ```
+/// use seawall_embassy::core::record::Steps;
+/// use seawall_embassy::{Policy, RecordedGuard};
+///
+/// let buffer: &'static mut [u8] = Box::leak(Box::new([0; 1024])); // From a `StaticCell`, in firmware.
+/// let uplink: RecordedGuard<&'static mut [u8]> = RecordedGuard::recorded(Policy::new(), buffer).unwrap();
+/// uplink.decisions().set_shadow(true);
+///
+/// let mut piece = [0; 64];
+/// loop {
+///     let n = uplink.decisions().drain(&mut piece);
+///     if n == 0 {
+///         break;
+///     }
+///     // Write `piece[..n]` to the serial line.
+/// }
+/// assert_eq!(uplink.decisions().lost(), 0);
+/// ```
+pub type RecordedGuard<B, const WAITERS: usize = 8, const SLOTS: usize = 10> =
+    Guard<WAITERS, SLOTS, Recorder<B, WAITERS, SLOTS>>;
+
+impl<B: AsMut<[u8]>, const WAITERS: usize, const SLOTS: usize> RecordedGuard<B, WAITERS, SLOTS> {
+    /// A guard for `policy`, and a log of its steps in `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the policy lies outside its bound, or the buffer does not hold the head of the log (a few hundred bytes).
+    pub fn recorded(policy: Policy, buffer: B) -> Result<Self, RecordError> {
+        Recorder::try_new(policy, buffer).map(|decisions| Self { decisions })
+    }
 }
 
 impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
@@ -50,9 +99,11 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     pub fn try_new(policy: Policy) -> Result<Self, ConfigError> {
         decision::Guard::try_new(policy).map(|decisions| Self { decisions })
     }
+}
 
-    /// The core's guard: its patterns, to look at or to steer by hand.
-    pub const fn decisions(&self) -> &decision::Guard<WAITERS, SLOTS> {
+impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<WAITERS, SLOTS, D> {
+    /// The core's guard: its patterns, to look at or to steer by hand; or the recorder that has it.
+    pub const fn decisions(&self) -> &D {
         &self.decisions
     }
 
@@ -128,32 +179,32 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
             permit: self.decisions.heed(passed).map_err(Error::Rejected)?,
             seen: Seen::Nothing,
         };
-        let mut running = Running(Some(self.begin(&options).await.map_err(Error::Rejected)?));
+        let mut running = self.begin(&options).await.map_err(Error::Rejected)?;
         let mut last = None;
         let mut now = running.began();
         loop {
-            let attempt = match running.attempt(now) {
-                Ok(attempt) => attempt,
+            let started = now;
+            let about = match running.attempt(started) {
+                Ok(about) => about,
                 Err(rejected) => return refused(last, rejected),
             };
             if let Seen::Nothing = through.seen {
                 through.seen = Seen::Started;
             }
-            let about = attempt.about();
             let result = until(about.deadline(), operation(about)).await;
             now = EmbassyClock.now();
             let report = result.as_ref().map_or_else(
                 || options.classifier().timed_out(),
                 |result| options.classifier().classify(result),
             );
-            let latency = now.saturating_since(attempt.started());
+            let latency = now.saturating_since(started);
             through.seen = Seen::Ended(Took::new(report.outcome(), latency), now);
             let ended = |gave_up| match result {
                 Some(Ok(value)) => Ok(value),
                 Some(Err(error)) => Err(Error::Failed { error, attempts: about.number(), gave_up }),
                 None => Err(Error::TimedOut { limit: about.remaining(), attempts: about.number(), gave_up }),
             };
-            match running.settle(attempt, report, now) {
+            match running.settle(report, now) {
                 Verdict::Done => return ended(None),
                 Verdict::GaveUp(reason) => return ended(Some(reason)),
                 Verdict::RetryAfter(pause) => {
@@ -166,17 +217,17 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     }
 
     /// Admits a call, and waits for its slot if it has to.
-    async fn begin<K>(&self, options: &Options<K>) -> Result<Call<'_, WAITERS, SLOTS>, Rejected> {
-        let now = EmbassyClock.now();
-        let waiting = match self.decisions.begin(options.deadline_from(now), now)? {
-            Begin::Started(call) => return Ok(call),
+    async fn begin<K>(&self, options: &Options<K>) -> Result<Running<'_, D, WAITERS, SLOTS>, Rejected> {
+        let (steps, mut id, now) = (&self.decisions, CallId::NONE, EmbassyClock.now());
+        let waiting = match loose::begin(steps, &mut id, options.deadline_from(now), now)? {
+            Begin::Started(call) => return Ok(Running::new(steps, call, id)),
             Begin::Waiting(waiting) => waiting,
         };
         let over = Deadline::at(waiting.deadline());
-        let mut queued = Queued(Some(waiting));
+        let mut queued = Queued { steps, waiting: Some(waiting), id };
         loop {
             if let Some(result) = until(over, poll_fn(|cx| queued.poll(cx))).await {
-                return result;
+                return result.map(|call| Running::new(steps, call, id));
             }
             // The time is over: the next poll of the place in the queue says so.
         }
@@ -226,57 +277,85 @@ impl<A: Admit> Drop for Through<'_, A> {
 }
 
 /// A call that is cancelled, with the time, when it is dropped before its end.
-struct Running<'a, const WAITERS: usize, const SLOTS: usize>(Option<Call<'a, WAITERS, SLOTS>>);
+struct Running<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> {
+    steps: &'a D,
+    call: Option<Call<'a, WAITERS, SLOTS>>,
+    /// The attempt that is under way.
+    attempt: Option<decision::Attempt<'a, SLOTS>>,
+    /// Their numbers in the log, where there is one.
+    id: CallId,
+    attempt_id: AttemptId,
+}
 
-impl<'a, const WAITERS: usize, const SLOTS: usize> Running<'a, WAITERS, SLOTS> {
+impl<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Running<'a, D, WAITERS, SLOTS> {
+    const fn new(steps: &'a D, call: Call<'a, WAITERS, SLOTS>, id: CallId) -> Self {
+        Self { steps, call: Some(call), attempt: None, id, attempt_id: AttemptId::NONE }
+    }
+
     fn began(&self) -> Instant {
-        self.0.as_ref().map_or(Instant::ZERO, Call::began)
+        self.call.as_ref().map_or(Instant::ZERO, Call::began)
     }
 
-    fn attempt(&mut self, now: Instant) -> Result<decision::Attempt<'a, SLOTS>, Rejected> {
-        self.0.as_mut().map_or(Err(Rejected::DeadlineExpired), |call| call.try_attempt(now))
+    fn attempt(&mut self, now: Instant) -> Result<About, Rejected> {
+        let Some(call) = &mut self.call else { return Err(Rejected::DeadlineExpired) };
+        let attempt = loose::attempt(self.steps, self.id, call, &mut self.attempt_id, now)?;
+        let about = attempt.about();
+        self.attempt = Some(attempt);
+        Ok(about)
     }
 
-    fn settle(&mut self, attempt: decision::Attempt<'a, SLOTS>, report: Report, now: Instant) -> Verdict {
-        let verdict = self.0.as_mut().map_or(Verdict::Done, |call| call.settle(attempt, report, now).verdict);
-        if !matches!(verdict, Verdict::RetryAfter(_)) {
-            self.0 = None;
+    fn settle(&mut self, report: Report, now: Instant) -> Verdict {
+        let Some((call, attempt)) = self.call.as_mut().zip(self.attempt.take()) else { return Verdict::Done };
+        let settled = loose::settle(self.steps, self.id, call, self.attempt_id, attempt, report, now);
+        if !matches!(settled.verdict, Verdict::RetryAfter(_)) {
+            loose::end(self.steps, Input::Drop { call: self.id }, &mut self.call);
         }
-        verdict
+        settled.verdict
     }
 }
 
-impl<const WAITERS: usize, const SLOTS: usize> Drop for Running<'_, WAITERS, SLOTS> {
+impl<D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop
+    for Running<'_, D, WAITERS, SLOTS>
+{
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call.cancel(EmbassyClock.now());
+        if let Some(call) = self.call.take() {
+            loose::end(self.steps, Input::DropAttempt { attempt: self.attempt_id }, &mut self.attempt);
+            loose::cancel(self.steps, self.id, call, EmbassyClock.now());
         }
     }
 }
 
 /// A place in the queue that is given up, with the time, when it is dropped.
-struct Queued<'a, const WAITERS: usize, const SLOTS: usize>(Option<Waiting<'a, WAITERS, SLOTS>>);
+struct Queued<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> {
+    steps: &'a D,
+    waiting: Option<Waiting<'a, WAITERS, SLOTS>>,
+    id: CallId,
+}
 
-impl<'a, const WAITERS: usize, const SLOTS: usize> Queued<'a, WAITERS, SLOTS> {
+impl<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Queued<'a, D, WAITERS, SLOTS> {
     fn poll(&mut self, cx: &core::task::Context<'_>) -> Poll<Result<Call<'a, WAITERS, SLOTS>, Rejected>> {
-        let Some(waiting) = &mut self.0 else { return Poll::Pending };
-        let polled = waiting.poll(cx.waker(), EmbassyClock.now());
+        let Some(waiting) = &mut self.waiting else { return Poll::Pending };
+        let polled = loose::poll(self.steps, self.id, waiting, cx.waker(), EmbassyClock.now());
         if polled.is_ready() {
-            self.0 = None;
+            self.waiting = None;
         }
         polled
     }
 }
 
-impl<const WAITERS: usize, const SLOTS: usize> Drop for Queued<'_, WAITERS, SLOTS> {
+impl<D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop
+    for Queued<'_, D, WAITERS, SLOTS>
+{
     fn drop(&mut self) {
-        if let Some(waiting) = self.0.take() {
-            waiting.cancel(EmbassyClock.now());
+        if let Some(waiting) = self.waiting.take() {
+            loose::cancel_waiting(self.steps, self.id, waiting, EmbassyClock.now());
         }
     }
 }
 
-impl<const WAITERS: usize, const SLOTS: usize> fmt::Debug for Guard<WAITERS, SLOTS> {
+impl<D: Steps<WAITERS, SLOTS> + fmt::Debug, const WAITERS: usize, const SLOTS: usize> fmt::Debug
+    for Guard<WAITERS, SLOTS, D>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Guard").field(&self.decisions).finish()
     }

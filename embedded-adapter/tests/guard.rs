@@ -17,6 +17,8 @@ use seawall_embassy::{Attempt, EmbassyClock, Error, Guard, Options, Policy, Reje
 mod around;
 #[path = "guard/cancellation.rs"]
 mod cancellation;
+#[path = "guard/recording.rs"]
+mod recording;
 #[path = "guard/tasks.rs"]
 mod tasks;
 #[path = "guard/world.rs"]

@@ -142,17 +142,17 @@ impl<C: Clock> Guard<C> {
     ///
     /// If a value of the policy lies outside its bound.
     pub fn with_clock(name: &str, policy: decision::Policy, clock: C) -> Result<Self, ConfigError> {
-        Self::make(name, Self::seeded(name, policy), clock, None)
+        Self::make(name, &Self::seeded(name, &policy), clock, None)
     }
 
     /// The policy with a seed for the jitter: its own, or one at random.
-    fn seeded(name: &str, policy: decision::Policy) -> decision::Policy {
+    fn seeded(name: &str, policy: &decision::Policy) -> decision::Policy {
         policy.or_seed(RandomState::new().hash_one(name) as u32)
     }
 
     fn make(
         name: &str,
-        policy: decision::Policy,
+        policy: &decision::Policy,
         clock: C,
         recording: Option<Box<Recording>>,
     ) -> Result<Self, ConfigError> {
@@ -160,7 +160,7 @@ impl<C: Clock> Guard<C> {
         let _ = clock.now();
         let shared = Shared {
             name: name.into(),
-            decisions: Decisions::try_new(policy)?,
+            decisions: Decisions::try_new(*policy)?,
             recording,
             clock,
             latencies: Histogram::new(),

@@ -7,7 +7,7 @@ use super::entry::{Decision, Input};
 use super::header::Header;
 use super::log::{Log, RecordError};
 use super::steps::{Numbers, Steps};
-use crate::guard::{Guard, Policy, Stats};
+use crate::guard::{Guard, Policy, Rejected, Stats};
 use crate::time::Instant;
 
 /// A guard that writes each step to a log. The [module](super) has an example; its steps are those of [`Steps`].
@@ -63,6 +63,10 @@ impl<B: AsMut<[u8]>, const WAITERS: usize, const SLOTS: usize> Steps<WAITERS, SL
     #[inline]
     fn unwritten(&self) -> Option<&Guard<WAITERS, SLOTS>> {
         None
+    }
+
+    fn heed<T>(&self, said: Result<T, Rejected>) -> Result<Option<T>, Rejected> {
+        self.guard.heed(said)
     }
 
     /// The log is held meanwhile; a waker that calls back finds it held.

@@ -32,9 +32,9 @@ impl Numbers {
 /// The same traffic, written down or not:
 ///
 /// ```
-/// use seawall_core::guard::Report;
+/// use seawall_core::guard::{Rejected, Report};
 /// use seawall_core::record::{Recorder, Steps};
-/// use seawall_core::{Deadline, Guard, Instant, Outcome, Policy, Rejected};
+/// use seawall_core::{Deadline, Guard, Instant, Outcome, Policy};
 ///
 /// fn one_call(steps: &impl Steps<8, 10>, now: Instant) -> Result<(), Rejected> {
 ///     let mut call = steps.try_begin(Deadline::NONE, now)?;
@@ -62,6 +62,13 @@ pub trait Steps<const WAITERS: usize, const SLOTS: usize> {
         input: Input,
         take: impl FnOnce(&'g Guard<WAITERS, SLOTS>, Numbers) -> (T, Decision),
     ) -> T;
+
+    /// As [`Guard::heed`]: what is counted decides nothing, so it is no step.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guard::heed`].
+    fn heed<T>(&self, said: Result<T, Rejected>) -> Result<Option<T>, Rejected>;
 
     /// As [`Guard::try_begin`].
     ///
@@ -149,6 +156,10 @@ impl<const WAITERS: usize, const SLOTS: usize> Steps<WAITERS, SLOTS> for Guard<W
     #[inline]
     fn unwritten(&self) -> Option<&Self> {
         Some(self)
+    }
+
+    fn heed<T>(&self, said: Result<T, Rejected>) -> Result<Option<T>, Rejected> {
+        Self::heed(self, said)
     }
 
     fn step<'g, T>(

@@ -152,7 +152,7 @@ async fn wait<'a, C: Clock, E>(
                 let waited = now.saturating_since(since);
                 return Poll::Ready(result.map_err(Error::Rejected).map(|call| {
                     shared.waits.record(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
-                    (Admitted { call, held: queued.held.take() }, now)
+                    (Admitted { call, id, held: queued.held.take() }, now)
                 }));
             }
             if until == Instant::NEVER {

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
+use seawall_core::guard::{self as decision, Rejected};
 use seawall_core::record::{Decision, Header, Input, Log, Numbers, RecordError, Steps};
-use seawall_core::{Clock, Instant, guard as decision};
+use seawall_core::{Clock, Instant};
 
 use super::{Decisions, Guard, SLOTS, Shared, WAITERS};
 use crate::clock::SystemClock;
@@ -29,8 +30,9 @@ const PIECE: usize = 4096;
 /// refused, tried, settled, cancelled or dropped, and what is done by hand through the methods of [`Guard`].
 /// A panic of the operation, a fault of chaos or a timeout is in it as the failure that it was settled as.
 ///
-/// Calls that the load shedder or the level of the service turns away do not reach the guard's patterns, so they are not in
-/// it; nor are names, results, or the budget of latencies, which decide nothing about a call.
+/// Calls that what stands around the guard turns away ([`Guard::shed`], [`Guard::heed_level`], [`Guard::adapt_rate`],
+/// [`Guard::adapt_concurrency`]) do not reach its patterns, so they are not in it; nor are names, results, or the promise about
+/// latency, which decides nothing about a call.
 ///
 /// # What ends it
 ///
@@ -80,9 +82,9 @@ impl Drop for Held<'_> {
 }
 
 impl Recording {
-    pub(super) fn try_new(policy: decision::Policy, buffer: Box<[u8]>) -> Result<Self, RecordError> {
+    pub(super) fn try_new(policy: &decision::Policy, buffer: Box<[u8]>) -> Result<Self, RecordError> {
         Ok(Self {
-            log: Mutex::new(Log::try_new(Header::of::<WAITERS, SLOTS>(policy), buffer)?),
+            log: Mutex::new(Log::try_new(Header::of::<WAITERS, SLOTS>(*policy), buffer)?),
             between: AtomicU64::new(0),
             outlet: Mutex::new(Outlet { piece: [0; PIECE], at: 0, len: 0, begun: false }),
         })
@@ -195,6 +197,10 @@ impl<C> Steps<WAITERS, SLOTS> for Shared<C> {
         if self.recording.is_none() { Some(&self.decisions) } else { None }
     }
 
+    fn heed<T>(&self, said: Result<T, Rejected>) -> Result<Option<T>, Rejected> {
+        self.decisions.heed(said)
+    }
+
     #[cold]
     fn step<'g, T>(
         &'g self,
@@ -258,9 +264,9 @@ impl<C: Clock> Guard<C> {
         buffer: impl Into<Box<[u8]>>,
         clock: C,
     ) -> Result<Self, RecordError> {
-        let policy = Self::seeded(name, policy);
-        let recording = Recording::try_new(policy, buffer.into())?;
-        Ok(Self::make(name, policy, clock, Some(Box::new(recording)))?)
+        let policy = Self::seeded(name, &policy);
+        let recording = Recording::try_new(&policy, buffer.into())?;
+        Ok(Self::make(name, &policy, clock, Some(Box::new(recording)))?)
     }
 
     /// The log, if the guard was made to write one.

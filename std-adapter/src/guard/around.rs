@@ -245,7 +245,7 @@ impl<C: Clock> Guard<C> {
     /// let (start, target) = (Quota::per_second(1000), Duration::from_millis(100));
     /// guard.adapt_rate(adaptive_rate::Config::new(start, target).between(100, 10_000))?;
     /// assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_ok());
-    /// assert_eq!(guard.adaptive_rate().unwrap().snapshot().quota, start);
+    /// assert_eq!(guard.adaptive_rate().unwrap().snapshot().quota.rate_in_thousandths(), 1_000_000);
     /// # Ok::<(), seawall::core::ConfigError>(())
     /// ```
     pub fn adapt_rate(&self, config: adaptive_rate::Config) -> Result<(), ConfigError> {

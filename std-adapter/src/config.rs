@@ -47,7 +47,7 @@
 //! | `[send]` | `deadline` of a call, `timeout` of an attempt, `seed` of the jitter, `idempotent`, `shadow`: refuse nothing, and count what would have been refused |
 //! | `[send.rate_limiter]` | `rate` calls a `per` (1 s), `burst` (as many as the rate) |
 //! | `[send.bulkhead]` | `max_concurrent`, `max_waiting`, `max_wait` |
-//! | `[send.circuit_breaker]` | `consecutive_failures`, `failure_rate` = { `share`, `window` or `calls`, `minimum_calls` (10), `slow`: a call that takes so long counts as failed }, `slow_call_rate` = { `share`, `slow`, and the window's keys where there is no failure rate }, `evaluate_on_failure_only`, `open_for`, `open_for_growing` = { `backoff` (exponential), `initial_delay` (`open_for`, or the preset's), `increment`, `multiplier`, `max_delay`, `jitter` as those of retry }, `probes`, `successes_to_close`, `probe_failures_to_open`, `half_open_calls`, `close_below` = { `share`, `of` }, `probe_lease`, `probe_timeout`, `honor_retry_after`, `ramp` = { `over`, `from` (0) }, `shadow`, `seed` of the open time's jitter and the ramp's draws |
+//! | `[send.circuit_breaker]` | `consecutive_failures`, `failure_rate` = { `share`, `window` or `calls`, `minimum_calls` (10, or `calls` if those are fewer), `slow`: a call that takes so long counts as failed }, `slow_call_rate` = { `share`, `slow`, and the window's keys where there is no failure rate }, `evaluate_on_failure_only`, `open_for`, `open_for_growing` = { `backoff` (exponential), `initial_delay` (`open_for`, or the preset's), `increment`, `multiplier`, `max_delay`, `jitter` as those of retry }, `probes`, `successes_to_close`, `probe_failures_to_open`, `half_open_calls`, `close_below` = { `share`, `of` }, `probe_lease`, `probe_timeout`, `honor_retry_after`, `ramp` = { `over`, `from` (0) }, `shadow`, `seed` of the open time's jitter and the ramp's draws |
 //! | `[send.retry]` | `max_attempts` (the first one counted), `backoff` (`constant`, `linear`, `exponential`, `fibonacci`, `decorrelated`), `initial_delay`, `increment` (linear), `multiplier` (exponential), `max_delay`, `jitter` (`none`, `equal`, `full` or a number of percent), `budget` = { `ratio`, `cap`, `per_second` } or `throttle` = { `ratio`, `max_tokens` }, `cost` = { `failure`, `timeout`, `throttled` } |
 //! | `[send.adaptive_timeout]` | `initial`, `at_least` (10 ms), `at_most` (5 min), `grow_on` (`timeouts`, `failures`); in place of a preset's `timeout`, while one of the table still holds if it is shorter |
 //! | `[send.error_budget]` | `slo`, `window`, `minimum_calls` |
@@ -57,6 +57,7 @@
 //! | `[send.load_shedder]` | `max_load`, in the unit of [`Guard::set_load`](crate::Guard::set_load), `span` (10 s), `seed` |
 //!
 //! `enabled = false` in one of the lower tables turns that pattern off.
+//! A breaker's window has ten slots, and moves by one of them: of 100 `calls` it holds the last 91 to 100.
 //! `idempotent` says that executing a message twice is the same as executing it once, which only the application knows:
 //! without it nothing is sent again that the peer may have executed.
 

@@ -311,6 +311,20 @@ fn slow_calls_fail_or_have_a_share_of_their_own() {
     }
 }
 
+/// Ten calls are the least that a rate looks at, unless its window never holds so many.
+#[test]
+fn the_least_calls_of_a_rate_are_ten_or_all_of_a_shorter_window() {
+    use seawall::core::window::Span;
+
+    let preset = *Policies::default().send.policy.circuit_breaker_config().unwrap();
+    for (calls, least) in [(5, 5), (10, 10), (100, 10)] {
+        let text = format!("[send.circuit_breaker]\nfailure_rate = {{ share = 0.5, calls = {calls} }}\n");
+        let policy = parse(&text).unwrap().send.policy;
+        let expected = preset.or_failure_rate(Ratio::percent(50), Span::calls(calls), least);
+        assert_eq!(policy.circuit_breaker_config(), Some(&expected));
+    }
+}
+
 #[test]
 fn what_a_table_leaves_out_stays_as_the_base_has_it() {
     use seawall::core::adaptive_timeout::{self, Growth};

@@ -188,7 +188,8 @@ fn rate_rule(
     let share = check.share("share", Some(share));
     let slow = slow.map_or(Some(Duration::MAX), |text| check.duration("slow", Some(text)));
     let span = check.duration("window", window.window);
-    let minimum = window.minimum.unwrap_or(10);
+    // A window of fewer calls would never reach ten.
+    let minimum = window.minimum.unwrap_or_else(|| window.calls.map_or(10, |calls| calls.min(10)));
     let (span, key) = match (window.window, window.calls) {
         (None, Some(calls)) => (Span::calls(calls), "calls"),
         (Some(_), None) => (Span::time(span?), "window"),

@@ -39,7 +39,7 @@ fn examples() -> Vec<PathBuf> {
 #[test]
 fn every_example_is_as_it_expects_and_prints_one_json_object_a_line() {
     let scripts = examples();
-    assert!(scripts.len() >= 8, "the examples are there");
+    assert!(scripts.len() >= 18, "the examples are there");
     for script in scripts {
         let output = replay(&[script.to_str().unwrap()], "");
         let complaints = text(&output.stderr);

@@ -15,6 +15,7 @@ mod statement;
 mod strict;
 mod suggest;
 mod value;
+mod words;
 
 use crate::args::ReplayArgs;
 use script::Ending;
@@ -24,6 +25,9 @@ use std::process::ExitCode;
 
 /// The script or the log is wrong, or cannot be read.
 const WRONG: u8 = 2;
+
+/// The longest file that is read.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Replays a file.
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
@@ -58,12 +62,18 @@ fn name(file: &Path) -> String {
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
-    if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes)?;
-        return Ok(bytes);
+    if file == Path::new("-") { read_from(io::stdin().lock()) } else { read_from(std::fs::File::open(file)?) }
+}
+
+/// Reads all of it, if that is not too much: a device without an end is no script.
+fn read_from(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        let what = "is longer than 64 MiB, which is the longest script or log that is read";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
-    std::fs::read(file)
+    Ok(bytes)
 }
 
 /// Whether the first byte that is no white space begins a statement or a comment.

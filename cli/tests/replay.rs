@@ -95,6 +95,23 @@ fn a_script_that_is_wrong_or_missing_prints_no_decision() {
     assert!(text(&wrong.stderr).contains("unknown field \"sucesses\""), "{}", text(&wrong.stderr));
 }
 
+/// A file without an end is refused before it fills the memory.
+#[test]
+fn a_file_that_is_too_long_is_refused() {
+    for file in ["/dev/zero", "-"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_seawall"))
+            .args(["replay", file])
+            .stdin(std::fs::File::open("/dev/zero").unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        assert_eq!(child.wait().unwrap().code(), Some(2));
+        let errors = text(&child.wait_with_output().unwrap().stderr);
+        assert!(errors.contains("is longer than 64 MiB"), "{errors}");
+    }
+}
+
 #[test]
 fn a_table_for_people_has_a_row_for_each_decision() {
     let output = replay(&["--pretty", "-"], SCRIPT);

@@ -22,6 +22,8 @@ pub(super) struct Call<'a> {
     has_name: bool,
     /// Put behind the names of arguments where a line is repeated.
     suffix: &'a str,
+    /// The arguments whose names are the same in each repetition.
+    plain: &'a [&'static str],
     out: Fields,
 }
 
@@ -37,8 +39,21 @@ impl<'a> Call<'a> {
         name: String,
         has_name: bool,
         suffix: &'a str,
+        plain: &'a [&'static str],
     ) -> Self {
-        Self { now, args, names, draws, instance, line, name, has_name, suffix, out: Fields::default() }
+        Self {
+            now,
+            args,
+            names,
+            draws,
+            instance,
+            line,
+            name,
+            has_name,
+            suffix,
+            plain,
+            out: Fields::default(),
+        }
     }
 
     /// The moment, which is `at` plus what the operation took.
@@ -102,6 +117,15 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// Keeps under the name of `as` what another instance gave on the way.
+    pub(super) fn keep_of<T: Any>(&mut self, of: &str, what: &'static str, value: T) -> Result<(), Fault> {
+        let name = self.name.clone();
+        self.names.keep(&name, what, of, self.line, Box::new(value))?;
+        self.out.put("as", name);
+        self.out.put("gave", what);
+        Ok(())
+    }
+
     /// Keeps what something became under the name of `as`, or else under the one that it had.
     pub(super) fn keep_in_place<T: Any>(
         &mut self,
@@ -116,6 +140,7 @@ impl<'a> Call<'a> {
     /// The name that an argument gives, as it is in this repetition.
     pub(super) fn name_of(&self, key: &str) -> Result<String, Fault> {
         match self.args.text(key) {
+            Some(name) if self.plain.contains(&key) => Ok(name),
             Some(name) => Ok(format!("{name}{}", self.suffix)),
             None => Err(Fault::new(format!("{key} is missing"))),
         }

@@ -2,14 +2,16 @@
 
 use super::fields::{Fields, Json};
 use super::objects;
+use super::schema::{Group, Kind};
 use super::suggest::{shortened, unknown};
 use super::value::read_duration;
+use super::words;
 use seawall::config::parse_share;
 use serde_json::{Map, Value};
 
 /// Everything in which a decision is not as expected, one text each.
 ///
-/// Fields that are not expected do not matter, and null is expected of one that is not there.
+/// Fields that are not expected do not matter, and null or false is expected of one that is not there.
 pub(super) fn mismatches(expected: &Map<String, Value>, got: &Fields) -> Vec<String> {
     let mut found = Vec::new();
     compare("", expected, got, &mut found);
@@ -34,7 +36,7 @@ fn compare(path: &str, expected: &Map<String, Value>, got: &Fields, found: &mut 
 
 /// Whether a value is the expected one; those of the same object tell it in other units.
 fn fits(expected: &Value, name: &str, got: Option<&Json>, fields: &Fields) -> bool {
-    let Some(got) = got else { return expected.is_null() };
+    let Some(got) = got else { return matches!(expected, Value::Null | Value::Bool(false)) };
     if let (Value::Object(range), false) = (expected, matches!(got, Json::Object(_))) {
         let is_range = !range.is_empty() && range.keys().all(|key| key == "min" || key == "max");
         return is_range
@@ -96,6 +98,9 @@ fn in_units(expected: &Value, name: &str, fields: &Fields) -> Option<u64> {
 
 /// Says everything that could not be in what is expected at a place of a decision of a pattern.
 pub(super) fn check(pattern: &str, place: &str, expected: &Value, problems: &mut Vec<String>) {
+    if let (Some(known), false) = (words::of(pattern, place), expected.is_array()) {
+        return check_word(place, expected, known, problems);
+    }
     match (objects::inside(pattern, place), expected) {
         (_, Value::Array(list)) => list.iter().for_each(|item| check(pattern, place, item, problems)),
         (Some(known), Value::Object(expected)) => {
@@ -114,6 +119,22 @@ pub(super) fn check(pattern: &str, place: &str, expected: &Value, problems: &mut
             shortened(&expected.to_string())
         )),
         _ => {}
+    }
+}
+
+/// Says if a field that has words never has this one.
+fn check_word(place: &str, expected: &Value, known: Group, problems: &mut Vec<String>) {
+    match expected {
+        Value::Null | Value::Bool(false) => {}
+        Value::String(word) if known.contains(&word.as_str()) => {}
+        Value::String(word) => {
+            problems.push(format!("expect: {place}: {}", unknown("word", word, known.iter().copied())));
+        }
+        other => problems.push(format!(
+            "expect: {place} is {}, must be {}",
+            shortened(&other.to_string()),
+            Kind::Word(known)
+        )),
     }
 }
 
@@ -179,6 +200,7 @@ mod tests {
             serde_json::json!({"admitted": false, "retry_after": "30000ms", "transition": {"from": "closed"}}),
             serde_json::json!({"retry_after": 30_000_000_000_u64, "retry_after_ns": 30_000_000_000_u64}),
             serde_json::json!({"remaining": "1/3", "state": null, "available": {"min": 4, "max": 4}}),
+            serde_json::json!({"would_reject": false, "rejected": null}),
             serde_json::json!({"retry_after": {"min": "29s"}, "remaining": {"max": "50%"}}),
         ] {
             assert_eq!(differences(expected.clone()), Vec::<String>::new(), "{expected}");

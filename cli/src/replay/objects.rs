@@ -36,7 +36,14 @@ const OBJECTS: &[Object] = &[
     },
     Object {
         of: &[],
-        at: &["transition", "half_opened", "attempts.transition", "attempts.half_opened", "event.transition"],
+        at: &[
+            "transition",
+            "half_opened",
+            "attempts.transition",
+            "attempts.half_opened",
+            "event.transition",
+            "changes.transition",
+        ],
         fields: &["from", "to", "cause", "figures", "generation"],
     },
     Object {
@@ -47,8 +54,19 @@ const OBJECTS: &[Object] = &[
             "attempts.transition.figures",
             "attempts.half_opened.figures",
             "event.transition.figures",
+            "changes.transition.figures",
         ],
         fields: &["calls", "failures", "slow", "successes"],
+    },
+    Object {
+        of: &["composition"],
+        at: &["changes"],
+        fields: &["part", "settlement", "transition", "adjustment", "edge"],
+    },
+    Object {
+        of: &["composition"],
+        at: &["changes.adjustment"],
+        fields: &["from", "to", "reason", "from_per_second", "to_per_second", "raise", "p95+ns", "samples"],
     },
     Object { of: &[], at: &["change", "event.change"], fields: &["from", "to"] },
     Object {
@@ -115,6 +133,10 @@ const OBJECTS: &[Object] = &[
             "ignored",
             "cancelled",
             "rejected",
+            "rejected_by_load_shedder",
+            "rejected_by_degradation",
+            "rejected_by_adaptive_rate",
+            "rejected_by_adaptive_concurrency",
             "rejected_by_rate_limiter",
             "rejected_by_bulkhead",
             "rejected_by_circuit_breaker",
@@ -130,6 +152,10 @@ const OBJECTS: &[Object] = &[
         at: &["stats.shadow"],
         fields: &[
             "reject",
+            "reject_by_load_shedder",
+            "reject_by_degradation",
+            "reject_by_adaptive_rate",
+            "reject_by_adaptive_concurrency",
             "reject_by_rate_limiter",
             "reject_by_bulkhead",
             "reject_by_circuit_breaker",

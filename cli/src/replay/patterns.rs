@@ -17,6 +17,7 @@ mod change_detector;
 mod chaos;
 mod circuit_breaker;
 mod composite;
+mod composition;
 mod deadline;
 mod degradation;
 mod driver;
@@ -57,6 +58,7 @@ use super::schema::Pattern;
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
     [
         guard::PATTERN,
+        composition::PATTERN,
         circuit_breaker::PATTERN,
         keyed_circuit_breaker::PATTERN,
         rate_limiter::PATTERN,

@@ -5,6 +5,7 @@ use super::patterns;
 use super::schema::{Group, Info, Kind, Need, Param, Signature};
 use super::statement::{COMMON, DROP, expand};
 use super::suggest::with_articles;
+use super::words;
 use std::fmt::Write as _;
 
 /// The reference of the script format, in Markdown.
@@ -24,6 +25,10 @@ pub(super) fn reference() -> String {
     text.push_str("\n## Objects in decisions\n\n| object | fields |\n|---|---|\n");
     for (places, fields) in objects::rows() {
         _ = writeln!(text, "| {places} | {fields} |");
+    }
+    text.push_str("\n## Words in decisions\n\n| field | words |\n|---|---|\n");
+    for (places, words) in words::rows() {
+        _ = writeln!(text, "| {places} | {words} |");
     }
     for pattern in patterns::all() {
         section(&mut text, pattern.info(), &pattern.operations());
@@ -107,6 +112,11 @@ fn nested(text: &mut String, name: &str, kind: &Kind) {
     }
 }
 
+/// `a` or `b`.
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+}
+
 fn short(kind: &Kind) -> String {
     match kind {
         Kind::Duration => "duration".to_owned(),
@@ -118,6 +128,7 @@ fn short(kind: &Kind) -> String {
         Kind::Number => "number".to_owned(),
         Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" "),
         Kind::Held(what) => format!("the name of {}", with_articles(what)),
+        Kind::Instance(patterns) => format!("the name of an instance of {}", quoted(patterns)),
         Kind::Text => "text".to_owned(),
         Kind::List(kind) => format!("list of {}", short(kind)),
         Kind::Table(_) => "object".to_owned(),

@@ -7,6 +7,7 @@ use super::fields::Fields;
 use super::names::Fault;
 use super::value::Args;
 use seawall::core::Instant;
+use std::any::Any;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub(super) enum Kind {
     Word(&'static [&'static str]),
     /// The name of something that an operation gave.
     Held(&'static [&'static str]),
+    /// The name of an instance of one of these patterns.
+    Instance(&'static [&'static str]),
     /// Any text.
     Text,
     /// Several of one kind.
@@ -168,6 +171,9 @@ pub(super) trait Pattern: Sync {
 pub(super) trait Instance {
     /// Executes the operation of this name, and prints its result and the state.
     fn operate(&self, operation: &str, call: &mut Call<'_>) -> Result<(), Fault>;
+
+    /// What another instance names it for.
+    fn shared(&self) -> &'static dyn Any;
 }
 
 /// The operation that every pattern has.
@@ -217,5 +223,9 @@ impl<T> Instance for Bound<T> {
         let now = call.now();
         (self.spec.state)(self.instance, now, call.out());
         Ok(())
+    }
+
+    fn shared(&self) -> &'static dyn Any {
+        self.instance
     }
 }

@@ -8,6 +8,7 @@ use super::objects::inside;
 use super::pretty;
 use super::schema::{Info, STATE};
 use super::statement::{self, Problem, Script, Statement, name_of};
+use super::words;
 use seawall::core::{Instant, Rng};
 use std::io::{self, Write};
 
@@ -171,7 +172,8 @@ impl<'a> Execution<'a> {
         let named = if let Some(number) = statement.instance {
             self.script.instances.get(number)
         } else {
-            let name = statement.args.text("what").unwrap_or_default() + &suffix;
+            let suffix = if statement.plain.is_empty() { suffix.as_str() } else { "" };
+            let name = statement.args.text("what").unwrap_or_default() + suffix;
             let (what, of) = self.names.drop(&name, statement.line)?;
             fields.put("dropped", what);
             fields.put("of", of.as_str());
@@ -190,6 +192,7 @@ impl<'a> Execution<'a> {
             name.clone(),
             statement.name.is_some(),
             &suffix,
+            &statement.plain,
         );
         named.instance.operate(operation, &mut call)?;
         self.now = call.now();
@@ -209,7 +212,18 @@ fn undeclared(statement: &Statement, pattern: &Info, fields: &Fields) -> Option<
         .chain(statement.signature.prints.iter().chain(pattern.prints).copied());
     let known: Vec<_> = groups.flat_map(statement::expand).collect();
     let stranger = fields.iter().map(|(name, _)| name.to_owned()).find(|name| !known.contains(name));
-    stranger.or_else(|| fields.iter().find_map(|(name, value)| undeclared_inside(pattern.name, name, value)))
+    stranger
+        .or_else(|| fields.iter().find_map(|(name, value)| undeclared_inside(pattern.name, name, value)))
+        .or_else(|| unlisted(pattern.name, fields))
+}
+
+/// A word that no table mentions.
+fn unlisted(pattern: &str, fields: &Fields) -> Option<String> {
+    let mut said = Vec::new();
+    words::said("", fields, &mut said);
+    let is_listed =
+        |(place, word): &(String, &str)| words::of(pattern, place).is_some_and(|known| known.contains(word));
+    said.iter().find(|said| !is_listed(said)).map(|(place, word)| format!("{word:?} of {place}"))
 }
 
 /// A field of an object that no table mentions.

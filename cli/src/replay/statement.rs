@@ -1,9 +1,10 @@
 //! Reads a script as a whole: everything that is wrong with it is found before anything runs.
 
-use super::patterns;
+mod policy;
+
 use super::schema::{Group, Instance, Kind, Param, Pattern, Signature};
 use super::strict::Strict;
-use super::suggest::{shortened, unknown};
+use super::suggest::{near, shortened, unknown};
 use super::value::{Args, Moment, read_table};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ pub(super) const COMMON: &[Param] = &[
     Param::optional(
         "times",
         Kind::Integer(MAX_TIMES),
-        "executes the line so often; names get the number of the repetition behind them: p1, p2, …",
+        "executes the line so often; names get the number of the repetition behind them: p1, p2, …, \
+         unless only the name without a number was given",
     ),
     Param::optional(
         "every",
@@ -72,6 +74,8 @@ pub(super) struct Statement {
     pub(super) instance: Option<usize>,
     pub(super) signature: Signature,
     pub(super) args: Args,
+    /// The arguments that name the same thing in each repetition.
+    pub(super) plain: Vec<&'static str>,
     pub(super) name: Option<String>,
     pub(super) times: Option<u64>,
     pub(super) every: Option<Duration>,
@@ -131,6 +135,8 @@ struct Reader {
     /// Some instance is of no known pattern: nothing can be said about what is asked of it.
     has_strangers: bool,
     statements: Vec<Statement>,
+    /// Of all tables so far.
+    entries: u64,
     /// The names that were given, and by whom.
     names: BTreeMap<String, Giver>,
     problems: Vec<Problem>,
@@ -171,93 +177,6 @@ impl Reader {
         }
     }
 
-    fn policy(&mut self, line: usize, object: &Map<String, Value>) {
-        self.has_policy = true;
-        for key in object.keys() {
-            if !["policy", "seed", "note"].contains(&key.as_str()) {
-                self.problem(line, unknown("key", key, ["policy", "seed", "note"]));
-            }
-        }
-        match object.get("seed").map(|seed| seed.as_u64().and_then(|seed| u32::try_from(seed).ok())) {
-            Some(None) => self.problem(line, "seed must be an integer from 0 to 4294967295".to_owned()),
-            Some(Some(seed)) => self.seed = seed,
-            None => {}
-        }
-        let Some(Value::Object(policy)) = object.get("policy") else {
-            return self.problem(line, "policy must be an object: {NAME: CONFIG, …}".to_owned());
-        };
-        if policy.is_empty() {
-            self.problem(line, "policy names no instance of any pattern".to_owned());
-        }
-        for (name, config) in policy {
-            self.instance(line, name, config);
-        }
-    }
-
-    fn instance(&mut self, line: usize, name: &str, config: &Value) {
-        let Value::Object(config) = config else {
-            return self.problem(
-                line,
-                format!(
-                    "{:?} is {}, must be an object of its configuration",
-                    shortened(name),
-                    shortened(&config.to_string())
-                ),
-            );
-        };
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-            return self.problem(
-                line,
-                format!("the name {:?} of an instance must be of letters, digits, _ and -", shortened(name)),
-            );
-        }
-        let mut config = config.clone();
-        let known = || patterns::all().map(|pattern| pattern.info().name);
-        let word = match config.remove("pattern") {
-            None if patterns::find(name).is_none() => {
-                let text = format!(
-                    "{name}: its pattern is missing; {}, or say \"pattern\"",
-                    unknown("pattern", name, known())
-                );
-                self.has_strangers = true;
-                return self.problem(line, text);
-            }
-            None => name.to_owned(),
-            Some(Value::String(word)) => word,
-            Some(other) => {
-                return self.problem(
-                    line,
-                    format!(
-                        "{name}.pattern is {}, must be the name of a pattern",
-                        shortened(&other.to_string())
-                    ),
-                );
-            }
-        };
-        let Some(pattern) = patterns::find(&word) else {
-            self.has_strangers = true;
-            return self.problem(line, format!("{name}: {}", unknown("pattern", &word, known())));
-        };
-        let seeded = pattern.info().keys.iter().any(|key| key.name == "seed");
-        if seeded && !config.contains_key("seed") {
-            config.insert("seed".to_owned(), self.seed.into());
-        }
-        let mut problems = Vec::new();
-        let args = read_table(pattern.info().keys, &config, name, &mut problems);
-        if problems.is_empty() {
-            match pattern.configure(&args) {
-                Ok(instance) => {
-                    return self.instances.push(Named { name: name.to_owned(), pattern, instance });
-                }
-                Err(wrong) => problems.extend(wrong.iter().map(|wrong| format!("{name}.{wrong}"))),
-            }
-        }
-        self.broken.push((name.to_owned(), pattern));
-        for text in problems {
-            self.problem(line, text);
-        }
-    }
-
     /// The operation of a statement, and the number of the instance that it is asked of.
     fn operation(&self, op: &str) -> Result<Asked, String> {
         if op == DROP.name {
@@ -293,10 +212,11 @@ impl Reader {
                 );
             }
             None => {
-                let text = match object.keys().find(|key| !COMMON.iter().any(|known| known.name == *key)) {
-                    Some(key) => {
-                        unknown("key", key, RAW.into_iter().chain(COMMON.iter().map(|known| known.name)))
-                    }
+                let known = || RAW.into_iter().chain(COMMON.iter().map(|known| known.name));
+                let misspelled =
+                    |key: &&String| !known().any(|known| known == *key) && near(key, known()) == Some("op");
+                let text = match object.keys().find(misspelled) {
+                    Some(key) => unknown("key", key, known()),
                     None => "op is missing: it must be \"NAME.METHOD\"".to_owned(),
                 };
                 return self.problem(line, text);
@@ -319,13 +239,14 @@ impl Reader {
             }
         }
         let common = read_table(COMMON, &common, "", &mut problems);
-        let args = read_table(signature.params, &own, &op, &mut problems);
+        let mut args = read_table(signature.params, &own, &op, &mut problems);
+        self.resolve(&mut args, signature.params, &op, &mut problems);
         let expect = match object.get("expect") {
             None => None,
             Some(Value::Object(expect)) => {
                 // What is dropped prints the state of whatever gave it.
-                let first = if common.integer("times").is_some() { "1" } else { "" };
-                let giver = args.text("what").and_then(|name| self.names.get(&(name + first)));
+                let times = common.integer("times");
+                let giver = args.text("what").and_then(|name| self.names.get(&self.repeated(&name, times).0));
                 let pattern = pattern.or(giver.map(|giver| giver.pattern));
                 let state = pattern.map_or(&[][..], |pattern| pattern.info().prints);
                 let groups = [HEADER].into_iter().chain(signature.prints.iter().chain(state).copied());
@@ -351,8 +272,9 @@ impl Reader {
                 None
             }
         };
-        let statement = Statement {
+        let mut statement = Statement {
             line,
+            plain: Vec::new(),
             at: common.moment("at"),
             instance,
             signature,
@@ -365,7 +287,7 @@ impl Reader {
             expect_admitted: object.get("expect_admitted").cloned(),
             op,
         };
-        self.check_names(&statement, pattern, &mut problems);
+        self.check_names(&mut statement, pattern, &mut problems);
         if statement.every.is_some() && statement.times.is_none() {
             problems.push("every is for lines with times".to_owned());
         }
@@ -379,17 +301,33 @@ impl Reader {
         }
     }
 
+    /// The name in the last repetition, and whether it is the same in each: that is so where it was given and no numbered
+    /// one was.
+    fn repeated(&self, name: &str, times: Option<u64>) -> (String, bool) {
+        let Some(last) = times else { return (name.to_owned(), false) };
+        let numbered = |repeat: u64| format!("{name}{repeat}");
+        let is_numbered = [1, last].iter().any(|&repeat| self.names.contains_key(&numbered(repeat)));
+        if !is_numbered && self.names.contains_key(name) {
+            (name.to_owned(), true)
+        } else {
+            (numbered(last), false)
+        }
+    }
+
     /// Checks that every name was given before it is used, and notes those that this statement gives.
     fn check_names(
         &mut self,
-        statement: &Statement,
+        statement: &mut Statement,
         pattern: Option<&'static dyn Pattern>,
         problems: &mut Vec<String>,
     ) {
         let last = statement.times.unwrap_or(1);
         for param in statement.signature.params.iter().filter(|param| matches!(param.kind, Kind::Held(_))) {
             let Some(name) = statement.args.text(param.name) else { continue };
-            let name = if statement.times.is_some() { format!("{name}{last}") } else { name };
+            let (name, is_plain) = self.repeated(&name, statement.times);
+            if is_plain {
+                statement.plain.push(param.name);
+            }
             match self.names.get(&name) {
                 None if last > 0 => {
                     let text = unknown("name", &name, self.names.keys().map(String::as_str));
@@ -422,13 +360,19 @@ impl Reader {
         if statement.name.as_ref().is_some_and(|name| name.starts_with('#')) {
             problems.push("a name does not begin with #: such names are given by the program".to_owned());
         }
+        // What is asked of another instance on the way is that one's.
+        let other = statement.signature.params.iter().find_map(|param| statement.args.instance(param.name));
+        let other = other.and_then(|other| self.instances.iter().position(|named| named.name == other.name));
+        let giver = Giver {
+            pattern: other.map_or(pattern, |number| self.instances[number].pattern),
+            instance: other.or(statement.instance),
+        };
         for repeat in 1..=last {
-            let giver = Giver { pattern, instance: statement.instance };
             self.names
                 .entry(name_of(statement, repeat))
                 .and_modify(|known| {
                     if known.instance != giver.instance {
-                        *known = Giver { pattern, instance: None };
+                        *known = Giver { instance: None, ..giver };
                     }
                 })
                 .or_insert(giver);

@@ -13,12 +13,8 @@ const MOST: usize = 120;
 pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let mut text = format!("unknown {kind} {:?}", shortened(word));
-    let near = known
-        .iter()
-        .map(|candidate| (nearest(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
-        .min_by_key(|(distance, _)| *distance);
-    if let Some((_, candidate)) = near {
+    let near = near(word, known.iter().copied());
+    if let Some(candidate) = near {
         // Writing to a string cannot fail.
         _ = write!(text, "; did you mean {candidate:?}?");
     }
@@ -32,6 +28,16 @@ pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item 
         }
     }
     text
+}
+
+/// The known word that is nearest to a word, if one is near.
+pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (nearest(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
 }
 
 /// `a`, or `an` in front of a vowel.

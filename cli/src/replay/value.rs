@@ -5,6 +5,7 @@ use super::suggest::{shortened, unknown, with_articles};
 use seawall::config::{parse_duration, parse_share};
 use seawall::core::{Instant, Ratio};
 use serde_json::{Map, Value as Json};
+use std::any::Any;
 use std::time::Duration;
 
 /// A value of a known kind.
@@ -18,9 +19,20 @@ pub(super) enum Value {
     Number(f64),
     Word(&'static str),
     Text(String),
+    Instance(Shared),
     List(Vec<Value>),
     Table(Args),
 }
+
+/// An instance that another one, or an operation of another one, names.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) name: String,
+    pub(super) it: &'static dyn Any,
+}
+
+/// Finds an instance by its name and by the patterns that it may be of.
+pub(super) type Find<'f> = dyn FnMut(&str, &[&str]) -> Option<&'static dyn Any> + 'f;
 
 /// A time of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +87,7 @@ impl Args {
         number: Number => f64;
         word: Word => &'static str;
         text: Text => String;
+        instance: Instance => Shared;
         list: List => Vec<Value>;
         table: Table => Args;
     }
@@ -92,6 +105,15 @@ impl Args {
     /// The same without a key.
     pub(super) fn without(&self, key: &str) -> Self {
         Self(self.0.iter().filter(|(known, _)| *known != key).cloned().collect())
+    }
+
+    /// Puts instances in the places of their names.
+    pub(super) fn resolve(&mut self, params: &[Param], find: &mut Find<'_>) {
+        for (key, value) in &mut self.0 {
+            if let Some(param) = params.iter().find(|param| param.name == *key) {
+                value.resolve(&param.kind, find);
+            }
+        }
     }
 
     /// The first number that is none or has no end, and where it stands.
@@ -113,6 +135,22 @@ impl Args {
 }
 
 impl Value {
+    fn resolve(&mut self, kind: &Kind, find: &mut Find<'_>) {
+        match (kind, &mut *self) {
+            (Kind::Instance(patterns), Self::Text(name)) => {
+                if let Some(it) = find(name, patterns) {
+                    *self = Self::Instance(Shared { name: std::mem::take(name), it });
+                }
+            }
+            (Kind::List(kind), Self::List(list)) => {
+                for value in list {
+                    value.resolve(kind, find);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn to_json(&self) -> Json {
         match self {
             Self::Duration(Duration::MAX) => "forever".into(),
@@ -127,6 +165,7 @@ impl Value {
             Self::Number(number) => number.to_string().into(),
             Self::Word(word) => (*word).into(),
             Self::Text(text) => text.as_str().into(),
+            Self::Instance(shared) => shared.name.as_str().into(),
             Self::List(list) => list.iter().map(Self::to_json).collect(),
             Self::Table(table) => table.to_json(),
         }
@@ -228,7 +267,9 @@ fn read_plain(kind: &Kind, json: &Json) -> Option<Value> {
             "-inf" => f64::NEG_INFINITY,
             _ => return None,
         }),
-        (Kind::Held(_) | Kind::Text, Json::String(text)) if !text.is_empty() => Value::Text(text.clone()),
+        (Kind::Held(_) | Kind::Instance(_) | Kind::Text, Json::String(text)) if !text.is_empty() => {
+            Value::Text(text.clone())
+        }
         _ => return None,
     })
 }
@@ -286,6 +327,9 @@ impl std::fmt::Display for Kind {
                 f.write_str(&quoted.join(" or "))
             }
             Self::Held(what) => write!(f, "the name of {}", with_articles(what)),
+            Self::Instance(patterns) => {
+                write!(f, "the name of an instance of {}", patterns.join(" or "))
+            }
             Self::Text => f.write_str("a text of one character or more"),
             Self::List(kind) => write!(f, "a list, each of it {kind}"),
             Self::Table(params) => {

@@ -120,25 +120,27 @@ fn print_state(limit: &AdaptiveConcurrency, _: Instant, out: &mut Fields) {
     out.duration("baseline", figures.baseline);
 }
 
+/// A change of the limit.
+pub(super) fn adjustment(change: Adjustment) -> Fields {
+    let mut fields = Fields::default();
+    fields.put("from", change.from);
+    fields.put("to", change.to);
+    fields.put(
+        "reason",
+        match change.reason {
+            Reason::Bad => "bad",
+            Reason::Room => "room",
+            Reason::Latency => "latency",
+            Reason::Probe => "probe",
+            Reason::ProbeOver => "probe_over",
+            _ => "other",
+        },
+    );
+    fields
+}
+
 fn print_adjustment(out: &mut Fields, change: Option<Adjustment>) {
-    let fields = change.map(|change| {
-        let mut fields = Fields::default();
-        fields.put("from", change.from);
-        fields.put("to", change.to);
-        fields.put(
-            "reason",
-            match change.reason {
-                Reason::Bad => "bad",
-                Reason::Room => "room",
-                Reason::Latency => "latency",
-                Reason::Probe => "probe",
-                Reason::ProbeOver => "probe_over",
-                _ => "other",
-            },
-        );
-        fields
-    });
-    out.put("adjustment", fields);
+    out.put("adjustment", change.map(adjustment));
 }
 
 fn try_acquire(limit: &'static AdaptiveConcurrency, call: &mut Call<'_>) -> Result<(), Fault> {

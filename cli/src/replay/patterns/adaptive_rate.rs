@@ -8,7 +8,7 @@ use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::adaptive_rate::Config;
+use seawall::core::adaptive_rate::{Adjustment, Config};
 use seawall::core::rate_limiter::Quota;
 use seawall::core::{AdaptiveRate, Instant};
 use std::time::Duration;
@@ -117,15 +117,18 @@ fn print_state(rate: &AdaptiveRate, now: Instant, out: &mut Fields) {
 
 fn record(rate: &'static AdaptiveRate, call: &mut Call<'_>) -> Result<(), Fault> {
     let latency = call.args().duration("latency").unwrap_or(Duration::ZERO);
-    let change = rate.record(outcome(call.args(), "outcome"), latency, call.now()).map(|change| {
-        let mut fields = Fields::default();
-        fields.put("from_per_second", per_second(&change.from));
-        fields.put("to_per_second", per_second(&change.to));
-        fields.put("raise", change.is_raise());
-        fields.duration("p95", change.p95);
-        fields.put("samples", change.samples);
-        fields
-    });
-    call.out().put("adjustment", change);
+    let change = rate.record(outcome(call.args(), "outcome"), latency, call.now());
+    call.out().put("adjustment", change.map(adjustment));
     Ok(())
+}
+
+/// A change of the rate.
+pub(super) fn adjustment(change: Adjustment) -> Fields {
+    let mut fields = Fields::default();
+    fields.put("from_per_second", per_second(&change.from));
+    fields.put("to_per_second", per_second(&change.to));
+    fields.put("raise", change.is_raise());
+    fields.duration("p95", change.p95);
+    fields.put("samples", change.samples);
+    fields
 }

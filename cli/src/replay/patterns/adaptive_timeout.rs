@@ -72,34 +72,34 @@ learned!(Percentile);
 struct Of<T>(T);
 
 impl<T: Learned> Of<T> {
-    const OPERATIONS: &'static [Operation<T>] = &[
-        Operation::new("current", "prints the time that an attempt is given now", &[], |_, _| Ok(())),
-        Operation::new(
-            "limit",
-            "prints when an attempt that starts now must be over",
-            &[Param::or("call", Kind::Moment, "\"never\"", "the deadline of the whole call")],
-            limit,
-        )
-        .prints(&[&["deadline+ns"]]),
-        Operation::new(
-            "record",
-            "learns from an attempt; a failure that took fifteen sixteenths of the timeout or longer has timed out",
-            &[OUTCOME_PARAM, Param::required("elapsed", Kind::Duration, "how long it took")],
-            record,
-        )
-        .prints(&[&["adjustment"]]),
-        Operation::new(
-            "set",
-            "sets the timeout by hand, until resume",
-            &[Param::required("timeout", Kind::Duration, "the timeout")],
-            set,
-        ),
-        Operation::new("resume", "adapts again", &[], |timeout, _| {
-            T::resume(timeout);
-            Ok(())
-        }),
-        Operation::new("is_set", "says whether the timeout was set by hand", &[], |_, _| Ok(())),
-    ];
+    const CURRENT: Operation<T> =
+        Operation::new("current", "prints the time that an attempt is given now", &[], |_, _| Ok(()));
+    const LIMIT: Operation<T> = Operation::new(
+        "limit",
+        "prints when an attempt that starts now must be over",
+        &[Param::or("call", Kind::Moment, "\"never\"", "the deadline of the whole call")],
+        limit,
+    )
+    .prints(&[&["deadline+ns"]]);
+    const RECORD: Operation<T> = Operation::new(
+        "record",
+        "learns from an attempt; a failure that took fifteen sixteenths of the timeout or longer has timed out",
+        &[OUTCOME_PARAM, Param::required("elapsed", Kind::Duration, "how long it took")],
+        record,
+    )
+    .prints(&[&["adjustment"]]);
+    const SET: Operation<T> = Operation::new(
+        "set",
+        "sets the timeout by hand, until resume",
+        &[Param::required("timeout", Kind::Duration, "the timeout")],
+        set,
+    );
+    const RESUME: Operation<T> = Operation::new("resume", "adapts again", &[], |timeout, _| {
+        T::resume(timeout);
+        Ok(())
+    });
+    const IS_SET: Operation<T> =
+        Operation::new("is_set", "says whether the timeout was set by hand", &[], |_, _| Ok(()));
 }
 
 const PRINTS: &[&[&str]] = &[&["current+ns", "is_set"]];
@@ -122,7 +122,7 @@ static SPEC: Spec<AdaptiveTimeout> = Spec {
 {"op": "adaptive_timeout.resume", "expect": {"current": "2s", "is_set": false}}
 "#,
     },
-    operations: Of::OPERATIONS,
+    operations: &[Of::CURRENT, Of::LIMIT, Of::RECORD, Of::SET, Of::RESUME, Of::IS_SET],
     state: print_state,
     configure: |args| {
         Ok(SPEC.bind(AdaptiveTimeout::try_new(config(args)).map_err(|error| vec![wrong(&error)])?))
@@ -140,13 +140,31 @@ static PERCENTILE: Spec<Percentile> = Spec {
 {"policy": {"percentile_timeout": {"initial": "1s"}}}
 {"op": "percentile_timeout.record", "outcome": "success", "elapsed": "100ms", "times": 10}
 {"op": "percentile_timeout.current", "expect": {"current": {"max": "999ms"}}}
+{"op": "percentile_timeout.samples", "expect": {"samples": 10}}
 {"op": "percentile_timeout.limit"}
 {"op": "percentile_timeout.set", "timeout": "30s", "expect": {"is_set": true}}
 {"op": "percentile_timeout.is_set"}
 {"op": "percentile_timeout.resume"}
 "#,
     },
-    operations: Of::OPERATIONS,
+    operations: &[
+        Of::CURRENT,
+        Of::LIMIT,
+        Of::RECORD,
+        Of::SET,
+        Of::RESUME,
+        Of::IS_SET,
+        Operation::new(
+            "samples",
+            "prints how many attempts were samples",
+            &[],
+            |timeout: &'static Percentile, call| {
+                call.out().put("samples", timeout.samples());
+                Ok(())
+            },
+        )
+        .prints(&[&["samples"]]),
+    ],
     state: print_state,
     configure: |args| {
         Ok(PERCENTILE.bind(Percentile::try_new(config(args)).map_err(|error| vec![wrong(&error)])?))

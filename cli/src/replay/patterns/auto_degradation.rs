@@ -3,7 +3,7 @@
 use super::answers::level_change;
 use crate::replay::call::Call;
 use crate::replay::names::Fault;
-use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U64};
+use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U32, U64};
 use crate::replay::value::Args;
 use seawall::core::AutoDegradation;
 use seawall::core::auto_degradation::Config;
@@ -17,20 +17,28 @@ static SPEC: Spec<AutoDegradation> = Spec {
             Param::required("threshold", U64, "the measure should stay at or below it"),
             Param::or("recovery", Kind::Share, "0.8", "the lower bounds, as a share of the upper ones"),
             Param::or(
+                "worse_after",
+                U32,
+                "1",
+                "it gets worse after so many values in a row above a bound, 1 to 15",
+            ),
+            Param::or(
                 "calm_for",
                 Kind::Duration,
                 "\"30s\"",
-                "how long the measure has to be at or below a lower bound",
+                "how long the measure has to be at or below a lower bound, counted from the last value above it",
             ),
         ],
         prints: &[&["level"]],
         example: r#"
-{"policy": {"auto_degradation": {"threshold": 100, "recovery": 0.8, "calm_for": "30s"}}}
+{"policy": {"auto_degradation": {"threshold": 100, "recovery": 0.8, "calm_for": "30s"}, "patient": {"pattern": "auto_degradation", "threshold": 100, "worse_after": 3}}}
 {"at": "0s", "op": "auto_degradation.observe", "value": 100, "expect": {"level": "normal"}}
 {"at": "1s", "op": "auto_degradation.observe", "value": 151, "expect": {"level": "severely_degraded", "change": {"from": "normal"}}}
 {"at": "2s", "op": "auto_degradation.observe", "value": 10, "expect": {"level": "severely_degraded", "change": null}}
 {"at": "32s", "op": "auto_degradation.observe", "value": 10, "expect": {"level": "degraded"}}
 {"op": "auto_degradation.level"}
+{"op": "patient.observe", "value": 201, "times": 2, "expect": {"level": "normal"}}
+{"op": "patient.observe", "value": 201, "expect": {"level": "emergency"}}
 "#,
     },
     operations: &[
@@ -57,6 +65,7 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     if let Some(calm) = args.duration("calm_for") {
         config = config.calm_for(calm);
     }
+    config = config.worse_after(args.u32("worse_after").unwrap_or(0));
     AutoDegradation::try_new(config)
         .map(|degradation| SPEC.bind(degradation))
         .map_err(|error| vec![super::answers::wrong(&error)])

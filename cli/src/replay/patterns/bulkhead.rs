@@ -34,9 +34,15 @@ const N: Param = Param::or("n", U32, "1", "permits, all or none");
 /// The names of the waiters that were woken since somebody looked.
 type Woken = Arc<Mutex<Vec<String>>>;
 
-struct Seats {
+pub(super) struct Seats {
     bulkhead: Bulkhead<WAITERS>,
     woken: Woken,
+}
+
+impl Seats {
+    pub(super) fn bulkhead(&self) -> &Bulkhead<WAITERS> {
+        &self.bulkhead
+    }
 }
 
 /// Wakes a waiter by noting its name.
@@ -56,6 +62,8 @@ static SPEC: Spec<Seats> = Spec {
         name: "bulkhead",
         about: "Limits how many calls run at a time; others wait in line. \
                 `woken` lists the waiters that an operation woke: poll them. \
+                A waiter at the head of the line whose time is over holds up the others until it is polled or dropped: \
+                nobody wakes it, so poll it at its `deadline`. \
                 `waits_so_far` is of those that waited and were admitted",
         keys: KEYS,
         prints: &[&["in_use", "waiting", "capacity", "max_waiting", "closed", "waits_so_far", "woken"]],
@@ -187,6 +195,7 @@ pub(super) fn reason(rejected: &Rejected) -> &'static str {
         Rejected::WaitTimeout { .. } => "wait_timeout",
         Rejected::TooMany { .. } => "too_many",
         Rejected::Closed => "closed",
+        // No script polls a waiter that it has used up.
         Rejected::Settled => "settled",
         _ => "other",
     }

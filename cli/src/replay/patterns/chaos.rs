@@ -29,7 +29,11 @@ const RULE: ValueKind = ValueKind::Table(&[
     Param::required("fault", ValueKind::Table(FAULT), "what goes wrong"),
     Param::optional("probability", ValueKind::Share, "how often it strikes; this or along"),
     Param::or("along", ValueKind::Flag, "false", "strikes together with the rule before it, and never alone"),
-    Param::optional("raised_to", ValueKind::Share, "the probability in the wake of another rule's strike"),
+    Param::optional(
+        "raised_to",
+        ValueKind::Share,
+        "the probability in the wake of another rule's strike; a rule whose own is 0 never strikes, not even there",
+    ),
     Param::or("after", ValueKind::Duration, "\"0s\"", "its phase begins so long after arming"),
     Param::or("lasting", ValueKind::Duration, "\"forever\"", "its phase lasts so long"),
 ]);

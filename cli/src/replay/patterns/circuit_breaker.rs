@@ -14,12 +14,13 @@ use crate::replay::value::Args;
 use seawall::core::circuit_breaker::{
     Config, Permit, Reason, Rejected, Settlement, Status, Tally, Ticket, Transition,
 };
+use seawall::core::guard::{self, Admit, Took};
 use seawall::core::{CircuitBreaker, Instant};
 use std::cell::Cell;
 use std::time::Duration;
 
 /// A breaker that can be put in the place of another one, with what was counted since its state last changed.
-struct Station<const SLOTS: usize> {
+pub(super) struct Station<const SLOTS: usize> {
     breaker: Cell<&'static CircuitBreaker<SLOTS>>,
     tally: Tally,
 }
@@ -40,6 +41,30 @@ impl<const SLOTS: usize> Station<SLOTS> {
         self.tally.clear();
         call.out().put("transition", transition(change));
         Ok(())
+    }
+}
+
+/// As a part of a composition it is its breaker, and what ended is counted here, too.
+impl<const SLOTS: usize> Admit for Station<SLOTS> {
+    type Permit<'a> = Permit<'static, SLOTS>;
+    type Change = Settlement;
+
+    fn try_acquire(&self, now: Instant) -> Result<Permit<'static, SLOTS>, guard::Rejected> {
+        Admit::try_acquire(self.breaker.get(), now)
+    }
+
+    fn check(&self, now: Instant) -> Result<(), guard::Rejected> {
+        Admit::check(self.breaker.get(), now)
+    }
+
+    fn give_back(&self, permit: Permit<'static, SLOTS>, now: Instant) {
+        self.breaker.get().give_back(permit, now);
+    }
+
+    fn settle(&self, permit: Permit<'static, SLOTS>, took: Took, now: Instant) -> Settlement {
+        let settlement = Admit::settle(self.breaker.get(), permit, took, now);
+        self.tally.note(took.outcome(), settlement);
+        settlement
     }
 }
 
@@ -298,9 +323,9 @@ impl<const SLOTS: usize> Of<SLOTS> {
                 whole_call,
             )
             .prints(&[ADMISSION, WOULD_REJECT, &["probe", "half_opened", "settlement", "transition", "ended_at+ns"]]),
-            Operation::new("trip", "opens the breaker by hand, for the open time", &[], trip).prints(&[TRANSITION]),
-            Operation::new("force_open", "rejects every call until reset", &[], force_open).prints(&[TRANSITION]),
-            Operation::new("force_closed", "admits every call, uncounted, until reset", &[], force_closed)
+            Operation::new("trip", "opens the breaker by hand, for the open time; ends what is forced", &[], trip).prints(&[TRANSITION]),
+            Operation::new("force_open", "rejects every call until reset, trip or another mode", &[], force_open).prints(&[TRANSITION]),
+            Operation::new("force_closed", "admits every call, uncounted, until reset, trip or another mode", &[], force_closed)
                 .prints(&[TRANSITION]),
             Operation::new(
                 "shadow",
@@ -312,7 +337,7 @@ impl<const SLOTS: usize> Of<SLOTS> {
             Operation::new("reset", "closes the breaker as new", &[], reset).prints(&[TRANSITION]),
             Operation::new(
                 "try_resuming",
-                "puts a breaker with another configuration in its place, which goes on from where it is",
+                "puts a breaker with another configuration in its place, which goes on from where it is; the window begins empty",
                 KEYS,
                 try_resuming,
             ),
@@ -489,7 +514,9 @@ fn whole_call<const SLOTS: usize>(
     match station.breaker.get().try_acquire(call.now()) {
         Ok(permit) => {
             print_admitted(call.out(), &permit);
-            call.out().put("half_opened", permit.transition().is_some());
+            if let Some(change) = permit.transition() {
+                call.out().put("half_opened", transition(change));
+            }
             call.pass(call.args().duration("took").unwrap_or(Duration::ZERO));
             station.settle(permit.into_ticket(), call);
             let end = call.now();

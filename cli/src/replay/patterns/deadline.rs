@@ -6,6 +6,7 @@ use crate::replay::names::Fault;
 use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec};
 use crate::replay::value::Args;
 use seawall::core::{Deadline, Instant};
+use std::time::Duration;
 
 static SPEC: Spec<Deadline> = Spec {
     info: Info {
@@ -19,6 +20,8 @@ static SPEC: Spec<Deadline> = Spec {
 {"at": "10s", "op": "deadline.remaining", "expect": {"remaining": "250ms"}}
 {"at": "10.25s", "op": "deadline.is_expired", "expect": {"expired": true, "remaining": "0s"}}
 {"op": "deadline.min", "other": "3s", "expect": {"min": "3s"}}
+{"at": "2s", "op": "deadline.after", "duration": "500ms", "expect": {"after": "2.5s"}}
+{"op": "deadline.after", "duration": "forever", "expect": {"after": null}}
 {"op": "deadline.is_none", "expect": {"none": false}}
 {"op": "deadline.moment", "expect": {"moment": "10.25s"}}
 "#,
@@ -43,6 +46,18 @@ static SPEC: Spec<Deadline> = Spec {
             &[],
             |_, _| Ok(()),
         ),
+        Operation::new(
+            "after",
+            "prints the deadline of a call that begins now and may take so long",
+            &[Param::required("duration", Kind::Duration, "how long it may take")],
+            |_, call| {
+                let duration = call.args().duration("duration").unwrap_or(Duration::MAX);
+                let deadline = Deadline::after(call.now(), duration);
+                call.out().moment("after", deadline.moment());
+                Ok(())
+            },
+        )
+        .prints(&[&["after+ns"]]),
         Operation::new(
             "min",
             "prints the earlier of two deadlines",

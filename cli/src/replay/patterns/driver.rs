@@ -31,7 +31,7 @@ static SPEC: Spec<Driven> = Spec {
                 "calm_for",
                 Kind::Duration,
                 "\"30s\"",
-                "it gets better after so long without a bad reading",
+                "it gets better after so long without a bad reading, counted from the last one",
             ),
         ],
         prints: &[&["level", "component"]],

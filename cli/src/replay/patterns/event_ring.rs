@@ -10,7 +10,9 @@ use crate::replay::value::Args;
 use seawall::core::degradation::LevelChange;
 use seawall::core::error_budget::Edge;
 use seawall::core::events::{Cursor, EventKind};
+use seawall::core::guard::Notes;
 use seawall::core::{Event, EventRing};
+use std::any::Any;
 
 const CURSOR: &str = "event_ring cursor";
 
@@ -23,9 +25,10 @@ impl<const N: usize> Of<N> {
         operations: &[
             Operation::new(
                 "push",
-                "appends an event of now: the edge of a budget, or a change of the level",
+                "appends an event of now: the edge of one budget or the other, or a change of the level. A guard notes its own",
                 &[
-                    Param::optional("budget", Kind::Word(&["exhausted", "recovered"]), "the edge; this or from and to"),
+                    Param::optional("budget", Kind::Word(&["exhausted", "recovered"]), "the edge of an error budget"),
+                    Param::optional("latency_budget", Kind::Word(&["exhausted", "recovered"]), "the edge of a promise about latency"),
                     Param::optional("from", LEVEL, "the level before"),
                     Param::optional("to", LEVEL, "the level since"),
                 ],
@@ -72,6 +75,8 @@ const INFO: Info = Info {
 {"op": "event_ring.read", "cursor": "reader", "expect": {"event": {"at": "2s", "kind": "level"}, "missed": 1}}
 {"op": "event_ring.last", "expect": {"event": {"at": "3s", "change": {"to": "degraded"}}}}
 {"op": "event_ring.dropped", "expect": {"dropped": 1}}
+{"op": "event_ring.push", "latency_budget": "recovered"}
+{"op": "event_ring.last", "expect": {"event": {"kind": "latency", "edge": "recovered"}}}
 "#,
 };
 
@@ -83,13 +88,18 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
 
 fn push<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Result<(), Fault> {
     let args = call.args();
-    let kind = match (args.word("budget"), args.word("from"), args.word("to")) {
-        (Some("exhausted"), None, None) => EventKind::Budget(Edge::Exhausted),
-        (Some(_), None, None) => EventKind::Budget(Edge::Recovered),
-        (None, Some(_), Some(_)) => {
+    let edge = |word| if word == "exhausted" { Edge::Exhausted } else { Edge::Recovered };
+    let kind = match (args.word("budget"), args.word("latency_budget"), args.word("from"), args.word("to")) {
+        (Some(word), None, None, None) => EventKind::Budget(edge(word)),
+        (None, Some(word), None, None) => EventKind::Latency(edge(word)),
+        (None, None, Some(_), Some(_)) => {
             EventKind::Level(LevelChange { from: level(args, "from"), to: level(args, "to") })
         }
-        _ => return Err(Fault::new("budget must be given, or from and to, and not both")),
+        _ => {
+            return Err(Fault::new(
+                "budget, latency_budget, or from and to must be given, and only one of them",
+            ));
+        }
     };
     ring.push(Event { at: call.now(), kind });
     Ok(())
@@ -112,6 +122,19 @@ fn read<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Res
     Ok(())
 }
 
+/// An instance as what a guard writes to.
+pub(super) fn notes(it: &'static dyn Any) -> Option<&'static dyn Notes> {
+    macro_rules! ring {
+        ($($n:literal)*) => {
+            $(if let Some(ring) = it.downcast_ref::<EventRing<$n>>() {
+                return Some(ring);
+            })*
+        };
+    }
+    ring!(0 1 2 4 8 16 64 256 1024);
+    None
+}
+
 /// An event as an object.
 fn print(event: Event) -> Fields {
     let mut fields = Fields::default();
@@ -123,6 +146,10 @@ fn print(event: Event) -> Fields {
         }
         EventKind::Budget(crossed) => {
             fields.put("kind", "budget");
+            fields.put("edge", edge(crossed));
+        }
+        EventKind::Latency(crossed) => {
+            fields.put("kind", "latency");
             fields.put("edge", edge(crossed));
         }
         EventKind::Level(change) => {

@@ -1,17 +1,20 @@
 //! The guard: one call through all patterns.
 
+mod books;
 mod whole_call;
 
 use super::answers::{OUTCOME_PARAM, admit, edge, outcome, reject, state, transition};
-use super::{adaptive_timeout, bulkhead, circuit_breaker, error_budget, policy, rate_limiter, retry};
+use super::composition::{self, Asked, Composition};
+use super::load_shedder::PRIORITY;
+use super::{
+    adaptive_timeout, bulkhead, circuit_breaker, error_budget, event_ring, policy, rate_limiter, retry,
+};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::guard::{
-    self, Attempt, Begin, Pattern as Refuser, Rejected, Report, Settled, Stats, Verdict, Waiting,
-};
+use seawall::core::guard::{self, Attempt, Begin, Rejected, Report, Settled, Verdict, Waiting};
 use seawall::core::{Bulkhead, CircuitBreaker, Deadline, Instant, circuit_breaker as breaker};
 use seawall::guard::{Decisions, SLOTS, WAITERS};
 use std::task::{Poll, Waker};
@@ -72,11 +75,17 @@ static SPEC: Spec<Decisions> = Spec {
     info: Info {
         name: "guard",
         about: "One call through rate limit, bulkhead, breaker, timeout and retries, as the policy of one operation says. \
-                The fields of a pattern that takes no part are not printed",
+                The fields of a pattern that takes no part are not printed. Changes by hand are counted and noted, too. \
+                Nothing in it chooses the slots of its windows: there are ten",
         keys: &[
             Param::or("deadline", Kind::Duration, "\"forever\"", "of a whole call"),
             Param::or("timeout", Kind::Duration, "\"forever\"", "of an attempt"),
             Param::optional("seed", U32, "of the jitter"),
+            Param::optional(
+                "note_into",
+                Kind::Instance(&["event_ring"]),
+                "it writes the breaker's transitions and the error budget's edges there",
+            ),
             Param::or(
                 "shadow",
                 Kind::Flag,
@@ -92,7 +101,7 @@ static SPEC: Spec<Decisions> = Spec {
         ],
         prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted", "shadow"]],
         example: r#"
-{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}}}
+{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "note_into": "ring", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}, "ring": {"pattern": "event_ring"}, "door": {"pattern": "composition", "parts": ["node"]}, "node": {"pattern": "rate_limiter", "rate": 1, "per": "1h"}, "watched": {"pattern": "guard", "error_budget": {"slo": "50%", "window": "10s", "minimum_calls": 1}}}}
 {"at": "0s", "op": "guard.call", "outcomes": ["failure", "success"], "took": "10ms", "expect": {"result": "success", "attempts_made": 2, "ended_at": "70ms"}}
 {"at": "1s", "op": "guard.call", "attempts": [{"outcome": "success", "took": "300ms"}, {"outcome": "failure", "retryable": false}], "expect": {"result": "failure", "gave_up": "not_retryable", "attempts": [{"timed_out": true, "took": "200ms"}, {"outcome": "failure"}]}}
 {"at": "2s", "op": "guard.try_begin", "as": "a", "expect": {"admitted": true, "in_use": 1}}
@@ -123,6 +132,16 @@ static SPEC: Spec<Decisions> = Spec {
 {"op": "guard.is_shadow"}
 {"op": "guard.snapshot", "expect": {"bulkhead": {"capacity": 2, "closed": true}, "breaker": {"forced": true}, "timeout": "200ms"}}
 {"op": "guard.stats", "expect": {"stats": {"successes": 1, "failures": 2, "rejected_by_circuit_breaker": 1, "cancelled": 1, "retries": 2}}}
+{"op": "ring.last", "expect": {"event": {"kind": "breaker", "at": "3s", "transition": {"cause": "manual"}}}}
+{"op": "watched.heed", "around": "door", "as": "token", "expect": {"admitted": true}}
+{"op": "door.give_back", "permit": "token"}
+{"op": "watched.heed", "around": "door", "times": 2, "expect_admitted": 1}
+{"op": "watched.set_shadow", "on": true}
+{"op": "watched.heed", "around": "door", "expect": {"admitted": true, "would_reject": "limited"}}
+{"op": "watched.stats", "expect": {"stats": {"rejected_by_rate_limiter": 1, "shadow": {"reject_by_rate_limiter": 1}}}}
+{"op": "watched.set_shadow", "on": false}
+{"op": "watched.call", "outcome": "failure", "expect": {"edge": "exhausted"}}
+{"at": "20s", "op": "watched.refresh", "expect": {"edge": "recovered"}}
 "#,
     },
     operations: &[
@@ -173,6 +192,25 @@ static SPEC: Spec<Decisions> = Spec {
             cancel,
         ),
         whole_call::OPERATION,
+        Operation::new(
+            "heed",
+            "asks a composition that stands before the guard, and takes its word into the guard's books: a refusal is counted \
+             here, and in shadow mode the call passes without a permit",
+            &[
+                Param::required("around", Kind::Instance(&["composition"]), "the composition"),
+                PRIORITY,
+                composition::LOAD,
+            ],
+            heed,
+        )
+        .gives(&[composition::PERMIT])
+        .prints(&[ADMISSION, &["would_reject"]]),
+        Operation::new("refresh", "says if time took the error budget over the line", &[], |guard, call| {
+            let crossed = Decisions::refresh(guard, call.now());
+            call.out().put("edge", crossed.map(edge));
+            Ok(())
+        })
+        .prints(&[&["edge"]]),
         Operation::new("trip", "opens the breaker by hand", &[], |guard, call| {
             let now = call.now();
             by_hand(guard, call, |breaker| breaker.trip(now))
@@ -226,8 +264,8 @@ static SPEC: Spec<Decisions> = Spec {
         )
         .prints(&[&["was_shadow"]]),
         Operation::new("is_shadow", "says whether calls that begin now are only watched", &[], |_, _| Ok(())),
-        Operation::new("stats", "prints what was counted since the start", &[], stats).prints(&[&["stats"]]),
-        Operation::new("snapshot", "prints all that is known of every pattern", &[], snapshot).prints(&[&[
+        Operation::new("stats", "prints what was counted since the start", &[], books::stats).prints(&[&["stats"]]),
+        Operation::new("snapshot", "prints all that is known of every pattern", &[], books::snapshot).prints(&[&[
             "stats",
             "limiter",
             "bulkhead",
@@ -243,8 +281,13 @@ static SPEC: Spec<Decisions> = Spec {
 pub(super) const PATTERN: &dyn Pattern = &SPEC;
 
 fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
-    let policy = policy::whole(config)?;
-    Decisions::try_new(policy).map(|guard| SPEC.bind(guard)).map_err(|error| vec![error.to_string()])
+    let policy = policy::whole(&config.without("note_into"))?;
+    let guard = Decisions::try_new(policy).map_err(|error| vec![error.to_string()])?;
+    let ring = config.instance("note_into").and_then(|shared| event_ring::notes(shared.it));
+    Ok(SPEC.bind(match ring {
+        Some(ring) => guard.note_into(ring),
+        None => guard,
+    }))
 }
 
 fn print_state(guard: &Decisions, now: Instant, out: &mut Fields) {
@@ -266,19 +309,24 @@ fn print_state(guard: &Decisions, now: Instant, out: &mut Fields) {
     out.put("shadow", guard.is_shadow());
 }
 
-/// Why a call or an attempt was refused.
-pub(in crate::replay) fn refuse(out: &mut Fields, rejected: &Rejected) {
-    let reason = match rejected {
+/// What a refusal of a call or an attempt is called.
+fn reason(rejected: &Rejected) -> &'static str {
+    match rejected {
         Rejected::LoadShedder(_) => "shed",
         Rejected::Degraded { .. } => "degraded",
-        Rejected::RateLimiter(rejected) => rate_limiter::reason(rejected),
+        Rejected::AdaptiveConcurrency(_) => "full",
+        Rejected::AdaptiveRate(rejected) | Rejected::RateLimiter(rejected) => rate_limiter::reason(rejected),
         Rejected::Bulkhead(rejected) => bulkhead::reason(rejected),
         Rejected::CircuitBreaker(rejected) => circuit_breaker::reason(rejected),
         Rejected::DeadlineExpired => "deadline_expired",
         Rejected::CallOver => "call_over",
         _ => "other",
-    };
-    reject(out, rejected.pattern().name(), reason, rejected.retry_after());
+    }
+}
+
+/// Why a call or an attempt was refused.
+pub(in crate::replay) fn refuse(out: &mut Fields, rejected: &Rejected) {
+    reject(out, rejected.pattern().name(), reason(rejected), rejected.retry_after());
 }
 
 fn deadline(call: &Call<'_>) -> Deadline {
@@ -421,6 +469,30 @@ fn cancel(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+fn heed(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+    let around = call.args().instance("around");
+    let Some((name, door)) =
+        around.and_then(|shared| Some((shared.name, shared.it.downcast_ref::<Composition>()?)))
+    else {
+        return Err(Fault::new("around is no composition"));
+    };
+    let said = door.admit(Asked::of(call), call.now());
+    let refused = said.as_ref().err().copied();
+    match guard.heed(said) {
+        Ok(permits) => {
+            admit(call.out());
+            if let Some(rejected) = refused {
+                call.out().put("would_reject", reason(&rejected));
+            }
+            permits.map_or(Ok(()), |permits| call.keep_of(&name, composition::PERMIT, permits))
+        }
+        Err(rejected) => {
+            refuse(call.out(), &rejected);
+            Ok(())
+        }
+    }
+}
+
 fn seats(guard: &'static Decisions) -> Result<&'static Bulkhead<WAITERS>, Fault> {
     guard.bulkhead().ok_or_else(|| Fault::new("the policy has no bulkhead"))
 }
@@ -434,7 +506,7 @@ fn by_hand(
         return Err(Fault::new("the policy has no circuit_breaker"));
     };
     let change = change(breaker);
-    guard.note(change);
+    guard.note_at(change, call.now());
     call.out().put("transition", transition(change));
     Ok(())
 }
@@ -443,78 +515,4 @@ fn set_shadow(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Faul
     let was = guard.set_shadow(call.args().flag("on").unwrap_or(true));
     call.out().put("was_shadow", was);
     Ok(())
-}
-
-fn snapshot(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
-    let snapshot = guard.snapshot(call.now());
-    let out = call.out();
-    out.put("stats", stats_fields(&snapshot.stats));
-    if let Some(tokens) = snapshot.limiter {
-        let mut fields = Fields::default();
-        fields.put("available", tokens.available);
-        fields.put("rate", tokens.quota.tokens());
-        fields.duration("per", tokens.quota.period());
-        fields.put("burst", tokens.quota.burst_size());
-        out.put("limiter", fields);
-    }
-    if let Some(counts) = snapshot.bulkhead {
-        let mut fields = Fields::default();
-        bulkhead::counts(&counts, &mut fields);
-        out.put("bulkhead", fields);
-    }
-    if let Some(status) = snapshot.breaker {
-        let mut fields = Fields::default();
-        circuit_breaker::status_fields(&status, &mut fields);
-        fields.duration("retry_after", status.retry_after);
-        out.put("breaker", fields);
-    }
-    if let Some(account) = snapshot.error_budget {
-        let mut fields = Fields::default();
-        error_budget::account(&account, &mut fields);
-        out.put("error_budget", fields);
-    }
-    out.duration("timeout", snapshot.timeout);
-    Ok(())
-}
-
-fn stats(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
-    call.out().put("stats", stats_fields(&guard.stats()));
-    Ok(())
-}
-
-/// The patterns of a guard that refuse calls.
-const REFUSERS: [Refuser; 4] =
-    [Refuser::RateLimiter, Refuser::Bulkhead, Refuser::CircuitBreaker, Refuser::Deadline];
-
-/// What was counted, as an object.
-fn stats_fields(stats: &Stats) -> Fields {
-    let mut fields = Fields::default();
-    fields.put("successes", stats.successes);
-    fields.put("failures", stats.failures);
-    fields.put("ignored", stats.ignored);
-    fields.put("cancelled", stats.cancelled);
-    fields.put("rejected", stats.rejected());
-    for pattern in REFUSERS {
-        fields.put(&format!("rejected_by_{}", pattern.name()), stats.rejected_by(pattern));
-    }
-    fields.put("retries", stats.retries);
-    fields.put("timeouts", stats.timeouts);
-    let all = [breaker::State::Closed, breaker::State::HalfOpen, breaker::State::Open];
-    let would = &stats.shadow;
-    let mut shadow = Fields::default();
-    shadow.put("reject", would.reject());
-    for pattern in REFUSERS {
-        shadow.put(&format!("reject_by_{}", pattern.name()), would.reject_by(pattern));
-    }
-    shadow.put("retry", would.retry);
-    shadow.put("time_out", would.time_out);
-    fields.put("shadow", shadow);
-    let mut transitions = Fields::default();
-    for from in all {
-        for to in all.into_iter().filter(|to| *to != from) {
-            transitions.put(&format!("{}_to_{}", state(from), state(to)), stats.transitions(from, to));
-        }
-    }
-    fields.put("transitions", transitions);
-    fields
 }

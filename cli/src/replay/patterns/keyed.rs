@@ -1,6 +1,7 @@
 //! What the patterns with a state for each key share.
 
 use crate::replay::call::Call;
+use crate::replay::names::Fault;
 use crate::replay::schema::{Kind, Param, U64};
 use crate::replay::value::Args;
 use seawall::core::keyed::{Config, WhenFull};
@@ -9,7 +10,9 @@ use std::ops::Deref;
 /// The longest table that is summed after each decision.
 const MOST_SUMMED: usize = 1024;
 
-pub(super) const KEY: Param = Param::required("key", Kind::Text, "any text of one character or more");
+pub(super) const KEY: Param =
+    Param::optional("key", Kind::Text, "any text of one character or more; this or hash");
+pub(super) const HASH: Param = Param::optional("hash", U64, "the hash of a key, of which all bits are used");
 pub(super) const NUMBERED: Param = Param::or(
     "numbered",
     Kind::Flag,
@@ -56,11 +59,21 @@ pub(super) fn table<E>(args: &Args, entry: impl FnMut() -> E) -> (Config, Vec<E>
     (config, std::iter::repeat_with(entry).take(entries as usize).collect())
 }
 
+/// A key, or its hash.
+pub(super) enum Asked {
+    Key(String),
+    Hash(u64),
+}
+
 /// The key of an operation.
-pub(super) fn key(call: &Call<'_>) -> String {
-    let mut key = call.args().text("key").unwrap_or_default();
+pub(super) fn asked(call: &Call<'_>) -> Result<Asked, Fault> {
+    let mut key = match (call.args().text("key"), call.args().integer("hash")) {
+        (Some(key), None) => key,
+        (None, Some(hash)) => return Ok(Asked::Hash(hash)),
+        _ => return Err(Fault::new("key or hash must be given, and not both")),
+    };
     if call.args().flag("numbered") == Some(true) {
         key.push_str(call.suffix());
     }
-    key
+    Ok(Asked::Key(key))
 }

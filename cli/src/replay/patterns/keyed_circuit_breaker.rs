@@ -2,7 +2,7 @@
 
 use super::answers::{OUTCOME_PARAM, admit, outcome, reject, state, transition, wrong};
 use super::circuit_breaker::{self, FAILED_SHARE, FAILING_SLOW, GROWING, ON_FAILURE_ONLY, print_settlement};
-use super::keyed::{self, ENTRIES, HASH_SEED, KEY, NUMBERED, WHEN_FULL, key};
+use super::keyed::{self, Asked, ENTRIES, HASH, HASH_SEED, KEY, NUMBERED, WHEN_FULL, asked};
 use super::policy::{self, MINIMUM_CALLS};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
@@ -98,13 +98,15 @@ static SPEC: Spec<Keyed> = Spec {
 {"op": "keyed_circuit_breaker.is_empty"}
 {"op": "keyed_circuit_breaker.evictions"}
 {"op": "keyed_circuit_breaker.snapshot"}
+{"op": "keyed_circuit_breaker.try_acquire", "hash": 7, "expect": {"admitted": true}}
+{"op": "keyed_circuit_breaker.status", "hash": 7, "expect": {"known": true}}
 "#,
     },
     operations: &[
-        Operation::new("try_acquire", "asks whether a call of a key may start", &[KEY, NUMBERED], try_acquire)
+        Operation::new("try_acquire", "asks whether a call of a key may start", &[KEY, HASH, NUMBERED], try_acquire)
             .gives(&[PERMIT])
             .prints(&[ADMISSION]),
-        Operation::new("check", "says whether try_acquire would reject a call", &[KEY, NUMBERED], check)
+        Operation::new("check", "says whether try_acquire would reject a call", &[KEY, HASH, NUMBERED], check)
             .prints(&[ADMISSION]),
         Operation::new("record", "settles a permit", &[THE_PERMIT, OUTCOME_PARAM], record).prints(&[SETTLED]),
         Operation::new(
@@ -133,6 +135,7 @@ static SPEC: Spec<Keyed> = Spec {
             "is try_acquire, and if the call is admitted record after it `took` so long; the clock moves on with it",
             &[
                 KEY,
+                HASH,
                 NUMBERED,
                 OUTCOME_PARAM,
                 Param::or("took", Kind::Duration, "\"0s\"", "how long the call took"),
@@ -140,32 +143,32 @@ static SPEC: Spec<Keyed> = Spec {
             whole_call,
         )
         .prints(&[ADMISSION, SETTLED, &["ended_at+ns"]]),
-        Operation::new("status", "prints how the breaker of a key is doing, if it has an entry", &[KEY, NUMBERED], status)
+        Operation::new("status", "prints how the breaker of a key is doing, if it has an entry", &[KEY, HASH, NUMBERED], status)
             .prints(&[&["known", "entry", "state", "forced", "consecutive_failures", "calls", "failures"]]),
         Operation::new(
             "trip",
             "opens the breaker of a key by hand, for the open time; a key without an entry gets one",
-            &[KEY, NUMBERED],
+            &[KEY, HASH, NUMBERED],
             trip,
         )
         .prints(&[ADMISSION, CHANGED]),
         Operation::new(
             "force_open",
             "rejects every call of a key until reset, trip or forget; a key without an entry gets one",
-            &[KEY, NUMBERED],
+            &[KEY, HASH, NUMBERED],
             force_open,
         )
         .prints(&[ADMISSION, CHANGED]),
         Operation::new(
             "force_closed",
             "admits every call of a key, uncounted, until reset, trip or forget; a key without an entry gets one",
-            &[KEY, NUMBERED],
+            &[KEY, HASH, NUMBERED],
             force_closed,
         )
         .prints(&[ADMISSION, CHANGED]),
-        Operation::new("reset", "closes the breaker of a key as new, if it has an entry", &[KEY, NUMBERED], reset)
+        Operation::new("reset", "closes the breaker of a key as new, if it has an entry", &[KEY, HASH, NUMBERED], reset)
             .prints(&[&["known", "transition"]]),
-        Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, NUMBERED], forget)
+        Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, HASH, NUMBERED], forget)
             .prints(&[&["known"]]),
         Operation::new("statuses", "prints how the breaker of each entry is doing", &[], statuses)
             .prints(&[&["statuses"]]),
@@ -233,8 +236,11 @@ fn sums(keyed: &Keyed, _: Instant, out: &mut Fields) {
     out.put("turned_away", sums.turned_away);
 }
 
-fn breaker<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Breaker<'k> {
-    keyed.breaker(&key(call))
+fn breaker<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Result<Breaker<'k>, Fault> {
+    Ok(match asked(call)? {
+        Asked::Key(key) => keyed.breaker(&key),
+        Asked::Hash(hash) => keyed.breaker_of_hash(hash),
+    })
 }
 
 fn refuse(out: &mut Fields, rejected: &Rejected) {
@@ -246,7 +252,7 @@ fn refuse(out: &mut Fields, rejected: &Rejected) {
 }
 
 fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    match breaker(keyed, call).try_acquire(call.now()) {
+    match breaker(keyed, call)?.try_acquire(call.now()) {
         Ok(permit) => {
             admit(call.out());
             call.keep(PERMIT, permit)
@@ -259,7 +265,7 @@ fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> 
 }
 
 fn check(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    match breaker(keyed, call).check(call.now()) {
+    match breaker(keyed, call)?.check(call.now()) {
         Ok(()) => admit(call.out()),
         Err(rejected) => refuse(call.out(), &rejected),
     }
@@ -292,7 +298,7 @@ fn settle(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
 }
 
 fn whole_call(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    match breaker(keyed, call).try_acquire(call.now()) {
+    match breaker(keyed, call)?.try_acquire(call.now()) {
         Ok(permit) => {
             admit(call.out());
             call.pass(call.args().duration("took").unwrap_or(Duration::ZERO));
@@ -318,7 +324,7 @@ fn status_fields(status: Status) -> Fields {
 }
 
 fn status(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    let status = breaker(keyed, call).status();
+    let status = breaker(keyed, call)?.status();
     call.out().put("known", status.is_some());
     if let Some(status) = status {
         call.out().extend(status_fields(status));
@@ -336,19 +342,19 @@ fn by_hand(change: Result<Transition, Rejected>, call: &mut Call<'_>) -> Result<
 }
 
 fn trip(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    by_hand(breaker(keyed, call).trip(call.now()), call)
+    by_hand(breaker(keyed, call)?.trip(call.now()), call)
 }
 
 fn force_open(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    by_hand(breaker(keyed, call).force_open(call.now()), call)
+    by_hand(breaker(keyed, call)?.force_open(call.now()), call)
 }
 
 fn force_closed(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    by_hand(breaker(keyed, call).force_closed(call.now()), call)
+    by_hand(breaker(keyed, call)?.force_closed(call.now()), call)
 }
 
 fn reset(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    let change = breaker(keyed, call).reset();
+    let change = breaker(keyed, call)?.reset();
     call.out().put("known", change.is_some());
     if let Some(change) = change {
         call.out().put("transition", transition(change));
@@ -357,7 +363,7 @@ fn reset(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
 }
 
 fn forget(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    let known = breaker(keyed, call).forget();
+    let known = breaker(keyed, call)?.forget();
     call.out().put("known", known);
     Ok(())
 }

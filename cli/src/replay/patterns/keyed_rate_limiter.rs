@@ -1,7 +1,7 @@
 //! The rate limiter with a bucket for each key.
 
 use super::answers::{admit, reject};
-use super::keyed::{self, ENTRIES, HASH_SEED, KEY, NUMBERED, WHEN_FULL, key};
+use super::keyed::{self, Asked, ENTRIES, HASH, HASH_SEED, KEY, NUMBERED, WHEN_FULL, asked};
 use super::{policy, rate_limiter};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
@@ -56,21 +56,24 @@ static SPEC: Spec<Keyed> = Spec {
 {"op": "keyed_rate_limiter.len"}
 {"op": "keyed_rate_limiter.is_empty", "expect": {"empty": false}}
 {"op": "keyed_rate_limiter.snapshot"}
+{"op": "keyed_rate_limiter.quota", "expect": {"rate": 1, "burst": 2}}
+{"op": "keyed_rate_limiter.try_acquire", "hash": 7, "expect": {"admitted": true}}
+{"op": "keyed_rate_limiter.status", "hash": 7, "expect": {"known": true}}
 "#,
     },
     operations: &[
-        Operation::new("try_acquire", "takes one token from the bucket of a key", &[KEY, NUMBERED], try_acquire)
+        Operation::new("try_acquire", "takes one token from the bucket of a key", &[KEY, HASH, NUMBERED], try_acquire)
             .gives(&[GRANT])
             .prints(&[ADMISSION]),
         Operation::new(
             "try_acquire_many",
             "takes `cost` tokens from the bucket of a key, or none",
-            &[KEY, NUMBERED, COST],
+            &[KEY, HASH, NUMBERED, COST],
             try_acquire,
         )
         .gives(&[GRANT])
         .prints(&[ADMISSION]),
-        Operation::new("check", "says whether `cost` tokens could be taken", &[KEY, NUMBERED, COST], check)
+        Operation::new("check", "says whether `cost` tokens could be taken", &[KEY, HASH, NUMBERED, COST], check)
             .prints(&[ADMISSION]),
         Operation::new(
             "refund",
@@ -86,9 +89,9 @@ static SPEC: Spec<Keyed> = Spec {
             is_shared,
         )
         .prints(&[&["shared"]]),
-        Operation::new("status", "prints how the bucket of a key is doing, if it has an entry", &[KEY, NUMBERED], status)
+        Operation::new("status", "prints how the bucket of a key is doing, if it has an entry", &[KEY, HASH, NUMBERED], status)
             .prints(&[&["known", "entry", "available"]]),
-        Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, NUMBERED], forget)
+        Operation::new("forget", "takes the entry of a key away, and says whether it had one", &[KEY, HASH, NUMBERED], forget)
             .prints(&[&["known"]]),
         Operation::new("hot", "prints the entries whose buckets are not full", &[], hot).prints(&[&["hot"]]),
         Operation::new("evictions", "prints how many keys lost their entry", &[], print_sums),
@@ -100,6 +103,11 @@ static SPEC: Spec<Keyed> = Spec {
         .prints(&[&["empty"]]),
         Operation::new("state", STATE.about, &[], print_sums),
         Operation::new("snapshot", "prints all buckets in sums", &[], print_sums),
+        Operation::new("quota", "prints the quota of each key", &[], |keyed: &'static Keyed, call| {
+            rate_limiter::print_quota(call.out(), keyed.quota());
+            Ok(())
+        })
+        .prints(&[rate_limiter::QUOTA]),
     ],
     state: print_state,
     configure,
@@ -140,8 +148,11 @@ fn sums(keyed: &Keyed, now: Instant, out: &mut Fields) {
     out.put("turned_away", sums.turned_away);
 }
 
-fn bucket<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Bucket<'k> {
-    keyed.bucket(&key(call))
+fn bucket<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Result<Bucket<'k>, Fault> {
+    Ok(match asked(call)? {
+        Asked::Key(key) => keyed.bucket(&key),
+        Asked::Hash(hash) => keyed.bucket_of_hash(hash),
+    })
 }
 
 fn refuse(out: &mut Fields, rejected: &Rejected) {
@@ -154,7 +165,7 @@ fn refuse(out: &mut Fields, rejected: &Rejected) {
 }
 
 fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    let bucket = bucket(keyed, call);
+    let bucket = bucket(keyed, call)?;
     let taken = match call.args().u32("cost") {
         Some(cost) => bucket.try_acquire_many(cost, call.now()),
         None => bucket.try_acquire(call.now()),
@@ -172,7 +183,7 @@ fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> 
 }
 
 fn check(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    match bucket(keyed, call).check(call.args().u32("cost").unwrap_or(1), call.now()) {
+    match bucket(keyed, call)?.check(call.args().u32("cost").unwrap_or(1), call.now()) {
         Ok(()) => admit(call.out()),
         Err(rejected) => refuse(call.out(), &rejected),
     }
@@ -205,7 +216,7 @@ fn status_fields(status: Status) -> Fields {
 }
 
 fn status(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    let status = bucket(keyed, call).status(call.now());
+    let status = bucket(keyed, call)?.status(call.now());
     call.out().put("known", status.is_some());
     if let Some(status) = status {
         call.out().extend(status_fields(status));
@@ -214,7 +225,7 @@ fn status(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
 }
 
 fn forget(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
-    let known = bucket(keyed, call).forget();
+    let known = bucket(keyed, call)?.forget();
     call.out().put("known", known);
     Ok(())
 }

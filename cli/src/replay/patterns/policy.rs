@@ -81,7 +81,11 @@ pub(super) const WINDOW_SPAN: Param = Param::optional(
 pub(super) const WINDOW_CALLS: Param = Param::optional(
     "calls",
     Kind::Between(1, 16_777_216),
-    "over the last calls; where they are more than the slots, of which there are ten, they move by several",
+    "over the last calls. Where they are more than the slots of the window, they leave it by several at once: with ten slots, \
+     which a guard has and a breaker of its own by default, 100 calls move by ten, so that there are 91 to 100 of them",
 );
-pub(super) const MINIMUM_CALLS: Param =
-    Param::optional("minimum_calls", U32, "with fewer calls there is no rate; 10 by default");
+pub(super) const MINIMUM_CALLS: Param = Param::optional(
+    "minimum_calls",
+    U32,
+    "with fewer calls there is no rate; 10 by default, or as many as calls if those are fewer",
+);

@@ -182,7 +182,10 @@ impl<L: Limiter> Of<L> {
 static SPEC: Spec<RateLimiter> = Spec {
     info: Info {
         name: "rate_limiter",
-        about: "Limits how many calls start in a time: a bucket of `burst` tokens that refills at `rate`",
+        about: "Limits how many calls start in a time: a bucket of `burst` tokens that refills at `rate`. \
+                With a rate of one token in a whole number of nanoseconds its time stands still after 292 years or more; \
+                otherwise the units of its word are finer and wrap, after 104 days or more, and an idle time of a multiple of \
+                that can be taken for a clock that stepped back, with a chance of 1 in 2048",
         keys: KEYS,
         prints: &[&["available"]],
         example: r#"
@@ -208,6 +211,7 @@ static SPEC: Spec<RateLimiter> = Spec {
 {"op": "rate_limiter.is_shadow", "expect": {"shadow": true}}
 {"op": "rate_limiter.try_acquire_many", "cost": 3, "as": "s", "expect": {"admitted": true, "would_reject": true}}
 {"op": "rate_limiter.would_reject", "grant": "s", "expect": {"would_reject": true}}
+{"op": "rate_limiter.quota", "expect": {"rate": 10, "per": "1s", "burst": 2}}
 "#,
     },
     operations: &[
@@ -234,6 +238,11 @@ static SPEC: Spec<RateLimiter> = Spec {
         })
         .prints(&[&["shadow"]]),
         Of::AVAILABLE,
+        Operation::new("quota", "prints the quota", &[], |limiter: &'static RateLimiter, call| {
+            print_quota(call.out(), limiter.quota());
+            Ok(())
+        })
+        .prints(&[QUOTA]),
     ],
     state: print_state,
     configure: |config| Ok(SPEC.bind(made(config, RateLimiter::try_new)?)),
@@ -244,7 +253,7 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
         name: "adjustable_rate_limiter",
         about: "A rate limiter whose quota can change while calls ask",
         keys: KEYS,
-        prints: &[&["available", "rate", "per+ns", "burst"]],
+        prints: &[&["available"], QUOTA],
         example: r#"
 {"policy": {"adjustable_rate_limiter": {"rate": 10, "burst": 5}}}
 {"at": "0s", "op": "adjustable_rate_limiter.try_acquire", "times": 6, "expect_admitted": 5}
@@ -260,6 +269,7 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
 {"op": "adjustable_rate_limiter.cancel", "reservation": "r"}
 {"op": "adjustable_rate_limiter.set_shadow", "on": true}
 {"op": "adjustable_rate_limiter.available"}
+{"op": "adjustable_rate_limiter.quota", "expect": {"rate": 100, "burst": 5}}
 "#,
     },
     operations: &[
@@ -274,19 +284,18 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
         Of::REFUND,
         Operation::new(
             "set_quota",
-            "changes the quota; what was taken stays taken, with bounds",
+            "changes the quota; what was taken stays taken, with bounds. Grants and reservations of an earlier quota give nothing \
+             back",
             KEYS,
             set_quota,
         ),
         Of::SET_SHADOW,
         Of::AVAILABLE,
+        Operation::new("quota", "prints the quota", &[], |_, _| Ok(())),
     ],
     state: |limiter, now, out| {
         print_state(limiter, now, out);
-        let quota = limiter.quota();
-        out.put("rate", quota.tokens());
-        out.duration("per", quota.period());
-        out.put("burst", quota.burst_size());
+        print_quota(out, &limiter.quota());
     },
     configure: |config| Ok(ADJUSTABLE.bind(made(config, AdjustableRateLimiter::try_new)?)),
 };
@@ -303,6 +312,15 @@ fn made<L>(config: &Args, make: fn(Quota) -> Result<L, ConfigError>) -> Result<L
 
 pub(super) fn print_state<L: Limiter>(limiter: &L, now: Instant, out: &mut Fields) {
     out.put("available", limiter.available(now));
+}
+
+/// What is printed of a quota.
+pub(super) const QUOTA: Group = &["rate", "per+ns", "burst"];
+
+pub(super) fn print_quota(out: &mut Fields, quota: &Quota) {
+    out.put("rate", quota.tokens());
+    out.duration("per", quota.period());
+    out.put("burst", quota.burst_size());
 }
 
 /// What a limiter's refusal is called.

@@ -168,3 +168,80 @@ fn a_snapshot_of_another_shape_is_told_as_such() {
         "s:3: b.merge: \"s\" is a histogram snapshot of \"a\" (line 2), of another shape than this one\n"
     );
 }
+
+/// What a repeated line does not use up has one name in all repetitions.
+#[test]
+fn a_name_that_was_given_without_a_number_is_the_same_in_each_repetition() {
+    let text = r#"{"policy": {"b": {"pattern": "bulkhead", "max_concurrent": 1}, "ring": {"pattern": "event_ring", "slots": 4}}}
+{"op": "b.try_acquire", "as": "held"}
+{"op": "b.enqueue", "as": "w"}
+{"op": "b.poll", "waiter": "w", "times": 3, "every": "1s", "expect": {"waits": true}}
+{"op": "ring.cursor", "as": "c"}
+{"op": "ring.push", "budget": "exhausted", "times": 2}
+{"op": "ring.read", "cursor": "c", "times": 2, "expect": {"event": {"kind": "budget"}}}
+{"op": "drop", "what": "held", "times": 1, "expect": {"in_use": 1, "woken": ["w"]}}
+{"op": "b.poll", "waiter": "w", "times": 1, "expect": {"admitted": true}}
+{"op": "b.release", "permit": "w", "times": 2}"#;
+    let (ending, out, err) = replay(text);
+    assert_eq!(ending, Ending::Wrong);
+    assert!(err.ends_with("s:10: b.release: \"w\" was settled by line 10\n"), "{err}{out}");
+    assert!(!err.contains("expected"), "{err}{out}");
+}
+
+/// Where both were given, the numbered ones are meant.
+#[test]
+fn numbered_names_go_before_the_plain_one() {
+    let text = format!(
+        "{LIMITER}\n{}",
+        r#"{"op": "rate_limiter.try_acquire", "as": "g"}
+{"op": "rate_limiter.try_acquire", "as": "g", "times": 1}
+{"op": "rate_limiter.refund", "grant": "g", "times": 1, "expect": {"available": 1}}
+{"op": "rate_limiter.refund", "grant": "g1"}"#
+    );
+    let (ending, _, err) = replay(&text);
+    assert_eq!(ending, Ending::Wrong);
+    assert_eq!(err, "s:5: rate_limiter.refund: \"g1\" was settled by line 4\n");
+}
+
+#[test]
+fn false_is_expected_of_a_field_that_is_not_there() {
+    let text = format!(
+        "{LIMITER}\n{}",
+        r#"{"op": "rate_limiter.try_acquire", "expect": {"would_reject": false}}
+{"op": "rate_limiter.set_shadow", "on": true}
+{"op": "rate_limiter.try_acquire_many", "cost": 2, "expect": {"would_reject": false}}"#
+    );
+    let (ending, _, err) = replay(&text);
+    assert_eq!(ending, Ending::Unexpected);
+    assert!(
+        err.starts_with("s:4: rate_limiter.try_acquire_many: expected would_reject false, got true\n"),
+        "{err}"
+    );
+}
+
+/// A probe that a pattern behind the breaker refuses comes back, and so do its tokens.
+#[test]
+fn a_composition_gives_back_what_its_first_parts_gave() {
+    let text = r#"{"policy": {"door": {"pattern": "composition", "parts": ["breaker", "limiter"]}, "breaker": {"pattern": "circuit_breaker", "consecutive_failures": 1, "open_for": "1s"}, "limiter": {"pattern": "rate_limiter", "rate": 1, "per": "1h", "burst": 1}, "other": {"pattern": "composition", "parts": ["limiter"]}}}
+{"op": "door.try_acquire", "as": "p"}
+{"op": "door.settle", "permit": "p", "outcome": "failure", "expect": {"changes": [{"part": "breaker", "transition": {"to": "open"}}, {"settlement": null}]}}
+{"op": "breaker.state", "expect": {"state": "open", "counts": {"requests": 0}}}
+{"at": "1s", "op": "door.try_acquire", "times": 20, "expect": {"rejected": "limited", "rejected_by": "rate_limiter"}}
+{"op": "breaker.state", "expect": {"state": "half_open", "probes": 0}}
+{"at": "1h", "op": "door.try_acquire", "as": "q", "expect": {"admitted": true}}
+{"op": "breaker.state", "expect": {"probes": 1}}
+{"op": "drop", "what": "q", "expect": {"dropped": "composition permit"}}
+{"op": "breaker.state", "expect": {"probes": 0}}"#;
+    let (ending, out, err) = replay(text);
+    assert_eq!(ending, Ending::AsExpected, "{err}{out}");
+    let stranger = format!(
+        "{}\n{}",
+        text.lines().take(2).collect::<Vec<_>>().join("\n"),
+        r#"{"op": "other.give_back", "permit": "p"}"#
+    );
+    let (ending, _, err) = replay(&stranger);
+    assert_eq!(
+        (ending, err.as_str()),
+        (Ending::Wrong, "s:3: other.give_back.permit: \"p\" is of \"door\"\n")
+    );
+}

@@ -355,3 +355,79 @@ fn what_is_wrong_is_told_with_keys_that_exist() {
         assert_eq!(wrong_policy(policy), [format!("1: {text}")]);
     }
 }
+
+#[test]
+fn a_statement_without_an_operation_is_told_so_whatever_else_it_says() {
+    for statement in
+        [r#"{"expect": {}}"#, r#"{"outcome": "failure"}"#, r#"{"expect_admitted": 1, "times": 2}"#]
+    {
+        assert_eq!(wrong(statement), [r#"2: op is missing: it must be "NAME.METHOD""#], "{statement}");
+    }
+}
+
+#[test]
+fn a_word_that_its_field_never_has_is_an_error() {
+    for (expect, text) in [
+        (
+            r#"{"transition": {"cause": "consecutive_failure"}}"#,
+            r#"expect: transition.cause: unknown word "consecutive_failure"; did you mean "consecutive_failures"? known: "#,
+        ),
+        (
+            r#"{"settlement": "late"}"#,
+            r#"expect: settlement: unknown word "late"; known: counted, uncounted, stale, changed"#,
+        ),
+        (
+            r#"{"rejected": "limited"}"#,
+            r#"expect: rejected: unknown word "limited"; known: open, forced_open, probes_out, ramping"#,
+        ),
+        (r#"{"state": 1}"#, r#"expect: state is 1, must be "closed" or "half_open" or "open""#),
+        (r#"{"state": {"min": 1}}"#, r#"expect: state is {"min":1}, must be "closed" or "#),
+    ] {
+        let op = "circuit_breaker.call";
+        let found = wrong(&format!(r#"{{"op": "{op}", "outcome": "failure", "expect": {expect}}}"#));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("2: {op}: {text}")), "{found:?}");
+    }
+}
+
+#[test]
+fn the_tables_and_the_instances_of_a_script_have_a_bound_together() {
+    let keyed = r#"{"pattern": "keyed_rate_limiter", "rate": 1, "entries": 1048576}"#;
+    assert_eq!(
+        wrong_policy(&format!(r#"{{"a": {keyed}, "b": {keyed}, "c": {keyed}, "d": {keyed}}}"#)),
+        ["1: c.entries: all tables of a script together have at most 2097152"]
+    );
+    let many: Vec<_> = (0..1001).map(|n| format!(r#""d{n}": {{"pattern": "deadline"}}"#)).collect();
+    assert_eq!(
+        wrong_policy(&format!("{{{}}}", many.join(", "))),
+        ["1: policy names 1001 instances, must be at most 1000"]
+    );
+}
+
+#[test]
+fn an_instance_that_another_one_names_must_be_there_and_fit() {
+    for (rest, text) in [
+        (
+            r#""parts": ["limtier"]"#,
+            r#"1: door: unknown instance "limtier"; did you mean "limiter"? known: clock, limiter"#,
+        ),
+        (
+            r#""parts": ["clock"]"#,
+            r#"1: door: "clock" is of the pattern deadline, must be of circuit_breaker or "#,
+        ),
+        (r#""parts": ["limiter", "limiter"]"#, r#"1: door.parts has "limiter" twice"#),
+        (r#""parts": []"#, "1: door.parts has 0, must have 1 to 6"),
+        (r#""parts": [1]"#, "1: door.parts[0] is 1, must be the name of an instance of circuit_breaker or "),
+    ] {
+        let found = wrong_policy(&format!(
+            r#"{{"door": {{"pattern": "composition", {rest}}}, "clock": {{"pattern": "deadline"}}, "limiter": {{"pattern": "rate_limiter", "rate": 1}}}}"#
+        ));
+        assert!(found.len() == 1 && found[0].starts_with(text), "{rest}: {found:#?}");
+    }
+}
+
+#[test]
+fn the_least_calls_of_a_rate_fit_into_a_window_of_few() {
+    let policy = r#"{"policy": {"circuit_breaker": {"failure_rate": {"share": "50%", "calls": 5}}}}"#;
+    assert!(read(policy).is_ok(), "{:?}", problems(policy));
+}

@@ -1,0 +1,345 @@
+//! A tuple of patterns that admits as one.
+
+use super::adaptive_concurrency::adjustment as limit_adjustment;
+use super::adaptive_rate::adjustment as rate_adjustment;
+use super::answers::{OUTCOME_PARAM, admit, edge, outcome};
+use super::bulkhead::Seats;
+use super::circuit_breaker::{self, Station};
+use super::guard::refuse;
+use super::load_shedder::{PRIORITY, priority};
+use crate::replay::call::Call;
+use crate::replay::fields::Fields;
+use crate::replay::names::Fault;
+use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
+use crate::replay::value::{Args, Value};
+use seawall::core::guard::{Admit, Rejected, Serve, Shed, Took};
+use seawall::core::load_shedder::{LoadShedder, Priority};
+use seawall::core::{AdaptiveConcurrency, AdaptiveRate, Degradation, Instant, LatencyBudget, RateLimiter};
+use std::any::Any;
+use std::time::Duration;
+
+pub(super) const PERMIT: &str = "composition permit";
+const THE_PERMIT: Param = Param::required("permit", Kind::Held(&[PERMIT]), "what an admission gave");
+pub(super) const LOAD: Param = Param::or("load", U32, "0", "for a load shedder: the load now");
+
+/// The most parts, which core's longest tuple has.
+const MOST: usize = 6;
+
+/// What the patterns need to know of one call.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    priority: Priority,
+    load: u32,
+}
+
+impl Asked {
+    pub(super) fn of(call: &Call<'_>) -> Self {
+        Self { priority: priority(call), load: call.args().u32("load").unwrap_or(0) }
+    }
+}
+
+/// What an admitted call holds of one part.
+type Held = Box<dyn Any>;
+
+/// A pattern of any type as a part.
+trait Part {
+    fn try_acquire(&self, asked: Asked, now: Instant) -> Result<Held, Rejected>;
+    fn check(&self, asked: Asked, now: Instant) -> Result<(), Rejected>;
+    fn give_back(&self, held: Held, now: Instant);
+    /// Settles, and prints what that changed.
+    fn settle(&self, held: Held, took: Took, now: Instant) -> Fields;
+}
+
+/// A pattern that asks for nothing but the moment, and what prints its change.
+struct Plain<A: Admit + 'static>(&'static A, fn(A::Change, &mut Fields));
+
+impl<A: Admit> Part for Plain<A>
+where
+    A::Permit<'static>: Any,
+{
+    fn try_acquire(&self, _: Asked, now: Instant) -> Result<Held, Rejected> {
+        self.0.try_acquire(now).map(|permit| Box::new(permit) as Held)
+    }
+
+    fn check(&self, _: Asked, now: Instant) -> Result<(), Rejected> {
+        self.0.check(now)
+    }
+
+    fn give_back(&self, held: Held, now: Instant) {
+        if let Ok(permit) = held.downcast::<A::Permit<'static>>() {
+            self.0.give_back(*permit, now);
+        }
+    }
+
+    fn settle(&self, held: Held, took: Took, now: Instant) -> Fields {
+        let mut fields = Fields::default();
+        if let Ok(permit) = held.downcast::<A::Permit<'static>>() {
+            self.1(self.0.settle(*permit, took, now), &mut fields);
+        }
+        fields
+    }
+}
+
+/// A pattern that looks at the call's priority, and gives nothing that is to be settled.
+struct ByPriority<F>(F);
+
+impl<A: Admit, F: Fn(Asked) -> A> Part for ByPriority<F> {
+    fn try_acquire(&self, asked: Asked, now: Instant) -> Result<Held, Rejected> {
+        self.0(asked).try_acquire(now).map(|_| Box::new(()) as Held)
+    }
+
+    fn check(&self, asked: Asked, now: Instant) -> Result<(), Rejected> {
+        self.0(asked).check(now)
+    }
+
+    fn give_back(&self, _: Held, _: Instant) {}
+
+    fn settle(&self, _: Held, _: Took, _: Instant) -> Fields {
+        Fields::default()
+    }
+}
+
+/// The slots of the breakers that a script can make.
+macro_rules! breaker {
+    ($it:ident, $($slots:literal)*) => {
+        $(if let Some(station) = $it.downcast_ref::<Station<$slots>>() {
+            return Some(Box::new(Plain(station, |settlement, out| {
+                circuit_breaker::print_settlement(out, settlement);
+            })));
+        })*
+    };
+}
+
+/// An instance as a part.
+fn part(it: &'static dyn Any) -> Option<Box<dyn Part>> {
+    if let Some(limiter) = it.downcast_ref::<RateLimiter>() {
+        return Some(Box::new(Plain(limiter, |(), _| {})));
+    }
+    if let Some(rate) = it.downcast_ref::<AdaptiveRate>() {
+        return Some(Box::new(Plain(rate, |change, out| {
+            out.put("adjustment", change.map(rate_adjustment));
+        })));
+    }
+    if let Some(limit) = it.downcast_ref::<AdaptiveConcurrency>() {
+        return Some(Box::new(Plain(limit, |change, out| {
+            out.put("adjustment", change.map(limit_adjustment));
+        })));
+    }
+    if let Some(seats) = it.downcast_ref::<Seats>() {
+        return Some(Box::new(Plain(seats.bulkhead(), |(), _| {})));
+    }
+    if let Some(budget) = it.downcast_ref::<LatencyBudget>() {
+        return Some(Box::new(Plain(budget, |crossed, out| {
+            out.put("edge", crossed.map(edge));
+        })));
+    }
+    if let Some(service) = it.downcast_ref::<Degradation>() {
+        return Some(Box::new(ByPriority(|asked: Asked| Serve::new(service, asked.priority))));
+    }
+    if let Some(shedder) = it.downcast_ref::<LoadShedder>() {
+        return Some(Box::new(ByPriority(|asked: Asked| Shed::new(shedder, asked.priority, asked.load))));
+    }
+    breaker!(it, 1 2 3 4 5 6 8 10 12 15 16 20 24 30 32 50 60 64 100 120 128 256 1000);
+    None
+}
+
+/// A part as one call meets it.
+struct Asking<'p> {
+    part: &'p dyn Part,
+    asked: Asked,
+}
+
+impl Admit for Asking<'_> {
+    type Permit<'a>
+        = Held
+    where
+        Self: 'a;
+    type Change = Fields;
+
+    fn try_acquire(&self, now: Instant) -> Result<Held, Rejected> {
+        self.part.try_acquire(self.asked, now)
+    }
+
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        self.part.check(self.asked, now)
+    }
+
+    fn give_back(&self, held: Held, now: Instant) {
+        self.part.give_back(held, now);
+    }
+
+    fn settle(&self, held: Held, took: Took, now: Instant) -> Fields {
+        self.part.settle(held, took, now)
+    }
+}
+
+/// Core's longest tuple; what is left out of it admits everything.
+type Tuple<T> = (Option<T>, Option<T>, Option<T>, Option<T>, Option<T>, Option<T>);
+
+/// The patterns, by the names of their instances.
+pub(super) struct Composition(Vec<(String, Box<dyn Part>)>);
+
+impl Composition {
+    fn asking(&self, asked: Asked) -> Tuple<Asking<'_>> {
+        let part = |number: usize| {
+            let (_, part) = self.0.get(number)?;
+            Some(Asking { part: &**part, asked })
+        };
+        (part(0), part(1), part(2), part(3), part(4), part(5))
+    }
+
+    /// Admits a call, or refuses it.
+    pub(super) fn admit(&self, asked: Asked, now: Instant) -> Result<Permits, Rejected> {
+        self.asking(asked).try_acquire(now).map(Permits)
+    }
+}
+
+/// What an admitted call holds of all parts.
+pub(super) struct Permits(Tuple<Held>);
+
+static SPEC: Spec<Composition> = Spec {
+    info: Info {
+        name: "composition",
+        about: "Instances of the script that admit as one, in their order: if one refuses, what those before it gave comes \
+                back. Ask the parts for their states. `changes` has what the end of a call changed, part by part",
+        keys: &[Param::required(
+            "parts",
+            Kind::List(&Kind::Instance(PARTS)),
+            "one to six, by their names, each once",
+        )],
+        prints: &[],
+        example: r#"
+{"policy": {"door": {"pattern": "composition", "parts": ["breaker", "limiter", "slots"]}, "breaker": {"pattern": "circuit_breaker", "consecutive_failures": 1, "open_for": "10s", "successes_to_close": 1}, "limiter": {"pattern": "rate_limiter", "rate": 1, "per": "1m", "burst": 2}, "slots": {"pattern": "bulkhead", "max_concurrent": 1}, "served": {"pattern": "composition", "parts": ["service", "shedder"]}, "service": {"pattern": "degradation"}, "shedder": {"pattern": "load_shedder", "max_load": 10}}}
+{"at": "0s", "op": "door.try_acquire", "as": "a", "expect": {"admitted": true}}
+{"op": "door.check", "expect": {"rejected": "full", "rejected_by": "bulkhead"}}
+{"op": "door.give_back", "permit": "a"}
+{"op": "limiter.available", "expect": {"available": 2}}
+{"op": "door.try_acquire", "as": "b"}
+{"at": "1s", "op": "door.settle", "permit": "b", "outcome": "failure", "latency": "1s", "expect": {"changes": [{"part": "breaker", "settlement": "changed", "transition": {"to": "open"}}, {"part": "limiter"}, {"part": "slots"}]}}
+{"op": "limiter.try_acquire"}
+{"at": "11s", "op": "door.try_acquire", "times": 3, "expect": {"rejected": "limited"}}
+{"op": "breaker.state", "expect": {"state": "half_open", "probes": 0}}
+{"op": "service.set_level", "component": 0, "level": "severely_degraded"}
+{"op": "served.try_acquire", "priority": "low", "expect": {"rejected": "degraded", "rejected_by": "degradation"}}
+{"op": "served.try_acquire", "priority": "critical", "load": 10, "expect": {"admitted": true}}
+"#,
+    },
+    operations: &[
+        Operation::new(
+            "try_acquire",
+            "asks every part whether a call may start",
+            &[PRIORITY, LOAD],
+            try_acquire,
+        )
+        .gives(&[PERMIT])
+        .prints(&[ADMISSION]),
+        Operation::new(
+            "check",
+            "says whether a part would refuse a call now, and takes nothing",
+            &[PRIORITY, LOAD],
+            check,
+        )
+        .prints(&[ADMISSION]),
+        Operation::new(
+            "give_back",
+            "takes the permit of a call that was never tried back: a token exactly, a slot, a probe",
+            &[THE_PERMIT],
+            give_back,
+        ),
+        Operation::new(
+            "settle",
+            "settles a call with every part",
+            &[
+                THE_PERMIT,
+                OUTCOME_PARAM,
+                Param::or(
+                    "latency",
+                    Kind::Duration,
+                    "\"0s\"",
+                    "how long the operation took; a breaker measures it from the admission",
+                ),
+            ],
+            settle,
+        )
+        .prints(&[&["changes"]]),
+    ],
+    state: |_, _, _| {},
+    configure,
+};
+
+/// The patterns that can be a part.
+const PARTS: &[&str] = &[
+    "circuit_breaker",
+    "rate_limiter",
+    "bulkhead",
+    "adaptive_rate",
+    "adaptive_concurrency",
+    "latency_budget",
+    "degradation",
+    "load_shedder",
+];
+
+pub(super) const PATTERN: &dyn Pattern = &SPEC;
+
+fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    let list = args.list("parts").unwrap_or_default();
+    let mut parts: Vec<(String, Box<dyn Part>)> = Vec::new();
+    for value in list {
+        let Value::Instance(shared) = value else { continue };
+        if parts.iter().any(|(name, _)| *name == shared.name) {
+            return Err(vec![format!("parts has {:?} twice", shared.name)]);
+        }
+        if let Some(part) = part(shared.it) {
+            parts.push((shared.name, part));
+        }
+    }
+    if parts.is_empty() || parts.len() > MOST {
+        return Err(vec![format!("parts has {}, must have 1 to {MOST}", parts.len())]);
+    }
+    Ok(SPEC.bind(Composition(parts)))
+}
+
+fn try_acquire(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
+    match composition.admit(Asked::of(call), call.now()) {
+        Ok(permits) => {
+            admit(call.out());
+            call.keep(PERMIT, permits)
+        }
+        Err(rejected) => {
+            refuse(call.out(), &rejected);
+            Ok(())
+        }
+    }
+}
+
+fn check(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
+    match composition.asking(Asked::of(call)).check(call.now()) {
+        Ok(()) => admit(call.out()),
+        Err(rejected) => refuse(call.out(), &rejected),
+    }
+    Ok(())
+}
+
+fn give_back(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
+    let Permits(permits) = call.take("permit", PERMIT)?;
+    composition.asking(Asked::of(call)).give_back(permits, call.now());
+    Ok(())
+}
+
+fn settle(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
+    let Permits(permits) = call.take("permit", PERMIT)?;
+    let latency = call.args().duration("latency").unwrap_or(Duration::ZERO);
+    let took = Took::new(outcome(call.args(), "outcome"), latency);
+    let changes = composition.asking(Asked::of(call)).settle(permits, took, call.now());
+    let changes: [_; MOST] = changes.into();
+    let changes = changes.into_iter().flatten();
+    let named = composition.0.iter().zip(changes).map(|((name, _), change)| {
+        let mut fields = Fields::default();
+        fields.put("part", name.as_str());
+        fields.extend(change);
+        fields
+    });
+    let named: Vec<Fields> = named.collect();
+    call.out().put("changes", named);
+    Ok(())
+}

@@ -7,8 +7,8 @@ use seawall_core::guard::{Classify, ErrorsFail, Options, Report};
 use seawall_core::rate_limiter::Quota;
 use seawall_core::window::Span;
 use seawall_core::{
-    Backoff, Deadline, ErrorBudget, Guard, Histogram, Instant, Outcome, Policy, Ratio, Rng, Timeout,
-    bulkhead, circuit_breaker, degradation::Level, error_budget, histogram, retry,
+    Backoff, Deadline, ErrorBudget, Features, Guard, Histogram, Instant, Outcome, Policy, Ratio, Rng,
+    Timeout, adaptive_timeout, bulkhead, circuit_breaker, degradation::Level, error_budget, histogram, retry,
 };
 
 fn ms(millis: u64) -> Duration {
@@ -40,7 +40,10 @@ fn a_policy_tells_its_parts() {
     assert_eq!(policy.error_budget_config(), Some(&budget));
     assert_eq!(policy.or_seed(5).jitter_seed(), Some(77), "a seed that is there stays");
     assert_eq!(Policy::default(), Policy::new());
-    assert!(!policy.is_shadow());
+    assert!(!policy.is_shadow() && policy.shadow(true).is_shadow());
+    let learned = adaptive_timeout::Config::new(ms(70)).at_least(ms(9));
+    assert_eq!(policy.adaptive_timeout_config(), None);
+    assert_eq!(policy.adaptive_timeout(learned).adaptive_timeout_config(), Some(&learned));
 
     let guard: Guard = Guard::new(policy);
     assert_eq!((guard.timeout().limit(), guard.deadline()), (ms(40), ms(900)));
@@ -60,6 +63,10 @@ fn configurations_tell_their_values() {
     assert_eq!(tries.budget_parts(), (Ratio::percent(30), 6, 2));
     let other = tries.with_attempts(5, Backoff::constant(ms(1)));
     assert_eq!((other.max_attempts(), other.budget_parts()), (5, tries.budget_parts()));
+    let throttle = tries.throttle(Ratio::percent(10), 8);
+    assert_eq!((throttle.budget_parts(), throttle.is_throttle()), ((Ratio::percent(10), 8, 0), true));
+    assert_eq!(throttle.budget(Ratio::percent(30), 6, 2), tries, "the last word holds");
+    assert!(!tries.is_throttle());
     let budget = error_budget::Config::new(Ratio::percent(99), ms(5_000));
     assert_eq!((budget.objective(), budget.span()), (Ratio::percent(99), ms(5_000)));
     let slots = bulkhead::Config::new(3).max_wait(ms(4));
@@ -68,6 +75,15 @@ fn configurations_tell_their_values() {
     let time = Span::time(ms(70));
     assert_eq!((time.as_time(), time.as_calls()), (Some(ms(70)), None));
     assert_eq!((Span::calls(9).as_time(), Span::calls(9).as_calls()), (None, Some(9)));
+}
+
+#[test]
+fn a_set_of_features_has_each_once() {
+    let (search, orders) = (Features::of(0), Features::of(31));
+    let both = search.with(orders);
+    assert_eq!([both.with(search), both.with(both)], [both, both]);
+    assert_eq!((both.bits(), both.without(search)), (0x8000_0001, orders));
+    assert!(both.contains(search) && !search.contains(both));
 }
 
 #[test]

@@ -219,7 +219,7 @@ const fn distance(from: u32, to: u32) -> i32 {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Remaining, Scale, Timer, Wide, distance};
+    use super::{Remaining, Scale, Timer, Wide, distance, tick_for};
     use crate::time::Instant;
     use core::time::Duration;
 
@@ -270,6 +270,39 @@ mod tests {
         timer.arm(scale, 1, Instant::from_secs(101));
         assert!(matches!(timer.remaining(scale, 1, Instant::from_millis(99_100)), Remaining::Ahead(Some(_))));
         assert_eq!(timer.remaining(scale, 1, Instant::from_secs(50)), Remaining::Reached);
+    }
+
+    #[test]
+    fn a_tick_is_the_smallest_of_its_series_for_which_the_interval_fits() {
+        let series = (0..14).flat_map(|power| [1, 2, 5].map(|n| n * 10_u64.pow(power)));
+        for (tick, next) in series.clone().zip(series.skip(1)) {
+            assert_eq!(tick_for(tick << 14, 14), tick);
+            assert_eq!(tick_for((tick << 14) + 1, 14), next);
+        }
+        assert_eq!((tick_for(0, 14), tick_for(u64::MAX, 51)), (1, 10_000));
+    }
+
+    #[test]
+    fn what_remains_ends_with_the_tick_of_the_deadline() {
+        // A tick is 2 ns, or 500 s on 32 bits, and both moments are one nanosecond after the beginning of theirs.
+        let interval = Duration::from_secs(40 * 86_400);
+        let (timer, scale) = (Timer::new(), Scale::new(interval));
+        let start = Instant::from_nanos(7_000_000_000_000_001);
+        timer.arm(scale, 1, start.saturating_add(interval));
+        let left = interval.saturating_sub(Duration::from_nanos(1));
+        assert_eq!(timer.remaining(scale, 1, start), Remaining::Ahead(Some(left)));
+    }
+
+    #[test]
+    fn a_deadline_at_the_horizon_is_ahead_and_one_beyond_it_is_in_the_past() {
+        let (timer, scale) = (Timer::new(), Scale::new(SECOND));
+        let tick = if Wide::BITS == 64 { 1 } else { 100_000 };
+        let horizon = 2_000_000_000 + 2 * tick;
+        let ahead = |nanos| Instant::from_nanos(1_000_000_000_000 - nanos);
+        timer.arm(scale, 1, ahead(0));
+        let left = Duration::from_nanos(horizon);
+        assert_eq!(timer.remaining(scale, 1, ahead(horizon)), Remaining::Ahead(Some(left)));
+        assert_eq!(timer.remaining(scale, 1, ahead(horizon + tick)), Remaining::Reached);
     }
 
     /// The longest intervals, the end of time, and idling across the wrap of the ticks.

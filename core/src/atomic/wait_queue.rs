@@ -349,4 +349,13 @@ mod tests {
         queue.publish(third, 3);
         assert_eq!(queue.oldest().head.unwrap().1, 2, "the lower slot holds the newer waiter");
     }
+
+    #[test]
+    fn a_slot_that_an_arrival_has_no_use_for_is_free_again() {
+        let queue = WaitQueue::<1>::new();
+        let slot = queue.claim().unwrap();
+        assert!(queue.claim().is_none());
+        slot.unclaim();
+        assert!(queue.claim().is_some());
+    }
 }

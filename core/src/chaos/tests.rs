@@ -3,9 +3,11 @@ extern crate std;
 use core::time::Duration;
 use std::vec::Vec;
 
-use super::{Chaos, Config, Cpu, Ending, Fault, Held, Kind, MAX_BYTES, MAX_TIME, Rule, Strike};
+use super::state::{State, Ticks};
+use super::{Chaos, Config, Cpu, Ending, Fault, Held, Kind, MAX_BYTES, MAX_TIME, Rule, Strike, strikes};
 use crate::atomic::sync::Wide;
 use crate::atomic::sync::probe::{Accesses, count, with_spurious_failures};
+use crate::atomic::word::Packed;
 use crate::ratio::Ratio;
 use crate::time::Instant;
 
@@ -54,7 +56,7 @@ fn b79_it_strikes_nobody_before_it_is_armed_nor_after_it_is_disarmed() {
     assert_eq!((chaos.decide(T), chaos.is_armed(), chaos.stats().checks), (None, false, 0));
     assert!(!chaos.disarm());
     assert!(chaos.arm(T));
-    assert!(!chaos.arm(T), "it was armed");
+    assert!(!chaos.arm(T) && chaos.is_armed(), "it was armed");
     assert_eq!(ending(&chaos, T), Some(Ending::Unreachable));
     assert!(chaos.disarm());
     assert_eq!(chaos.decide(T), None);
@@ -143,7 +145,8 @@ fn a_partition_lasts_its_time_and_no_other_rule_prolongs_it() {
     let chaos = armed(&Config::new().rule(always(PARTITION).lasting(SECOND)).rule(Rule::new(LATENCY, HALF)));
     assert_eq!(ending(&chaos, T), Some(Ending::Unreachable));
     for secs in 1..5 {
-        assert_eq!(chaos.decide(at(secs)), Some(Strike::unreachable()));
+        let cut = Strike { ending: Some(Ending::Unreachable), ..Strike::default() };
+        assert_eq!(chaos.decide(at(secs)), Some(cut));
     }
     assert_eq!(ending(&chaos, at(5)), None);
     assert_eq!(chaos.stats().injections(Kind::Partition), 5);
@@ -159,6 +162,19 @@ fn a_partition_does_not_outlive_its_arming() {
         chaos.arm(at(2));
     }
     assert_eq!(ending(&chaos, at(3)), Some(Ending::Unreachable), "stamps go round");
+    // Until the stamp is that of the partition again, which would still last.
+    for _ in 0..1 << 10 {
+        chaos.arm(at(3));
+    }
+    assert_eq!(chaos.decide(at(3)), None);
+}
+
+#[test]
+fn a_partition_of_a_later_arming_lasts_as_long() {
+    let chaos = armed(&Config::new().rule(always(PARTITION).lasting(MILLI)));
+    chaos.arm(at(1));
+    chaos.arm(at(2));
+    assert_eq!([2, 3, 6, 7].map(|secs| ending(&chaos, at(secs)).is_some()), [true, true, true, false]);
 }
 
 #[test]
@@ -193,9 +209,33 @@ fn a_strike_raises_the_others_for_a_time() {
     assert!(chaos.decide(at(2)).is_some(), "a strike in the wake prolongs it");
     assert_eq!(chaos.decide(at(4)), None);
 
-    let alone = armed(&Config::new().rule(Rule::new(Fault::Error, HALF).raised_to(Ratio::ONE)).wake(SECOND));
-    let struck = (0..1000).filter(|_| alone.decide(T).is_some()).count();
-    assert!((400..600).contains(&struck), "none raises itself: {struck}");
+    for place in 0..8 {
+        let before = (0..place).fold(Config::new(), |config, _| config.rule(Rule::new(LATENCY, Ratio::ZERO)));
+        let alone = armed(&before.rule(Rule::new(Fault::Error, HALF).raised_to(Ratio::ONE)).wake(SECOND));
+        let struck = (0..1000).filter(|_| alone.decide(T).is_some()).count();
+        assert!((400..600).contains(&struck), "none raises itself: {struck}");
+    }
+}
+
+#[test]
+fn a_wake_goes_on_while_the_same_rule_strikes_and_one_that_is_over_raises_nothing_in_the_next() {
+    let raised = Rule::new(LATENCY, Ratio::try_new(1, u32::MAX).unwrap()).raised_to(Ratio::ONE);
+    let chaos = armed(&Config::new().rule(always(Fault::Error)).rule(raised).wake(SECOND));
+    let late = (0..10).filter(|_| chaos.decide(T).is_some_and(|strike| !strike.delay.is_zero())).count();
+    assert_eq!(late, 9, "all but the first");
+
+    let half = Rule::new(Fault::Panic, HALF).raised_to(Ratio::ONE).after(SECOND * 10);
+    let chaos = armed(&Config::new().rule(always(Fault::Error).lasting(MILLI)).rule(half).wake(SECOND));
+    assert!(chaos.decide(T).is_some());
+    let struck = (0..1000).filter(|_| chaos.decide(at(10)).is_some()).count();
+    assert!((400..600).contains(&struck), "{struck}");
+}
+
+#[test]
+fn a_share_of_the_draws_is_exact_and_what_is_never_is_not_raised() {
+    assert!(strikes(HALF, None, (1 << 31) - 1) && !strikes(HALF, None, 1 << 31));
+    assert!(strikes(Ratio::ONE, None, u32::MAX) && !strikes(Ratio::ZERO, Some(Ratio::ONE), 0));
+    assert!(strikes(HALF, Some(Ratio::ONE), u32::MAX) && strikes(HALF, Some(Ratio::ZERO), 0));
 }
 
 #[test]
@@ -252,6 +292,30 @@ fn a_moment_before_the_arming_neither_ends_the_phases_nor_begins_a_later_one() {
         assert_eq!(ending(&chaos, before), Some(Ending::Error), "{back} ms");
         assert_eq!(ending(&chaos, T.saturating_add(MILLI)), Some(Ending::Error), "{back} ms");
         assert_eq!(ending(&chaos, T.saturating_add(10 * MILLI)), Some(Ending::Panic), "{back} ms");
+    }
+}
+
+/// The time since arming, over phases of every length; and how far before it a moment reads as the beginning.
+#[test]
+fn the_time_since_arming_is_known_to_the_tick_whenever_it_was() {
+    let wide = Wide::BITS == 64;
+    for (horizon, tick, narrow_tick) in
+        [(1, 1, 1), (1_000_000_000, 1, 100_000), (108_000_000_000_000, 2, 10_000_000_000)]
+    {
+        let (ticks, tick) = (Ticks::new(horizon), if wide { tick } else { narrow_tick });
+        let back = tick << if wide { 46 } else { 18 };
+        for start in [back + tick, 1 << 53, u64::MAX / 2, u64::MAX - horizon - 1] {
+            let since = ticks.of(Instant::from_nanos(start));
+            let state = State { armed: true, over: false, stamp: 1023, since };
+            assert_eq!(State::unpack(state.pack()), state);
+            for passed in [0, horizon / 3, horizon - tick.min(horizon)] {
+                let elapsed = ticks.elapsed(state, Instant::from_nanos(start + passed)).unwrap();
+                assert!(elapsed.abs_diff(passed) < tick, "{elapsed} is not {passed}");
+            }
+            let tick_of_start = start / tick * tick;
+            let before = |nanos| ticks.elapsed(state, Instant::from_nanos(tick_of_start - nanos));
+            assert_eq!([before(tick), before(back - tick), before(back)], [Some(0), Some(0), None]);
+        }
     }
 }
 

@@ -152,12 +152,12 @@ impl Slot {
         // ORDERING: acquire, as the exchange below.
         let seen = self.stamp.load(Ordering::Acquire);
         let busy = seen & BUSY != 0 && !mutant!("events_write_over_a_writer");
-        let claimed = position << 1 | BUSY;
+        let written = position << 1;
         if busy
             || is_newer(seen >> 1, position)
             // ORDERING: acquire orders the words written next after those of the writer before; release says that
             // readers who meet them must see the claim.
-            || self.stamp.compare_exchange(seen, claimed, Ordering::AcqRel, Ordering::Relaxed).is_err()
+            || self.stamp.compare_exchange(seen, written | BUSY, Ordering::AcqRel, Ordering::Relaxed).is_err()
         {
             return;
         }
@@ -167,7 +167,7 @@ impl Slot {
             slot.store(word, order);
         }
         // ORDERING: release; a reader that sees the stamp sees the words.
-        self.stamp.store(position << 1, Ordering::Release);
+        self.stamp.store(written, Ordering::Release);
     }
 
     fn read(&self, position: u32) -> Seen {

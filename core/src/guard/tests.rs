@@ -184,6 +184,33 @@ fn a_report_says_whether_another_attempt_makes_sense() {
 }
 
 #[test]
+fn an_operation_is_told_its_attempt_and_what_is_left_of_its_time_when_it_starts() {
+    let guard: Guard = Guard::new(FULL);
+    let mut call = guard.try_begin(Deadline::NONE, T).unwrap();
+    for number in 1..=2 {
+        let attempt = call.try_attempt(T).unwrap();
+        let about = attempt.about();
+        assert_eq!((about.number(), about.remaining()), (number, 100 * MILLI));
+        let late = about.starting_at(T.saturating_add(60 * MILLI));
+        assert_eq!((late.number(), late.remaining()), (number, 40 * MILLI));
+        assert_eq!(late.starting_at(T), late, "it never grows again");
+        let _ = call.settle(attempt, Report::new(Outcome::Failure), T);
+    }
+}
+
+#[test]
+fn a_change_by_hand_is_counted_as_any_other() {
+    let guard: Guard = Guard::new(FULL);
+    let breaker = guard.breaker().unwrap();
+    guard.note(breaker.trip(T));
+    guard.note(breaker.reset(T));
+    guard.note(breaker.reset(T));
+    let stats = guard.stats();
+    assert_eq!(stats.transitions(State::Closed, State::Open), 1);
+    assert_eq!(stats.transitions(State::Open, State::Closed), 1);
+}
+
+#[test]
 fn the_edge_of_a_call_that_a_refused_retry_ends_is_not_lost() {
     let budget = error_budget::Config::new(Ratio::percent(99), Duration::from_secs(60)).minimum_calls(1);
     let guard: Guard = Guard::new(FULL.error_budget(budget));
@@ -301,6 +328,17 @@ fn whatever_is_dropped_gives_everything_back() {
     );
 }
 
+/// A place that is given up at a moment gives its token back also when another call took one since.
+#[test]
+fn a_place_that_is_given_up_returns_its_token_whoever_took_one_since() {
+    let guard: Guard = Guard::new(FULL.rate_limit(Quota::per_second(1).burst(9)));
+    let _held = [0, 1].map(|_| guard.try_begin(Deadline::NONE, T).unwrap());
+    let (early, _late) = (waiting(&guard, T), waiting(&guard, T));
+    let tokens = guard.limiter().unwrap().available(T);
+    early.cancel(T);
+    assert_eq!(guard.limiter().unwrap().available(T), tokens + 1);
+}
+
 #[test]
 fn the_error_budget_sees_calls_and_not_attempts() {
     let guard: Guard = Guard::new(FULL.circuit_breaker(circuit_breaker::Config::consecutive_failures(1000)));
@@ -390,6 +428,22 @@ fn a_throttle_hears_of_every_failure_and_of_every_success() {
     let _ = run(&guard, &[Outcome::Success], T);
     let _ = run(&guard, &[Outcome::Success], T);
     assert_eq!(guard.retry().balance(), before - 1);
+    // The breaker opens and stays so: nobody tries again, and the failure costs what its kind costs.
+    let breaker = circuit_breaker::Config::consecutive_failures(1).open_for(60 * SECOND);
+    let costs = retry.cost(retry::Kind::Throttled, 4).cost(retry::Kind::Timeout, 3);
+    let reports = [
+        (Report::new(Outcome::Failure).retry_after(SECOND), 4),
+        (Report::timed_out().retry_after(SECOND), 4),
+        (Report::timed_out(), 3),
+        (Report::new(Outcome::Failure), 1),
+    ];
+    for (report, cost) in reports {
+        let guard: Guard = Guard::new(FULL.retry(costs).circuit_breaker(breaker));
+        let mut call = guard.try_begin(Deadline::NONE, T).unwrap();
+        let attempt = call.try_attempt(T).unwrap();
+        assert_eq!(call.settle(attempt, report, T).verdict, Verdict::GaveUp(GiveUp::BreakerOpen));
+        assert_eq!(guard.retry().balance(), 10 - cost, "{report:?}");
+    }
 }
 
 /// The table in the module's documentation.

@@ -253,9 +253,7 @@ impl<const SLOTS: usize> HealthCheck<SLOTS> {
         if nanos(now.saturating_since(started)) >= nanos(self.config.stale_after) {
             return self.expire(now);
         }
-        if SLOTS > 0 {
-            self.window.record_only(if success { Sample::SUCCESS } else { Sample::FAILURE }, now);
-        }
+        self.window.record_only(if success { Sample::SUCCESS } else { Sample::FAILURE }, now);
         let step = |state: State| {
             if self.ticks.is_late(state, started, now) && !mutant!("health_check_any_order") {
                 return (None, None);

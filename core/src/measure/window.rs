@@ -322,8 +322,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
             if gave_back.is_ok() {
                 return;
             }
-            // Another clear came: only this thread takes its mark away again.
-            word &= !AGAIN;
+            // Another clear came: only this thread takes its mark, which `word` never had, away again.
             self.clearing.swap(word, Ordering::AcqRel);
         }
     }
@@ -417,12 +416,11 @@ impl<const SLOTS: usize> Window<SLOTS> {
 
     /// Replaces the boundary in `slot` if its stamp is still `seen` and nobody else writes it.
     fn claim(&self, slot: usize, seen: u32, number: u32, values: [u32; KINDS]) {
-        let stamp = &self.stamps[slot];
-        let claimed = number << 1 | BUSY;
+        let (stamp, settled) = (&self.stamps[slot], number << 1);
         if seen & BUSY != 0
             // ORDERING: release says that the counters were read; acquire orders the values written next after the
             // claim of whoever wrote the slot before.
-            || stamp.compare_exchange(seen, claimed, Ordering::AcqRel, Ordering::Relaxed).is_err()
+            || stamp.compare_exchange(seen, settled | BUSY, Ordering::AcqRel, Ordering::Relaxed).is_err()
         {
             return;
         }
@@ -432,7 +430,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
             write(&self.boundaries[slot], values);
         }
         // ORDERING: release; a reader that sees the stamp sees the values.
-        stamp.store(number << 1, Ordering::Release);
+        stamp.store(settled, Ordering::Release);
     }
 
     /// The counts of each kind at `bucket`; nothing if what was being read was replaced.

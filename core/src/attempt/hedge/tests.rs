@@ -160,6 +160,15 @@ fn a_throttled_peer_is_not_hedged() {
 }
 
 #[test]
+fn where_no_latency_is_known_the_hedge_waits_for_the_ceiling() {
+    assert_eq!((Latencies::count(&(), NOW), ().percentile(Ratio::percent(50), NOW)), (0, None));
+    for least in [0, 1, 20] {
+        let hedge = hedge().least_samples(least).at_most_hedges(3);
+        assert_eq!((hedge.delay(&(), NOW), hedge.max_hedges()), (ms(500), 3));
+    }
+}
+
+#[test]
 fn a_floor_above_the_ceiling_is_an_error() {
     let wrong = Hedge::at_percentile(Ratio::ONE, ms(2), ms(1));
     assert_eq!(wrong.validate().unwrap_err().field, "hedge.floor");

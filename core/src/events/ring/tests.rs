@@ -71,6 +71,14 @@ fn positions_wrap_without_a_seam() {
 }
 
 #[test]
+fn a_position_is_newer_by_less_than_half_a_lap() {
+    for other in [0, 7, LAP - 1] {
+        let newer = [0, 1, LAP / 2 - 1, LAP / 2, LAP - 1].map(|by| is_newer((other + by) % LAP, other));
+        assert_eq!(newer, [false, true, true, false, false]);
+    }
+}
+
+#[test]
 fn an_event_that_is_being_written_hides_those_after_it_until_the_ring_has_gone_round() {
     let ring = Ring::<4>::new();
     let mut cursor = ring.oldest();

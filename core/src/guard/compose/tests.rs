@@ -174,6 +174,13 @@ fn rl5_the_latency_is_that_of_the_operation() {
     let permits = door.try_acquire(later).unwrap();
     let (_, lowered) = door.settle(permits, Took::new(Outcome::Success, 10 * MILLI), later);
     assert!(lowered.unwrap().to < 10, "it was slow by itself");
+    // The next window judges the rate by the one call of the window before.
+    let slow = Took::new(Outcome::Success, 13 * MILLI);
+    let permits = door.try_acquire(later).unwrap();
+    assert_eq!(door.settle(permits, slow, later).0, None);
+    let after = later.saturating_add(SECOND);
+    let permits = door.try_acquire(after).unwrap();
+    assert_eq!(door.settle(permits, slow, after).0.unwrap().to.rate_in_thousandths(), 90_000);
 }
 
 #[test]
@@ -221,4 +228,8 @@ fn a_part_that_is_left_out_admits_everything() {
     let held = with.try_acquire(T).unwrap();
     with.give_back(held, T);
     assert_eq!(slots.snapshot().in_use, 0);
+    let tokens = Some(RateLimiter::new(Quota::per_second(1).burst(5)));
+    let token = Admit::try_acquire(&tokens, T).unwrap();
+    tokens.give_back(token, T);
+    assert_eq!(tokens.map(|limiter| limiter.available(T)), Some(5), "a token comes back through it");
 }

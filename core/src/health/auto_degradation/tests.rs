@@ -128,6 +128,23 @@ fn b26_a_clock_that_steps_back_prolongs_a_level_by_the_step_at_most() {
 }
 
 #[test]
+fn a_level_is_left_to_the_tick_and_after_the_longest_idle_time_before_the_wrap() {
+    // A tick is a nanosecond in both layouts, and they wrap after 2⁵⁸ or 2²⁶ of them.
+    let calm = Duration::from_nanos(1 << 18);
+    let (long, wrap) = if Wide::BITS == 64 { (1_u64 << 48, 1_u64 << 58) } else { (1 << 18, 1 << 26) };
+    for (calm, tick) in [(calm, 1), (Duration::from_nanos(long), 1)] {
+        for (idle, level) in
+            [(calm.as_nanos() as u64 - tick, D), (calm.as_nanos() as u64, N), (wrap / 4 + 1, N)]
+        {
+            let auto = AutoDegradation::new(Config::new(100).calm_for(calm));
+            auto.observe(101, Instant::ZERO);
+            auto.observe(0, Instant::from_nanos(idle));
+            assert_eq!(auto.level(), level, "{idle} of {calm:?}");
+        }
+    }
+}
+
+#[test]
 fn idle_across_the_wrap_costs_two_calm_times_at_most() {
     for start in [0, u64::MAX / 3] {
         let auto = auto();

@@ -201,6 +201,35 @@ fn silence_ends_a_row() {
     );
 }
 
+/// What silence has made unknown begins anew, also when the clock steps back to where it was known.
+#[test]
+fn a_row_that_expired_stays_so_when_the_clock_steps_back() {
+    let check = HealthCheck::<0>::new(Config::new().rise(3));
+    assert_eq!(statuses(&check, 0, &[true, true, true])[2], Status::Healthy);
+    assert!(check.expire(secs(60)).is_some());
+    assert_eq!(check.snapshot(secs(3)).successes_in_row, 0);
+    assert_eq!(statuses(&check, 3, &[true, true, true]), [Status::Unknown, Status::Unknown, Status::Healthy]);
+}
+
+#[test]
+fn the_age_is_that_of_the_newest_check_and_there_is_none_without_a_result() {
+    let check = HealthCheck::<0>::new(Config::new());
+    assert_eq!(check.snapshot(secs(1)).age, None);
+    check.record(true, Instant::from_nanos(1_000_000_001), secs(2));
+    if Wide::BITS == 64 {
+        assert_eq!(check.snapshot(secs(3)).age, Some(Duration::from_nanos(1_999_999_999)));
+    }
+    check.reset(secs(4));
+    assert_eq!(check.snapshot(secs(4)).age, None);
+    // A tick is half a microsecond, or 1000 s on 32 bits.
+    let day = Duration::from_secs(86_400);
+    let seldom = HealthCheck::<0>::new(Config::new().stale_after(100 * day));
+    let noon = Instant::from_nanos(43_200_000_000_000);
+    seldom.record(true, noon, noon);
+    let age = seldom.snapshot(noon.saturating_add(20 * day)).age.unwrap();
+    assert!(age.abs_diff(20 * day) <= Duration::from_secs(1000), "{age:?}");
+}
+
 #[test]
 fn rows_saturate() {
     let check = HealthCheck::<0>::new(Config::new().rise(255).fall(255));

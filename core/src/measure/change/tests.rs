@@ -38,6 +38,16 @@ fn it_averages_what_it_learns_first() {
     detector.reset();
     assert_eq!(detector.observe(7), Verdict::Learning);
     assert_eq!((detector.mean(), detector.deviation()), (7, 0));
+    // The distances 2 and 1: one and a half, which is shown as two.
+    assert_eq!(learned(Config::new(), &[0, 2, 2]).deviation(), 2);
+}
+
+#[test]
+fn a_part_is_rounded_to_the_nearest_and_from_the_middle_away_from_zero() {
+    assert_eq!([0, 1, 4, 5, 9, 10, 14, 15].map(|whole| part(whole, 10)), [0, 0, 0, 1, 1, 1, 1, 2]);
+    assert_eq!([-1, -4, -5, -14, -15].map(|whole| part(whole, 10)), [0, 0, -1, -1, -2]);
+    assert_eq!([4, 5, 7].map(|whole| part(whole, 3)), [1, 2, 2]);
+    assert_eq!([7, -7].map(|whole| part(whole, 1)), [7, -7]);
 }
 
 #[test]

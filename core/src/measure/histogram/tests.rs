@@ -21,6 +21,7 @@ fn a_histogram_stands_in_a_static_and_has_the_documented_size() {
 fn every_value_is_within_its_bucket_and_buckets_do_not_overlap() {
     for precision in [0, 1, 3, 7, MAX_PRECISION] {
         let all = buckets_for(precision, u64::MAX);
+        assert_eq!(all, bucket_of(precision, u64::MAX) + 1);
         let mut next = 0;
         for bucket in 0..all {
             let (lowest, highest) = bounds_of(precision, bucket);
@@ -48,6 +49,15 @@ fn b76_values_at_and_beyond_the_range_are_counted() {
     let at = |n| histogram.percentile(Ratio::try_new(n, 6).unwrap());
     assert_eq!([at(0), at(1), at(2)], [Some(0), Some(0), Some(1)]);
     assert_eq!([at(3), at(4), at(5), at(6)], [Some(max); 4]);
+}
+
+/// The counts were taken between the count of all and the search.
+#[test]
+fn a_rank_that_was_taken_meanwhile_is_the_highest_that_is_left() {
+    let histogram = Micros::new();
+    assert_eq!(histogram.beyond(Some(3)), Some(3));
+    histogram.record(u64::MAX);
+    assert_eq!(histogram.beyond(Some(3)), Some(Micros::MAX_VALUE));
 }
 
 #[test]

@@ -44,6 +44,16 @@ fn values_expire_after_half_a_span_to_a_span() {
     assert_eq!([60, 89, 90, 119, 120].map(|second| histogram.count(secs(second))), [2, 2, 1, 1, 0]);
 }
 
+#[test]
+fn an_epoch_that_begins_is_busy_until_its_boundary_is_there() {
+    for passed in [1, 2] {
+        let begun = State::begin(5, passed);
+        assert!(begun.is_busy() && !begun.settle().is_busy());
+        assert_eq!((begun.epoch(), begun.is_alone()), (5, passed == 2));
+        assert_eq!((begun.base(6), begun.settle().base(6)), ((passed == 1).then_some(0), Some(1)));
+    }
+}
+
 /// Against a list of values with their epochs, in every pattern of pauses.
 #[test]
 fn counts_and_percentiles_equal_the_model() {

@@ -294,20 +294,25 @@ fn idle_across_the_wrap_costs_at_most_four_spans() {
 #[test]
 fn calls_are_exact_through_the_wrap_of_the_counters() {
     for calls_before in [u32::MAX - 25, (1 << 31) - 35, u32::MAX / 2 - 20] {
-        let window = Window::<10>::new(Span::calls(10));
-        // As if so many successes had been recorded and forgotten.
-        window.counters[0].store(calls_before, Ordering::Relaxed);
-        window.left_behind.store(window.shape.calls_per_lap() * (calls_before >> 31), Ordering::Relaxed);
-        let bucket = window.upcoming(Instant::ZERO);
-        for (stamp, boundary) in window.stamps.iter().zip(&window.boundaries) {
-            stamp.store(bucket.number << 1, Ordering::Relaxed);
-            boundary[0].store(calls_before, Ordering::Relaxed);
-        }
-        for call in 1..=50 {
-            let sample = if call % 3 == 0 { Sample::FAILURE } else { Sample::SUCCESS };
-            let sums = window.record(sample, Instant::ZERO);
-            assert_eq!(sums.calls, call.min(10), "call {call} after {calls_before}");
-            assert_eq!(sums.failures, call / 3 - call.saturating_sub(10) / 3);
+        // The sums are asked for after each call, or after some: then it is a call that finds the lap over.
+        for asked_after in [1, 10] {
+            let window = Window::<10>::new(Span::calls(10));
+            // As if so many successes had been recorded and forgotten.
+            window.counters[0].store(calls_before, Ordering::Relaxed);
+            window.left_behind.store(window.shape.calls_per_lap() * (calls_before >> 31), Ordering::Relaxed);
+            let bucket = window.upcoming(Instant::ZERO);
+            for (stamp, boundary) in window.stamps.iter().zip(&window.boundaries) {
+                stamp.store(bucket.number << 1, Ordering::Relaxed);
+                boundary[0].store(calls_before, Ordering::Relaxed);
+            }
+            for call in 1..=50 {
+                window.record_only(Sample::new(call % 3 == 0, false), Instant::ZERO);
+                if call % asked_after == 0 {
+                    let sums = window.totals(Instant::ZERO);
+                    assert_eq!(sums.calls, call.min(10), "call {call} after {calls_before}");
+                    assert_eq!(sums.failures, call / 3 - call.saturating_sub(10) / 3);
+                }
+            }
         }
     }
 }
@@ -324,6 +329,14 @@ fn a_baseline_is_given_up_before_its_number_comes_round() {
     window.record_only(Sample::SUCCESS, Instant::from_secs(61));
     assert_eq!(window.clearing.load(Ordering::Relaxed), ONE_CLEAR);
     assert_eq!(window.totals(Instant::from_secs(61)).calls, 2);
+    for clears in 2..5 {
+        window.clear(Instant::from_secs(61));
+        assert_eq!(
+            window.clearing.load(Ordering::Relaxed),
+            (clears * ONE_CLEAR) | HELD,
+            "each has its number"
+        );
+    }
 }
 
 #[test]
@@ -368,8 +381,10 @@ fn a_window_that_is_read_while_it_is_cleared_is_empty() {
     window.record_only(Sample::FAILURE, at(0));
     window.clearing.store(BUSY, Ordering::Relaxed);
     assert_eq!(window.totals(at(0)), Totals::ZERO);
-    window.clear(at(0));
-    assert_eq!(window.clearing.load(Ordering::Relaxed), BUSY | AGAIN);
+    for _ in 0..2 {
+        window.clear(at(0));
+        assert_eq!(window.clearing.load(Ordering::Relaxed), BUSY | AGAIN);
+    }
 }
 
 // Interrupted threads.

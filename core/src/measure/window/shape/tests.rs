@@ -57,6 +57,33 @@ fn neighbors_across_the_lap_are_neighbors() {
     assert_eq!(shape.first_live(Bucket { slot: 3, number: 3 }), Bucket { slot: 4, number: last - 5 });
 }
 
+/// Of two buckets the one is newer, or so far ahead that the clock was set back, or not ahead at all; half a lap is behind.
+#[test]
+fn what_is_ahead_is_newer_or_far_ahead_and_half_a_lap_is_neither() {
+    let seen = |shape: &Shape<10>, ahead| (shape.is_newer(7 + ahead, 7), shape.is_far_ahead(7 + ahead, 7));
+    let (newer, far, behind) = ((true, false), (false, true), (false, false));
+    let time = Shape::<10>::try_new(Span::time(Duration::from_secs(10))).unwrap();
+    let half = TIME_LAP / 2;
+    assert_eq!(
+        [0, 1, 40, 41, half - 1, half].map(|n| seen(&time, n)),
+        [behind, newer, newer, far, far, behind]
+    );
+    assert!(!time.is_recent(7 + half, 7) && time.is_recent(7 + half - 1, 7));
+    let calls = Shape::<10>::try_new(Span::calls(1000)).unwrap();
+    let half = calls.lap / 2;
+    assert_eq!(
+        [0, 1, half - 1, half, half + 1].map(|n| seen(&calls, n)),
+        [behind, newer, newer, newer, behind]
+    );
+}
+
+#[test]
+fn a_span_is_told_as_it_was_asked_for() {
+    for span in [Span::time(Duration::from_secs(10)), Span::time(Duration::from_nanos(30)), Span::calls(25)] {
+        assert_eq!(Shape::<10>::try_new(span).unwrap().span(), span);
+    }
+}
+
 #[test]
 fn errors_name_the_field_and_the_bound() {
     let message = |span| Shape::<10>::try_new(span).unwrap_err().to_string();

@@ -105,7 +105,12 @@ pub trait Admit {
     fn check(&self, now: Instant) -> Result<(), Rejected>;
 
     /// Takes a permit back that was not used: what it took comes back, and nothing is counted as success or failure.
-    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, now: Instant);
+    ///
+    /// To drop it is enough where the permit knows what to do then, as those of a breaker and of a bulkhead.
+    #[inline]
+    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
+        drop(permit);
+    }
 
     /// Takes the permit of a call that has ended, and learns how.
     fn settle<'a>(&'a self, permit: Self::Permit<'a>, took: Took, now: Instant) -> Self::Change;
@@ -156,9 +161,6 @@ impl Admit for () {
     fn check(&self, _now: Instant) -> Result<(), Rejected> {
         Ok(())
     }
-
-    #[inline]
-    fn give_back(&self, (): (), _now: Instant) {}
 
     #[inline]
     fn settle(&self, (): (), _took: Took, _now: Instant) {}

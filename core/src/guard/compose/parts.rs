@@ -54,11 +54,6 @@ impl<const WAITERS: usize> Admit for Bulkhead<WAITERS> {
     }
 
     #[inline]
-    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
-        drop(permit);
-    }
-
-    #[inline]
     fn settle<'a>(&'a self, permit: Self::Permit<'a>, _took: Took, _now: Instant) {
         drop(permit);
     }
@@ -76,11 +71,6 @@ impl<const SLOTS: usize> Admit for CircuitBreaker<SLOTS> {
     #[inline]
     fn check(&self, now: Instant) -> Result<(), Rejected> {
         self.check(now).map_err(Rejected::CircuitBreaker)
-    }
-
-    #[inline]
-    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
-        drop(permit);
     }
 
     /// Whether the call was slow is measured from its admission.
@@ -141,11 +131,6 @@ impl Admit for AdaptiveConcurrency {
     }
 
     #[inline]
-    fn give_back<'a>(&'a self, permit: Self::Permit<'a>, _now: Instant) {
-        drop(permit);
-    }
-
-    #[inline]
     fn settle<'a>(
         &'a self,
         permit: Self::Permit<'a>,
@@ -170,9 +155,6 @@ impl<const PRECISION: u32, const BUCKETS: usize> Admit for LatencyBudget<PRECISI
     fn check(&self, _now: Instant) -> Result<(), Rejected> {
         Ok(())
     }
-
-    #[inline]
-    fn give_back(&self, (): (), _now: Instant) {}
 
     /// Results that say nothing about the dependency, and calls that were cancelled, break no promise and keep none.
     #[inline]
@@ -232,9 +214,6 @@ impl Admit for Serve<'_> {
     }
 
     #[inline]
-    fn give_back(&self, (): (), _now: Instant) {}
-
-    #[inline]
     fn settle(&self, (): (), _took: Took, _now: Instant) {}
 }
 
@@ -268,6 +247,7 @@ impl<'s, const SLOTS: usize> Shed<'s, SLOTS> {
     }
 }
 
+/// A call that is given back has arrived all the same, and counts in the traffic.
 impl<const SLOTS: usize> Admit for Shed<'_, SLOTS> {
     type Permit<'a>
         = ()
@@ -285,10 +265,6 @@ impl<const SLOTS: usize> Admit for Shed<'_, SLOTS> {
     fn check(&self, _now: Instant) -> Result<(), Rejected> {
         Ok(())
     }
-
-    /// The call has arrived all the same.
-    #[inline]
-    fn give_back(&self, (): (), _now: Instant) {}
 
     #[inline]
     fn settle(&self, (): (), _took: Took, _now: Instant) {}

@@ -153,10 +153,13 @@ pub(crate) fn bare_metal(job: &mut Job<'_>, target: &str, minimum: (u32, u32)) -
     if let Some(bare) = distribution_rustc(minimum) {
         return Ok(bare);
     }
-    if apt_install(job, &["rustc-web", "rust-web-src"])?
-        && let Some(bare) = distribution_rustc(minimum)
-    {
-        return Ok(bare);
+    // Where the package lists are old they have an older compiler, which is installed without complaint.
+    for install in [apt_install, apt_install_newest] {
+        if install(job, &["rustc-web", "rust-web-src"])?
+            && let Some(bare) = distribution_rustc(minimum)
+        {
+            return Ok(bare);
+        }
     }
     bail!(Missing(format!(
         "no {target}: `rustup target add {target}`, or on Debian `apt-get install --no-install-recommends \
@@ -196,16 +199,28 @@ pub(crate) fn release(text: &str) -> Option<(u32, u32)> {
 /// Recommended packages are left out: on machines with backports they can conflict with the wanted ones.
 /// The package lists are refreshed only if the first try fails, as that takes longer than most installations.
 fn apt_install(job: &mut Job<'_>, packages: &[&str]) -> Result<bool> {
-    if ask("id", &["-u"]).as_deref() != Some("0") || ask("apt-get", &["--version"]).is_none() {
+    if !can_install() {
         return Ok(false);
     }
     job.progress(&format!("installing {}", packages.join(", ")))?;
     if job.step_within(apt(&["install"]).args(packages), APT_LIMIT)?.passed() {
         return Ok(true);
     }
+    apt_install_newest(job, packages)
+}
+
+/// As [`apt_install`], with the package lists of today.
+fn apt_install_newest(job: &mut Job<'_>, packages: &[&str]) -> Result<bool> {
+    if !can_install() {
+        return Ok(false);
+    }
     // One list that cannot be had is no reason to give up: the others may be all that is needed.
     job.step_within(&mut apt(&["update"]), APT_LIMIT)?;
     Ok(job.step_within(apt(&["install"]).args(packages), APT_LIMIT)?.passed())
+}
+
+fn can_install() -> bool {
+    ask("id", &["-u"]).as_deref() == Some("0") && ask("apt-get", &["--version"]).is_some()
 }
 
 const APT_LIMIT: Duration = Duration::from_secs(5 * 60);

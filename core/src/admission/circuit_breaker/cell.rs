@@ -494,7 +494,6 @@ impl Cell {
                 self.timer.rearm(rules.scale, generation, rules.scale.end(ending.at, asked));
             }
             Some(asked) => self.timer.arm(rules.scale, generation, rules.scale.end(ending.at, asked)),
-            None if next.phase() == Phase::Closed => {}
             None => {
                 let interval = rules.interval_of(next);
                 self.timer.arm(rules.scale, generation, rules.scale.end(ending.at, interval));

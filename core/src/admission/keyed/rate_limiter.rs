@@ -394,9 +394,8 @@ impl Visit for Take<'_> {
 
     #[inline]
     fn begin(&self, _: &Entry, _: Owned) -> Option<(Wide, Self::Out)> {
-        let full = self.present & VALUE_MAX;
-        let (next, out) = self.step(full);
-        Some((next.unwrap_or(full), out))
+        let (next, out) = self.step(self.present);
+        Some((next.unwrap_or(self.present), out))
     }
 
     #[inline]

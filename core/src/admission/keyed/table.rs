@@ -20,6 +20,9 @@
 //! Edge 4 also takes a pending entry from another key, so that a thread that is stopped before 2 holds up nobody. Two new keys for
 //! one entry can do so to each other, each between 1 and 2 of the other one: coming in is obstruction-free, not lock-free.
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use crate::atomic::sync::{AtomicU32, Counter, Ordering, Wide};
 use crate::atomic::word::{Packed, WideWord};
 
@@ -47,7 +50,7 @@ pub struct Entry(WideWord);
 pub(super) enum Owned {
     /// Nobody.
     Empty,
-    /// A key that is on its way in; the ticket tells one attempt from the next.
+    /// A key that is on its way in; the ticket, of which the lowest bits are kept, tells one attempt from the next.
     Pending { tag: Wide, ticket: Wide },
     /// A key.
     Held { tag: Wide, value: Wide },
@@ -213,7 +216,7 @@ impl Tally {
 }
 
 /// Which place goes first, and what is lost with it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     Empty,
     AsNew,
@@ -299,7 +302,7 @@ impl<'a, P: Place> Table<'a, P> {
         if matches!(owned, Owned::Held { .. }) && !visit.vacate(place) {
             return;
         }
-        let ticket = self.tally.turn() & TICKET_MAX;
+        let ticket = self.tally.turn();
         if place.owner().replace(owned, Owned::Pending { tag, ticket }) {
             if matches!(rank, Rank::AsNew | Rank::Loses(_)) {
                 self.tally.evictions.increment();

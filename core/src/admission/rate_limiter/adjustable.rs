@@ -274,12 +274,11 @@ impl AdjustableRateLimiter {
     pub fn check(&self, cost: u32, now: Instant) -> Result<(), Rejected> {
         self.decide(|slot, bucket| {
             let scale = slot.scale();
-            let checked = units_of(&scale, cost).and_then(|units| match units {
-                0 => Ok(()),
-                _ => bucket
+            let checked = units_of(&scale, cost).and_then(|units| {
+                bucket
                     .take(&scale, units, scale.present(now))
                     .map(|_| ())
-                    .map_err(|excess| limited(&scale, excess, now)),
+                    .map_err(|excess| limited(&scale, excess, now))
             });
             (None, checked)
         })

@@ -3,6 +3,9 @@
 //! The word of a bucket is its arrival time with `TAG` bits below, so everything here is a multiple of 2^`TAG`: sums and
 //! differences of arrival times wrap with the word, and the bits below stay free.
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use core::time::Duration;
 
 use crate::atomic::sync::Wide;
@@ -316,7 +319,7 @@ impl<const TAG: u32> Scale<TAG> {
         let later = if debt > self.tolerance { debt.saturating_sub(still_owed) } else { 0 };
         let kept = if mutant!("limiter_cancels_from_before_others") { 0 } else { later };
         let units = if gap { 0 } else { owed.saturating_sub(kept) };
-        Return { units, leaves_gap: units > 0 && later > 0 }
+        Return { units, leaves_gap: later > 0 }
     }
 
     /// An arrival time as it is stored.

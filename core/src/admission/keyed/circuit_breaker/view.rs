@@ -112,7 +112,7 @@ impl Visit for Call<'_> {
             Standing::Sealed if place.cell.change(rules, seen, Hand::Reset, self.now).is_some() => {}
             // Another thread that brings the key in was faster.
             Standing::Closed { failures: 0 } => {}
-            Standing::Sealed => return None,
+            // What changed since it was seen is not sealed.
             _ => {
                 place.cell.change(rules, seen, Hand::Seal, self.now);
                 return None;

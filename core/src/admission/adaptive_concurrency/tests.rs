@@ -326,7 +326,9 @@ fn a_probe_that_calls_hold_up_ends_after_eight_windows() {
         now = now.saturating_add(ms(100));
         permit.record(Outcome::Success, now);
     }
-    assert!(limiter.try_acquire(now.saturating_add(ms(799))).is_err());
+    let before = now.saturating_add(ms(799));
+    assert!(limiter.check(before).is_err() && limiter.try_acquire(before).is_err());
+    assert!(limiter.check(now.saturating_add(ms(800))).is_ok());
     let permit = limiter.try_acquire(now.saturating_add(ms(800))).unwrap();
     assert!(!permit.is_probe());
     assert_eq!((limit(&limiter), limiter.snapshot().is_probing), (40, false));
@@ -488,6 +490,10 @@ fn cost_of_a_call_and_size() {
         assert_eq!(dropped, Accesses { loads: 1, writes: 1 });
         assert!(format!("{limiter:?}").contains("in_flight: 0, limit: 2, samples: 1"));
     }
+    let limiter = each(Config::aimd(2));
+    let permit = limiter.try_acquire(START).unwrap();
+    let (adjusted, _) = count(|| permit.record(Outcome::Success, START));
+    assert_eq!(adjusted, Accesses { loads: 1, writes: 1 }, "a window of no length has no end to be kept");
     if crate::atomic::sync::Wide::BITS == 64 {
         assert_eq!(size_of::<AdaptiveConcurrency>(), 136);
     }

@@ -2,7 +2,8 @@ use core::time::Duration;
 
 use super::{AdaptiveRate, Adjustment, Config};
 use crate::admission::rate_limiter::Quota;
-use crate::atomic::sync::probe::{Accesses, count};
+use crate::atomic::sync::Wide;
+use crate::atomic::sync::probe::{Accesses, count, interrupted};
 use crate::outcome::Outcome;
 use crate::time::Instant;
 
@@ -54,6 +55,8 @@ fn s2_3_the_rate_falls_by_a_tenth_and_rises_by_a_twentieth() {
     assert_eq!((fell.from.rate_in_thousandths(), fell.to.rate_in_thousandths()), (1_000_000, 900_000));
     assert_eq!((fell.samples, fell.to.burst_size(), fell.is_raise()), (600, 90, false));
     assert!(fell.p95 >= SLOW && fell.p95 <= SLOW + SLOW / 16, "{:?}", fell.p95);
+    assert_eq!(limiter.snapshot().p95, Some(fell.p95));
+    assert!(!Adjustment { to: fell.from, ..fell }.is_raise());
     let rose = second(&limiter, 600, TARGET, Outcome::Success, s(12)).unwrap();
     assert_eq!((rose.to.rate_in_thousandths(), rose.is_raise()), (945_000, true));
     assert_eq!(
@@ -141,6 +144,71 @@ fn b54_a_limit_that_holds_nothing_back_does_not_rise() {
     assert_eq!(limiter.reserve(100, SECOND, late).unwrap().ready_at(), late);
     assert!(limiter.reserve(100, SECOND, late).unwrap().ready_at() > late, "somebody waits");
     assert!(second(&limiter, 40, FAST, Outcome::Success, s(20_007)).unwrap().is_raise());
+}
+
+/// A limit holds traffic back where a call is refused or waits, or would be in shadow mode; too large a cost says nothing.
+#[test]
+fn what_holds_traffic_back_lets_the_rate_rise() {
+    type Act = fn(&AdaptiveRate);
+    let take_all = |limiter: &AdaptiveRate| {
+        let reserved = limiter.reserve(100, Duration::ZERO, s(10)).unwrap();
+        assert!(reserved.ready_at() == s(10) && !reserved.would_reject());
+    };
+    let acts: [(bool, bool, Act); 9] = [
+        (false, false, |_| {}),
+        (false, true, |limiter| assert!(limiter.reserve(1, SECOND, s(10)).unwrap().ready_at() > s(10))),
+        (false, true, |limiter| assert!(limiter.reserve(1, Duration::ZERO, s(10)).is_err())),
+        (false, false, |limiter| assert!(limiter.reserve(1000, SECOND, s(10)).is_err())),
+        (true, false, |_| {}),
+        (true, true, |limiter| assert!(limiter.reserve(1, Duration::ZERO, s(10)).unwrap().would_reject())),
+        (true, true, |limiter| assert!(limiter.try_acquire(s(10)).unwrap().would_reject())),
+        (true, true, |limiter| assert!(limiter.try_acquire_many(100, s(10)).unwrap().would_reject())),
+        (true, false, |limiter| assert!(limiter.try_acquire_many(101, s(10)).unwrap().would_reject())),
+    ];
+    for (case, (shadow, held_back, act)) in acts.into_iter().enumerate() {
+        let limiter = rate(thousand());
+        limiter.set_shadow(shadow);
+        for _ in 0..40 {
+            assert_eq!(limiter.record(Outcome::Success, FAST, s(10)), None);
+        }
+        take_all(&limiter);
+        act(&limiter);
+        let rose = limiter.record(Outcome::Success, FAST, s(11));
+        assert_eq!(rose.is_some_and(|rose| rose.is_raise()), held_back, "{case}");
+    }
+}
+
+#[test]
+fn tokens_are_asked_for_and_come_back_as_those_of_the_limiter() {
+    let limiter = rate(thousand());
+    let grant = limiter.try_acquire_many(60, s(10)).unwrap();
+    assert_eq!((limiter.available(s(10)), limiter.check(41, s(10)).is_ok()), (40, false));
+    limiter.refund(&grant, s(10));
+    assert_eq!((limiter.available(s(10)), limiter.check(100, s(10)).is_ok()), (100, true));
+    let [first, last] = [0, 1].map(|_| limiter.reserve(100, SECOND, s(10)).unwrap());
+    assert!(limiter.check(1, s(10)).is_err());
+    assert!(limiter.cancel(last, s(10)), "nobody reserved behind it");
+    assert!(!limiter.cancel(first, s(11)), "its time is past");
+}
+
+/// A thread that is stopped before it begins a window does not take the others back to it.
+#[test]
+fn who_comes_late_to_begin_a_window_sets_nobody_back() {
+    extern crate std;
+    let late = |n| {
+        let limiter = std::sync::Arc::new(rate(thousand().samples(1)));
+        assert_eq!(limiter.record(Outcome::Success, SLOW, s(10)), None);
+        let other = limiter.clone();
+        let handler = move || _ = other.record(Outcome::Success, SLOW, s(12));
+        let reached = interrupted(n, handler, || _ = limiter.record(Outcome::Success, SLOW, s(11)));
+        // However the two share the windows, the third result is of one that began already.
+        let before = limiter.snapshot().lowered;
+        limiter.record(Outcome::Success, SLOW, s(12));
+        assert_eq!(limiter.snapshot().lowered, before, "access {n}");
+        reached
+    };
+    let accesses = (0..1000).take_while(|&n| late(n)).count();
+    assert!((10..1000).contains(&accesses));
 }
 
 #[test]
@@ -257,7 +325,21 @@ fn bad_values_are_errors_that_name_the_field() {
         (Config::new(quota.burst(0), TARGET), "rate_limiter.burst"),
         (Config::new(Quota::new(1000, Duration::ZERO), TARGET), "rate_limiter.period"),
     ] {
+        assert_eq!(config.validate().unwrap_err().field, field);
         assert_eq!(AdaptiveRate::try_new(config).unwrap_err().field, field);
+    }
+    let year = Duration::from_secs(365 * 86_400);
+    assert!(Config::new(quota, year).validate().is_ok());
+    assert!(Config::new(quota, year + Duration::from_nanos(1)).validate().is_err());
+    let config = Config::new(quota, TARGET).between(300, 5000);
+    assert_eq!((config.min(), config.max()), (300, 5000));
+    // The burst of the highest rate would be 2³²: as many tokens as there can be, or too many for a narrow word.
+    let largest = Config::new(Quota::per_second(1).burst(1 << 20), TARGET).between(1, 1 << 12);
+    let burst = AdaptiveRate::try_new(largest).map(|limiter| limiter.snapshot().max.burst_size());
+    if Wide::BITS == 64 {
+        assert_eq!(burst, Ok(u32::MAX));
+    } else {
+        assert_eq!(burst.unwrap_err().field, "rate_limiter.burst");
     }
     let extreme =
         Config::new(Quota::new(1, Duration::MAX), TARGET).between(1, 1_000_000).window(Duration::MAX);

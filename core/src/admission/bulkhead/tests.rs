@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 use std::{thread, vec, vec::Vec};
 
-use super::state::{Limits, State, Turn};
+use super::state::{Entered, Limits, State, Turn};
 use super::{Bulkhead, Config, Entry, Permit, Rejected, Waiter};
 use crate::atomic::sync::{AtomicU32, Ordering, Wide, probe};
 use crate::atomic::word::Packed;
@@ -538,6 +538,15 @@ fn waiting_times_are_measured_for_those_that_waited() {
     assert_eq!((waits.admitted, waits.total, waits.longest), (3, ms(80), ms(50)));
     assert_eq!(waits.mean(), ms(80) / 3);
 
+    // To the nanosecond, or to 100 µs where words have 32 bits.
+    let running = bulkhead.try_acquire(NOW).unwrap();
+    let mut waiter = wait(&bulkhead, 1);
+    drop(running);
+    assert!(matches!(waiter.poll(Waker::noop(), Instant::from_nanos(1_234_567)), Poll::Ready(Ok(_))));
+    let total = bulkhead.snapshot().waits.since(&waits).total;
+    assert_eq!(total, Duration::from_nanos(if Wide::BITS == 64 { 1_234_567 } else { 1_200_000 }));
+    let waits = bulkhead.snapshot().waits;
+
     // Nor those that were not admitted: too late, gone, gone with a grant.
     let running = bulkhead.try_acquire(NOW).unwrap();
     let mut late = wait(&bulkhead, 1);
@@ -627,6 +636,13 @@ fn interrupt(n: u32, act: fn(&Held), handlers: [fn(&Held); 2]) -> bool {
 
     let now = bulkhead.snapshot();
     assert!(now.waiting == 0 || now.in_use >= now.capacity, "access {n}: {now:?}");
+    let granted = held.waiters.each_ref().map(|waiter| match waiter.lock().unwrap().as_mut().map(poll) {
+        Some(Some(Ok(permit))) => Some(permit),
+        _ => None,
+    });
+    let permits = granted.iter().flatten().count() + usize::from(held.running.lock().unwrap().is_some());
+    assert_eq!(now.in_use as usize, permits, "access {n}: each permit in use is somebody's");
+    drop(granted);
     assert_eq!(bulkhead.state.load::<State>().turn, Turn::Free);
     drop((take(&held.running), held.waiters.each_ref().map(take)));
     let after = bulkhead.snapshot();
@@ -649,7 +665,7 @@ fn no_permits_are_always_free() {
     let bulkhead = Bulkhead::<1>::new(Config::new(0));
     let nothing = bulkhead.try_acquire_many(0, NOW).unwrap();
     assert_eq!(nothing.weight(), 0);
-    drop(nothing);
+    assert_eq!(probe::count(|| drop(nothing)).0.writes, 0, "there is nothing to give back");
     assert_eq!(in_use(&bulkhead), 0);
 }
 
@@ -665,6 +681,40 @@ fn more_waiters_are_served_in_one_go_than_wakers_are_kept() {
     assert!(line.iter().all(|(_, (bell, _))| bell.rings() == 1));
     assert_eq!(in_use(&bulkhead), 40);
     assert!(line.iter_mut().all(|(waiter, _)| ready(waiter)));
+}
+
+/// The turn is given up to wake those who have their permits, and another one may take it then.
+#[test]
+fn more_waiters_than_wakers_are_kept_lose_nothing_to_an_interrupt() {
+    let served = |n| {
+        let bulkhead: &Bulkhead<20> =
+            std::boxed::Box::leak(std::boxed::Box::new(Bulkhead::new(Config::new(12))));
+        let most = bulkhead.try_acquire_many(10, NOW).unwrap();
+        let rest = bulkhead.try_acquire_many(2, NOW).unwrap();
+        let mut line: Vec<_> = (0..20).map(|_| wait(bulkhead, 1)).collect();
+        assert!(line.iter_mut().all(|waiter| poll(waiter).is_none()));
+        let reached = probe::interrupted(n, || drop(rest), || drop(most));
+        assert_eq!((in_use(bulkhead), bulkhead.snapshot().waiting), (12, 8), "access {n}");
+        assert!(line.iter_mut().all(ready), "access {n}");
+        let after = bulkhead.state.load::<State>();
+        assert_eq!((after.held, after.waiting, after.turn), (0, 0, Turn::Free), "access {n}");
+        reached
+    };
+    let accesses = (0..1000).take_while(|&n| served(n)).count();
+    assert!((100..1000).contains(&accesses));
+}
+
+/// Also for one who asked when there was a seat, which another one took since.
+#[test]
+fn no_more_than_the_seats_are_taken() {
+    let limits = Limits { capacity: 1, seats: 2, closed: false };
+    for (waiting, seated) in [(0, true), (1, true), (2, false)] {
+        let state = State { held: 1, waiting, turn: Turn::Free, epoch: 0 };
+        let full = Err(Rejected::QueueFull { waiting, max_waiting: 2 });
+        let (next, entered) = state.enter(1, limits);
+        assert_eq!(entered, if seated { Ok(Entered::Seated) } else { full });
+        assert_eq!(next, seated.then_some(State { waiting: waiting + 1, ..state }));
+    }
 }
 
 #[test]

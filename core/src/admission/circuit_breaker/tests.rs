@@ -2,6 +2,7 @@ extern crate std;
 
 use core::time::Duration;
 
+use super::state::{MAX_FAILURES, Mode, Snapshot};
 use super::{Cause, Cell, CircuitBreaker, Config, Permit, Reason, Rejected, Settlement, State, Ticket};
 use crate::atomic::sync::Wide;
 use crate::atomic::sync::probe::{Accesses, count, with_spurious_failures};
@@ -12,6 +13,7 @@ use crate::ratio::Ratio;
 use crate::time::Instant;
 
 mod half_open;
+mod interrupted;
 mod ramp;
 mod resume;
 mod shadow;
@@ -133,6 +135,10 @@ fn t11_slow_calls_trip_and_the_cause_is_kept() {
         last = breaker.try_acquire(s(1)).unwrap().record(outcome, Instant::from_millis(1000 + millis));
     }
     assert_eq!(last.transition().unwrap().cause, Cause::SlowCallRate { calls: 5, slow: 3 });
+
+    let breaker = CircuitBreaker::<10>::new(Config::slow_call_rate(half, four, span, 2));
+    calls(&breaker, "SSL", s(1));
+    assert_eq!(state(&breaker, s(1)), State::Closed, "one of three is less than a half");
 
     // With a failure rate beside it, the rule that is met first is the one that is told.
     let both = Config::failure_rate(half, span, 2).or_slow_call_rate(half, four);
@@ -526,4 +532,18 @@ fn spurious_failures_change_no_decision() {
         let last = probes.map(|probe| probe.record(Outcome::Success, s(61)))[1];
         assert_eq!(last.transition().unwrap().to, State::Closed);
     });
+}
+
+#[test]
+fn a_window_that_no_rule_needs_has_any_number_of_slots() {
+    assert!(CircuitBreaker::<0>::try_new(consecutive(1)).is_ok());
+    assert!(CircuitBreaker::<7>::try_new(consecutive(1)).is_ok());
+}
+
+#[test]
+fn failures_in_a_row_stay_within_their_bits() {
+    let closed = Snapshot::closed(Mode::Normal);
+    let most = (0..MAX_FAILURES).fold(closed, |state, _| state.count_failure());
+    assert_eq!((most.failures(), most.count_failure()), (MAX_FAILURES, most));
+    assert_eq!(most.forgive(), closed);
 }

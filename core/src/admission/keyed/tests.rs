@@ -67,6 +67,7 @@ fn a_cost_above_the_burst_and_a_cost_of_nothing_touch_no_entry() {
     assert!(keyed.is_empty());
     // Also where there is no room.
     keyed.bucket("b").try_acquire_many(2, s(1)).unwrap();
+    assert!(!keyed.is_empty());
     assert!(keyed.bucket("a").try_acquire_many(0, s(1)).is_ok());
     assert!(keyed.bucket("a").check(0, s(1)).is_ok());
 }
@@ -182,7 +183,10 @@ fn keys_share_a_bucket_no_more_often_than_their_tags_say() {
     let keyed = KeyedRateLimiter::<16>::new(SLOW, CONFIG);
     keyed.bucket_of_hash(5).try_acquire(s(10)).unwrap();
     assert!(keyed.bucket_of_hash(5 | 0x7FFF_FFFF << 32).status(s(10)).is_some());
-    assert!(keyed.bucket_of_hash(5 | 0x8000_0000 << 32).status(s(10)).is_none());
+    let other = keyed.bucket_of_hash(5 | 0x8000_0000 << 32);
+    assert!(other.status(s(10)).is_none());
+    assert!(other.try_acquire(s(10)).is_ok());
+    assert_eq!(other.status(s(10)).map(|status| status.entry), Some(8));
 }
 
 #[test]

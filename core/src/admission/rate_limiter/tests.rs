@@ -332,8 +332,19 @@ fn b33_no_rate_gives_one_burst_and_zeros_are_errors() {
     assert_eq!(limiter.try_acquire(at(u64::MAX)), Err(Rejected::Limited { retry_after: None }));
     assert_eq!(RateLimiter::try_new(Quota::new(1, Duration::ZERO)).unwrap_err().field, "rate_limiter.period");
     assert_eq!(RateLimiter::try_new(Quota::per_second(1).burst(0)).unwrap_err().field, "rate_limiter.burst");
-    let too_large = RateLimiter::try_new(Quota::per_second(1).burst(u32::MAX));
-    assert_eq!(too_large.err().map(|error| error.field), (!WIDE).then_some("rate_limiter.burst"));
+    for burst in [LARGEST.saturating_add(1), u32::MAX] {
+        let too_large = RateLimiter::try_new(Quota::per_second(1).burst(burst));
+        let told = too_large.err().map(|error| (error.field, error.bound));
+        let expected = ("rate_limiter.burst", "at most 134217727 where words have 32 bits");
+        assert_eq!(told, (!WIDE).then_some(expected));
+    }
+}
+
+#[test]
+fn a_rate_in_thousandths_is_rounded_down_and_never_overflows() {
+    let rate = |tokens, period| Quota::new(tokens, Duration::from_nanos(period)).rate_in_thousandths();
+    assert_eq!([rate(3, 1_000_000_000), rate(1, 60_000_000_000), rate(0, 0)], [3000, 16, 0]);
+    assert_eq!([rate(18_446_744, 1), rate(18_446_745, 1)], [18_446_744_000_000_000_000, u64::MAX]);
 }
 
 #[test]
@@ -413,6 +424,9 @@ fn the_cost_is_as_documented_also_with_spurious_failures() {
     let (rejected, grant) = count(|| limiter.try_acquire(at(0)));
     assert!(grant.is_err());
     assert_eq!(rejected, Accesses { loads: 2, writes: 0 });
+    let grant = limiter.try_acquire(millis(1000)).unwrap();
+    let (lapsed, ()) = count(|| limiter.refund(&grant, millis(2000)));
+    assert_eq!(lapsed, Accesses { loads: 1, writes: 0 });
     let limiter = RateLimiter::new(Quota::per_second(1).burst(50));
     assert_eq!(with_spurious_failures(2, || burst(&limiter, 99, at(0))), 50);
 }
@@ -460,6 +474,7 @@ fn a_cancelled_reservation_is_as_if_it_had_never_been() {
     assert_eq!(burst(&limiter, 9, millis(1000)), 3);
     let before = wait(&limiter, 2, millis(1000));
     let reserved = limiter.reserve(3, Duration::from_secs(1), millis(1000)).unwrap();
+    assert!(!reserved.would_reject());
     assert!(limiter.cancel(reserved, millis(1000)));
     assert_eq!(wait(&limiter, 2, millis(1000)), before);
     let late = limiter.reserve(1, Duration::from_secs(1), millis(1000)).unwrap();

@@ -187,3 +187,18 @@ fn no_probe_begins_after_a_bad_window_or_an_idle_one() {
     assert_eq!(call(&limiter, Outcome::Success, ms(1)), None);
     assert!(!limiter.snapshot().is_probing);
 }
+
+/// So that those of many processes do not probe in step.
+#[test]
+fn the_windows_between_probes_are_spread_over_an_eighth() {
+    let config = CONFIG.probe_every(16);
+    let gradient = Gradient::new(7, 1);
+    let mut seen = [0; 18];
+    for _ in 0..200 {
+        gradient.end_probe(&config, false);
+        let windows = (1..=17).find(|_| gradient.is_probe_due(&config, 100)).unwrap_or(0_usize);
+        seen[windows] += 1;
+    }
+    assert!(seen[14..=16].iter().all(|&times| times > 30), "{seen:?}");
+    assert_eq!(seen[14..=16].iter().sum::<u32>(), 200, "{seen:?}");
+}

@@ -59,7 +59,8 @@ fn rows_and_ramps_that_the_new_configuration_does_not_know_are_over() {
     let next = resumed(ramp, &breaker, s(90));
     assert!(next.status(s(119)).ramping && next.try_acquire(s(120)).is_ok());
     assert!(!next.status(s(120)).ramping);
-    assert!(resumed(consecutive(1), &breaker, s(61)).try_acquire(s(61)).is_ok());
+    let next = resumed(consecutive(1), &breaker, s(61));
+    assert!(next.try_acquire(s(61)).is_ok() && !next.status(s(61)).ramping);
 
     let breaker = CircuitBreaker::<0>::new(consecutive(3));
     calls(&breaker, "FF", s(0));

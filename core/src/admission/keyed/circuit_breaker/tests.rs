@@ -12,6 +12,8 @@ use crate::outcome::Outcome;
 use crate::ratio::Ratio;
 use crate::time::Instant;
 
+mod entries;
+
 const KEYS: Config = Config::seeded(7);
 
 fn s(seconds: u64) -> Instant {
@@ -92,7 +94,8 @@ fn the_healthiest_goes_first_and_what_refuses_never() {
     assert_eq!(full, Rejected::TableFull { retry_after: Some(Duration::from_millis(9001)) });
     assert_eq!(keyed.breaker_of_hash(9).check(s(2)), Err(full));
     assert!(call(&keyed, 9, Outcome::Success, s(11)).is_ok(), "one of them would admit a probe now");
-    assert_eq!(keyed.snapshot().turned_away, 1);
+    assert_eq!((keyed.snapshot().turned_away, keyed.snapshot().forgiven), (1, 3));
+    assert_eq!(keyed.evictions(), 5);
 }
 
 #[test]
@@ -156,12 +159,13 @@ fn forgetting_closes_as_new() {
     assert!(!keyed.breaker_of_hash(1).forget());
     assert_eq!((keyed.len(), keyed.is_empty()), (0, true));
     assert!(call(&keyed, 1, Outcome::Success, s(1)).is_ok());
-    assert_eq!((keyed.len(), keyed.evictions()), (1, 0));
+    assert_eq!((keyed.len(), keyed.is_empty(), keyed.evictions()), (1, false, 0));
 }
 
 #[test]
 fn what_finds_no_room_shares_a_breaker_if_it_is_set() {
     let keyed = KeyedCircuitBreaker::<1>::new(rules(1), KEYS.when_full(WhenFull::Share));
+    assert!(!keyed.breaker_of_hash(1).try_acquire(s(1)).unwrap().is_shared());
     fail(&keyed, 1, 1);
     let shared = keyed.breaker_of_hash(2).try_acquire(s(1)).unwrap();
     assert!(shared.is_shared());

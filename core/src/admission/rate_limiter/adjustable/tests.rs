@@ -3,7 +3,7 @@ use core::time::Duration;
 use super::{AdjustableRateLimiter, QuotaError};
 use crate::admission::rate_limiter::{Quota, RateLimiter, Rejected};
 use crate::atomic::sync::Wide;
-use crate::atomic::sync::probe::{Accesses, count, with_spurious_failures};
+use crate::atomic::sync::probe::{Accesses, count, interrupted, with_spurious_failures};
 use crate::time::Instant;
 
 const WIDE: bool = Wide::BITS == 64;
@@ -142,7 +142,7 @@ fn grants_of_an_earlier_quota_lapse_and_those_of_this_one_come_back() {
     let limiter = AdjustableRateLimiter::new(Quota::per_second(10));
     let early = limiter.try_acquire_many(4, s(5)).unwrap();
     let reserved = limiter.reserve(8, SECOND, s(5)).unwrap();
-    assert_eq!(reserved.wait(s(5)), Duration::from_millis(200));
+    assert_eq!((reserved.wait(s(5)), reserved.would_reject()), (Duration::from_millis(200), false));
     limiter.set_quota(Quota::per_second(20).burst(10), s(5)).unwrap();
     assert_eq!(
         limiter.check(1, s(5)).unwrap_err().retry_after(),
@@ -177,9 +177,9 @@ fn beside_reservations_of_an_earlier_quota_nothing_comes_back() {
         let mut last = limiter.reserve(2, SECOND, s(5)).unwrap();
         assert_eq!(limiter.cancel(last, s(5)), comes_back);
         // A second change keeps that, also when the debt is less than a full bucket.
-        limiter.set_quota(quota(4), ms(5200)).unwrap();
-        last = limiter.reserve(3, SECOND, ms(5200)).unwrap();
-        assert_eq!(limiter.cancel(last, ms(5200)), comes_back);
+        limiter.set_quota(quota(4), ms(5400)).unwrap();
+        last = limiter.reserve(3, SECOND, ms(5400)).unwrap();
+        assert_eq!(limiter.cancel(last, ms(5400)), comes_back);
         assert!(limiter.check(4, ms(6000)).is_ok());
         limiter.set_quota(quota(3), ms(6000)).unwrap();
         last = limiter.reserve(3, SECOND, ms(6000)).unwrap();
@@ -213,6 +213,41 @@ fn a_grant_of_sixteen_changes_ago_lapses_too() {
     assert_eq!(limiter.available(s(5)), 5);
     limiter.refund(&grant, s(5));
     assert_eq!(limiter.available(s(5)), 5);
+}
+
+#[test]
+fn a_grant_lapses_with_each_of_many_changes() {
+    let quotas = [Quota::per_second(10), Quota::per_second(20).burst(10)];
+    let limiter = AdjustableRateLimiter::new(quotas[0]);
+    for change in 1..40 {
+        let now = s(10 * change);
+        let grant = limiter.try_acquire(now).unwrap();
+        let returned = limiter.try_acquire(now).unwrap();
+        limiter.refund(&returned, now);
+        assert_eq!(limiter.available(now), 9, "under its own quota it comes back");
+        limiter.set_quota(quotas[(change % 2) as usize], now).unwrap();
+        limiter.refund(&grant, now);
+        assert_eq!(limiter.available(now), 9, "change {change}");
+    }
+}
+
+#[test]
+fn a_change_in_the_middle_of_another_is_told_that_the_limiter_is_busy() {
+    extern crate std;
+    let [one, other] = [20, 30].map(Quota::per_second);
+    let accesses = (0..100).take_while(|&n| {
+        let limiter = std::sync::Arc::new(AdjustableRateLimiter::new(Quota::per_second(10)));
+        let (told, tell) = (std::sync::Arc::new(std::sync::Mutex::new(None)), limiter.clone());
+        let answer = told.clone();
+        let handler = move || *answer.lock().unwrap() = Some(tell.set_quota(other, s(5)));
+        let reached = interrupted(n, handler, || assert_eq!(limiter.set_quota(one, s(5)), Ok(())));
+        // The first two accesses claim the word of changes, and the last one lets it go.
+        let expected = if reached && n > 1 { Err(QuotaError::Busy) } else { Ok(()) };
+        assert_eq!(*told.lock().unwrap(), Some(expected), "access {n}");
+        assert_eq!(limiter.quota(), if reached { one } else { other });
+        reached
+    });
+    assert_eq!(accesses.count(), 28, "as many as are documented");
 }
 
 #[test]
@@ -268,8 +303,15 @@ fn bad_quotas_are_errors_that_name_the_field_and_change_nothing() {
         assert_eq!(error.field, field);
     }
     assert_eq!(limiter.quota(), Quota::per_second(5));
-    let largest = limiter.set_quota(Quota::per_second(1).burst(u32::MAX), s(5));
-    assert_eq!(largest.is_ok(), WIDE);
+    assert!(limiter.set_quota(Quota::per_second(1).burst(8_388_607), s(5)).is_ok());
+    for burst in [8_388_608, u32::MAX] {
+        let largest = limiter.set_quota(Quota::per_second(1).burst(burst), s(5));
+        let bound = largest.err().map(|error| match error {
+            QuotaError::Invalid(error) => error.bound,
+            QuotaError::Busy => "busy",
+        });
+        assert_eq!(bound, (!WIDE).then_some("at most 8388607 where words have 32 bits"));
+    }
     let some = AdjustableRateLimiter::new(Quota::new(1, Duration::MAX).burst(1));
     for now in [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
         let now = Instant::from_nanos(now);

@@ -5,8 +5,7 @@ extern crate std;
 use super::*;
 use crate::atomic::sync::probe::interrupted;
 use crate::measure::window::Span;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn a_probe_that_is_dropped_gives_its_place_back() {
@@ -107,14 +106,14 @@ fn a_breaker_that_opens_while_another_key_comes_keeps_its_entry() {
     let opens = |n| {
         let keyed = Arc::new(keyed::<1>(1));
         assert!(call(&keyed, 1, Outcome::Success, s(1)).is_ok());
-        let (table, opened) = (keyed.clone(), Arc::new(AtomicBool::new(false)));
+        let (table, opened) = (keyed.clone(), Arc::new(Mutex::new(false)));
         let tell = opened.clone();
         let handler = move || {
             let settled = call(&table, 1, Outcome::Failure, s(1));
-            tell.store(settled.is_ok_and(|settled| settled.transition().is_some()), Ordering::Release);
+            *tell.lock().unwrap() = settled.is_ok_and(|settled| settled.transition().is_some());
         };
         let reached = interrupted(n, handler, || _ = call(&keyed, 2, Outcome::Success, s(1)));
-        assert!(opened.load(Ordering::Acquire), "access {n}");
+        assert!(*opened.lock().unwrap(), "access {n}");
         let status = keyed.breaker_of_hash(1).status();
         assert!(status.is_some_and(|status| status.state == State::Open), "access {n}");
         reached

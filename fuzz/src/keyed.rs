@@ -191,7 +191,9 @@ impl Buckets {
         }
         if refund == Refund::Returned {
             assert!(cost > 0 && until > now, "the bucket was full since");
-            self.full_at[key] = self.full_at[key].saturating_sub(u64::from(cost) * TICKS);
+            // What time has paid back since does not come a second time.
+            let owed = (until - now).min(self.debt(key, now));
+            self.full_at[key] -= owed.min(u64::from(cost) * TICKS);
         }
     }
 }

@@ -490,9 +490,9 @@ impl Oracle {
 }
 
 impl Setup {
-    /// The longest time that a deadline is ahead.
+    /// The longest time that a deadline is ahead; a ramp without an end has none.
     pub fn longest(&self) -> u64 {
-        let ramp = self.ramp.map_or(0, |(over, _)| over);
+        let ramp = self.ramp.map_or(0, |(over, _)| if over == u64::MAX { 0 } else { over });
         self.open_for.max(self.lease).max(self.honored.unwrap_or(0)).max(ramp)
     }
 }

@@ -192,6 +192,8 @@ impl Cell {
         let state = seen.under(rules.config.consecutive_failures != 0, rules.config.ramp_config().is_some());
         let longest = rules.config.longest_interval();
         let left = match self.timer.remaining(own.scale, seen.generation(), now) {
+            // A phase without an end stays one where the new rules have such phases.
+            Remaining::Ahead(None) if nanos(rules.interval_of(state)) == u64::MAX => Duration::MAX,
             Remaining::Ahead(left) => left.unwrap_or(longest).min(longest),
             Remaining::Unset => rules.interval_of(state),
             Remaining::Reached | Remaining::Superseded => Duration::ZERO,

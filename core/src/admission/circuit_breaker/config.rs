@@ -387,16 +387,17 @@ impl Config {
         }
     }
 
-    /// The longest time that a phase's deadline is ahead.
+    /// The longest time that a phase's deadline is ahead, where it comes at all: a ramp without an end is no reason to count the
+    /// open time in days.
     pub(super) const fn longest_interval(&self) -> Duration {
         let mut longest = longer(self.probe_lease(), self.open.cap());
         if let Some(honored) = self.honored.get() {
             longest = longer(longest, honored);
         }
-        if let Some(over) = self.ramp_over.get() {
-            longest = longer(longest, over);
+        match self.ramp_over.get() {
+            Some(over) if nanos(over) < u64::MAX => longer(longest, over),
+            _ => longest,
         }
-        longest
     }
 
     /// The mode of a breaker that is not held by hand.

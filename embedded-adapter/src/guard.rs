@@ -198,7 +198,7 @@ impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<W
                 |result| options.classifier().classify(result),
             );
             let latency = now.saturating_since(started);
-            through.seen = Seen::Ended(Took::new(report.outcome(), latency), now);
+            through.seen = Seen::Ended(Took::new(report.outcome(), latency));
             let ended = |gave_up| match result {
                 Some(Ok(value)) => Ok(value),
                 Some(Err(error)) => Err(Error::Failed { error, attempts: about.number(), gave_up }),
@@ -254,7 +254,7 @@ fn refused<T, E>(last: Option<Result<T, Error<E>>>, rejected: Rejected) -> Resul
 enum Seen {
     Nothing,
     Started,
-    Ended(Took, Instant),
+    Ended(Took),
 }
 
 /// What a call took on its way to the guard: it is settled, or comes back, when the call is over.
@@ -271,7 +271,7 @@ impl<A: Admit> Drop for Through<'_, A> {
             Seen::Nothing => self.around.give_back(permit, EmbassyClock.now()),
             // An attempt was cut short: what it began is spent, and nothing is known of how it would have ended.
             Seen::Started => drop(permit),
-            Seen::Ended(took, now) => drop(self.around.settle(permit, took, now)),
+            Seen::Ended(took) => drop(self.around.settle(permit, took, EmbassyClock.now())),
         }
     }
 }

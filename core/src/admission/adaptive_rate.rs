@@ -299,6 +299,11 @@ impl AdaptiveRate {
         self.limiter.set_shadow(on);
     }
 
+    /// Whether shadow mode is on.
+    pub fn is_shadow(&self) -> bool {
+        self.limiter.is_shadow()
+    }
+
     /// Tells how a call ended and how long the operation took; returns the change of the rate, if this result makes one.
     ///
     /// # Complexity

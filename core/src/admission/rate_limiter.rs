@@ -60,8 +60,9 @@
 //! Each sentence names the test that checks it, in `core/src/admission/rate_limiter/tests.rs` (t), in
 //! `core/tests/props_rate_limiter.rs` (p) or in `loom-tests/tests/rate_limiter.rs` (m).
 //!
-//! - *Over-admission: none.* Over any interval `t` no more than `burst + rate · t` tokens are granted, whatever is given back
-//!   (p `over_no_interval_more_than_the_burst_and_what_the_rate_gives`), to any number of threads
+//! - *Over-admission: none.* Over any interval `t` no more than `burst + rate · t` tokens are granted, but for those that are
+//!   given back in it, which may be granted again (p `over_no_interval_more_than_the_burst_and_what_the_rate_gives`), to any
+//!   number of threads
 //!   (m `limiter_never_grants_more_than_the_burst_to_racing_threads`); narrow layout: one token more.
 //!   Reserved calls keep the same bound by when they may start, which is rounded up to a nanosecond
 //!   (p `reserved_starts_keep_the_bound_whatever_is_given_back`).
@@ -279,6 +280,7 @@ impl RateLimiter {
     ///
     /// Those come back that time has not given back since: time pays for what was taken first, and what it paid for may have
     /// been taken again, or have found the bucket full. A grant that is given back at once comes back whole.
+    /// Where grants from before this one were given back, that time is known only by so much, and as much more may come back.
     /// Those that others reserved behind lapse, too.
     pub fn refund(&self, grant: &Grant, now: Instant) {
         let present = self.scale.present(now);

@@ -93,7 +93,8 @@ impl Scale {
         Self { tick: Divisor::new(tick), horizon: (longest / tick) as Wide * 2 + 2 }
     }
 
-    /// When an interval that begins at `now` ends: one that is shorter than a tick lasts a tick, and not no time at all.
+    /// When an interval that begins at `now` ends: one that is shorter than a tick lasts until the next tick begins, and not no time
+    /// at all.
     pub(crate) fn end(self, now: Instant, interval: Duration) -> Instant {
         let tick = self.tick.get();
         let short = !interval.is_zero() && nanos(interval) < tick;

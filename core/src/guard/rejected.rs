@@ -60,7 +60,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// All of them, in the order in which a call meets them; the deadline is looked at throughout.
+    /// All of them: what may stand around a guard, then the guard's own.
     pub const ALL: [Self; 8] = [
         Self::LoadShedder,
         Self::Degradation,

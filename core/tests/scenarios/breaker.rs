@@ -519,3 +519,17 @@ pub(crate) fn an_open_time_that_is_tiny_beside_the_lease_is_some_time() {
         assert!(breaker.try_acquire(s(10).saturating_add(wait)).is_ok());
     }
 }
+
+/// What has no end is no reason to count what has one in days.
+#[cfg_attr(test, test)]
+pub(crate) fn a_lease_and_a_ramp_without_an_end_leave_the_open_time_as_it_is() {
+    let endless = Config::consecutive_failures(1).open_for(MINUTE).probe_lease_of(Duration::MAX);
+    for config in [endless, endless.ramp(Duration::MAX, Ratio::percent(50))] {
+        let breaker = CircuitBreaker::<0>::new(config);
+        let _ = breaker.try_acquire(s(10)).unwrap().record(Outcome::Failure, s(10));
+        assert_eq!(breaker.check(s(69)).unwrap_err().reason, Reason::Open);
+        let _lost = breaker.try_acquire(s(70)).expect("a minute has passed").into_ticket();
+        let refused = breaker.try_acquire(Instant::from_nanos(u64::MAX - 1)).unwrap_err();
+        assert_eq!((refused.reason, refused.retry_after), (Reason::ProbesOut, None), "its lease has no end");
+    }
+}

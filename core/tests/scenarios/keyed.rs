@@ -7,7 +7,7 @@ use seawall_core::keyed::circuit_breaker as keyed_breaker;
 use seawall_core::keyed::{Config, Rejected, WhenFull};
 use seawall_core::rate_limiter::Quota;
 use seawall_core::window::Span;
-use seawall_core::{Instant, KeyedCircuitBreaker, KeyedRateLimiter, Outcome, Ratio, Rng};
+use seawall_core::{Backoff, Instant, KeyedCircuitBreaker, KeyedRateLimiter, Outcome, Ratio, Rng};
 
 use super::support::{MINUTE, SECOND, ms, s};
 
@@ -176,4 +176,17 @@ pub(crate) fn b80_the_breakers_of_any_number_of_keys_make_as_many_series() {
     assert_eq!((sums.capacity, sums.closed + sums.half_open + sums.open), (16, sums.held));
     assert_eq!(sums.open, hosts.hot().count());
     assert!(sums.open > 0);
+}
+
+/// A trip by hand is a trip, also where the times that a breaker may grow to are much longer.
+#[cfg_attr(test, test)]
+pub(crate) fn a_trip_by_hand_lasts_some_time_however_short_the_first_open_time_is() {
+    let config = circuit_breaker::Config::consecutive_failures(1)
+        .open_for_growing(Backoff::exponential(Duration::from_millis(1)), 10 * MINUTE);
+    let hosts = KeyedCircuitBreaker::<4>::new(config, Config::seeded(0x7219));
+    for second in 1..20 {
+        let host = hosts.breaker(&second);
+        assert!(host.trip(s(second)).is_ok());
+        assert!(hosts.try_acquire(&second, s(second)).is_err(), "at {second} s");
+    }
 }

@@ -490,10 +490,11 @@ impl Oracle {
 }
 
 impl Setup {
-    /// The longest time that a deadline is ahead; a ramp without an end has none.
+    /// The longest time that a deadline is ahead; a lease or a ramp without an end has none.
     pub fn longest(&self) -> u64 {
-        let ramp = self.ramp.map_or(0, |(over, _)| if over == u64::MAX { 0 } else { over });
-        self.open_for.max(self.lease).max(self.honored.unwrap_or(0)).max(ramp)
+        let ending = |over| if over == u64::MAX { 0 } else { over };
+        let ramp = self.ramp.map_or(0, |(over, _)| ending(over));
+        self.open_for.max(ending(self.lease)).max(self.honored.unwrap_or(0)).max(ramp)
     }
 }
 

@@ -10,7 +10,7 @@ use seawall_core::error_budget::Edge;
 use seawall_core::guard::{Admit, Rejected, Serve, Shed, Took};
 use seawall_core::latency_budget::{self, LatencyBudget};
 use seawall_core::load_shedder::{self, LoadShedder, Priority};
-use seawall_core::{Clock, ConfigError, Instant};
+use seawall_core::{Clock, ConfigError, Instant, Outcome};
 
 use super::{Arc, Guard, SLOTS, Shared};
 
@@ -121,6 +121,9 @@ impl Around {
         if let Some(rate) = self.rate.get() {
             let _ = rate.record(took.outcome(), latency, now);
         }
+        if matches!(took.outcome(), Outcome::Ignored | Outcome::Cancelled) {
+            return None;
+        }
         let watched = self.latency.get()?;
         if latency > watched.budget.target() {
             watched.violations.fetch_add(1, Ordering::Relaxed);
@@ -151,7 +154,8 @@ impl<C: Clock> Guard<C> {
         around.load_shedder.map_or(Ok(()), |config| self.shed(config))
     }
 
-    /// Watches the latencies of attempts, of those that fail as of those that succeed, against a promise.
+    /// Watches the latencies of attempts, of those that fail as of those that succeed, against a promise. What is ignored says
+    /// nothing about the dependency, and is not watched.
     ///
     /// While it is broken, the component that this guard [drives](Guard::drive) is degraded. A guard watches one promise; it
     /// keeps the first.

@@ -113,7 +113,10 @@ impl Recording {
     pub fn save(&self, path: impl AsRef<Path>) -> io::Result<u64> {
         self.drain(|begun| {
             let mut options = OpenOptions::new();
-            options.append(true).create_new(!begun).open(path)
+            let file = options.append(true).create_new(!*begun).open(path)?;
+            // The file is this log's from here on, also if nothing can be written to it now.
+            *begun = true;
+            Ok(file)
         })
     }
 
@@ -129,14 +132,14 @@ impl Recording {
         self.hold().map_or(0, |held| held.log.len())
     }
 
-    fn drain<W: Write>(&self, open: impl FnOnce(bool) -> io::Result<W>) -> io::Result<u64> {
+    fn drain<W: Write>(&self, open: impl FnOnce(&mut bool) -> io::Result<W>) -> io::Result<u64> {
         let mut outlet = match self.outlet.try_lock() {
             Ok(outlet) => outlet,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
         };
         let outlet = &mut *outlet;
-        let mut out = open(outlet.begun)?;
+        let mut out = open(&mut outlet.begun)?;
         // No more than what is there now: calls may write faster than `out` does.
         let waiting = (self.waiting() + outlet.len - outlet.at) as u64;
         let mut written = 0;

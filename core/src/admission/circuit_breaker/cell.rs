@@ -198,7 +198,7 @@ impl Cell {
             Remaining::Unset => rules.interval_of(state),
             Remaining::Reached | Remaining::Superseded => Duration::ZERO,
         };
-        let timer = Timer::armed(rules.scale, state.generation(), now.saturating_add(left));
+        let timer = Timer::armed(rules.scale, state.generation(), rules.scale.end(now, left));
         Self { state: Word::new(state.raw()), timer }
     }
 

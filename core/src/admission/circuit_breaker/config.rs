@@ -387,17 +387,18 @@ impl Config {
         }
     }
 
-    /// The longest time that a phase's deadline is ahead, where it comes at all: a ramp without an end is no reason to count the
-    /// open time in days.
+    /// The longest time that a phase's deadline is ahead, where it comes at all: a lease or a ramp without an end is no reason to
+    /// count the open time in days.
     pub(super) const fn longest_interval(&self) -> Duration {
-        let mut longest = longer(self.probe_lease(), self.open.cap());
+        let mut longest = self.open.cap();
         if let Some(honored) = self.honored.get() {
             longest = longer(longest, honored);
         }
-        match self.ramp_over.get() {
-            Some(over) if nanos(over) < u64::MAX => longer(longest, over),
-            _ => longest,
-        }
+        let ramp = match self.ramp_over.get() {
+            Some(over) => over,
+            None => Duration::ZERO,
+        };
+        longer(longer(longest, ending(self.probe_lease())), ending(ramp))
     }
 
     /// The mode of a breaker that is not held by hand.
@@ -580,6 +581,11 @@ const fn in_a_byte(n: u32) -> u8 {
 
 const fn is_result(n: u8) -> bool {
     n >= 1 && n as u32 <= MAX_RESULTS
+}
+
+/// The interval, or none if it has no end.
+const fn ending(interval: Duration) -> Duration {
+    if nanos(interval) == u64::MAX { Duration::ZERO } else { interval }
 }
 
 const fn longer(one: Duration, other: Duration) -> Duration {

@@ -126,7 +126,7 @@ impl Cell {
     pub(crate) fn change(&self, rules: &Rules, seen: Seen, hand: Hand, now: Instant) -> Option<Transition> {
         let (next, deadline) = match hand {
             Hand::Trip => {
-                let deadline = now.saturating_add(rules.open_time(0));
+                let deadline = rules.scale.end(now, rules.open_time(0));
                 (seen.0.step_by_hand(Phase::Open, rules.config.mode()), deadline)
             }
             Hand::ForceOpen => (seen.0.force(Mode::ForcedOpen), Instant::ZERO),

@@ -59,7 +59,7 @@ impl Grant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refund {
-    /// Those that time had not given back are in the bucket again.
+    /// Those that time had not given back, all or a part of them, are in the bucket again.
     Returned,
     /// Time has given them all back, or the bucket is full.
     Lapsed,
@@ -230,7 +230,8 @@ impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedRateLimiter<ENTRIES, S> {
 
     /// Gives the tokens of a grant back, for a call that did not start.
     ///
-    /// They come back exactly, unless the bucket may have been full in the meantime, or the key lost its entry.
+    /// Those come back that time has not given back since, which may be a part of them, unless the key lost its entry; see
+    /// [`RateLimiter::refund`](crate::RateLimiter::refund).
     pub fn refund(&self, grant: &Grant, now: Instant) -> Refund {
         self.view().refund(grant, now)
     }

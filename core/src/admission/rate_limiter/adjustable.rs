@@ -367,6 +367,11 @@ impl AdjustableRateLimiter {
         self.shadow.set(on);
     }
 
+    /// Whether shadow mode is on.
+    pub fn is_shadow(&self) -> bool {
+        self.shadow.is_on()
+    }
+
     /// How many tokens there are now.
     pub fn available(&self, now: Instant) -> u32 {
         self.decide(|slot, bucket| {

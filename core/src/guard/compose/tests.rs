@@ -199,6 +199,8 @@ fn adaptive_parts_refuse_by_their_own_names_and_take_back_what_was_not_used() {
     let refused = door.try_acquire(T).unwrap_err();
     assert_eq!((refused.pattern(), refused.retry_after()), (Pattern::AdaptiveRate, Some(10 * MILLI)));
     assert_eq!(pattern(door.check(T)), Some(Pattern::AdaptiveRate));
+    rate.set_shadow(true);
+    assert!(rate.is_shadow() && door.check(T).is_ok() && door.try_acquire(T).is_ok(), "it is only watched");
 }
 
 #[test]

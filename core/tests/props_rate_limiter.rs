@@ -394,8 +394,8 @@ proptest! {
             prop_assert!(limiter.check(cost, now).is_ok(), "a refusal says when to come back");
         }
     }
-    /// A call counts when it may start; one that gave its reservation back does not, and tokens that came back from a call
-    /// whose time had come count less from then on.
+    /// A call counts when it may start; one that gave its reservation back before that does not, and tokens that came back from
+    /// a call whose time had come count less from then on.
     #[test]
     fn reserved_starts_keep_the_bound_whatever_is_given_back(
         quota in exact_quota(),
@@ -427,10 +427,15 @@ proptest! {
                 Operation::Cancel { reservation } => {
                     if let Some((reservation, taken, cost)) = take_out(&mut held, reservation) {
                         let start = (reservation.ready_at().as_nanos(), units(cost));
+                        let before = exact.full_at;
                         if now <= reservation.ready_at() {
+                            exact.refund(&taken, time.now);
+                        }
+                        if now < reservation.ready_at() {
                             let place = starts.iter().rposition(|&it| it == start).unwrap();
                             starts.remove(place);
-                            exact.refund(&taken, time.now);
+                        } else {
+                            starts.push((time.now, -i128::try_from(before - exact.full_at).unwrap()));
                         }
                         limiter.cancel(reservation, now);
                     }

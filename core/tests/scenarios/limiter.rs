@@ -323,3 +323,13 @@ pub(crate) fn a_change_of_quota_at_the_clocks_origin_loses_no_token() {
         assert!(limiter.try_acquire(Instant::ZERO).is_err());
     }
 }
+
+/// B26: a change of quota makes no bucket full that was not: nothing is minted by a clock that steps back behind it.
+#[cfg_attr(test, test)]
+pub(crate) fn b26_a_step_back_behind_a_change_of_quota_mints_nothing() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(1).burst(1));
+    assert!(limiter.try_acquire(s(9)).is_ok());
+    limiter.set_quota(Quota::per_second(1).burst(1), s(10)).unwrap();
+    assert!(limiter.try_acquire(ms(9100)).is_err(), "it was empty then");
+    assert!(limiter.try_acquire(s(10)).is_ok());
+}

@@ -448,8 +448,8 @@ fn convert(bucket: State, old: &Scale, new: &Scale, now: Instant) -> (Wide, bool
     let debt = (whole - left).min(i128::from(new.tolerance) + i128::from(new.reach()));
     // No more than the reach beyond a full bucket, so it fits.
     let units = Wide::try_from(debt).unwrap_or(Wide::MAX);
-    // A bucket that nothing was ever taken from stays one; another one that is full is full from this moment on.
-    let as_new = units == 0 && bucket.arrival() == FULL;
+    // A full bucket is full from this moment on, which at the clock's origin is as one that is new.
+    let as_new = units == 0 && now == Instant::ZERO;
     let arrival = if as_new { FULL } else { new.stored(new.present(now).wrapping_add(units)) };
     (arrival, (bucket.has_gap() && debt > 0) || debt > whole)
 }

@@ -11,10 +11,10 @@ use seawall::core::events::EventKind;
 use seawall::core::guard::Pattern;
 use seawall::core::load_shedder::{self, Priority};
 use seawall::core::{
-    Backoff, Instant, ManualClock, Ratio, adaptive_concurrency, adaptive_rate, bulkhead, driver,
+    Backoff, Instant, ManualClock, Outcome, Ratio, adaptive_concurrency, adaptive_rate, bulkhead, driver,
     latency_budget, rate_limiter::Quota, retry,
 };
-use seawall::{Error, Guard, Options, Policy, Rejected};
+use seawall::{Error, Guard, Options, Policy, Rejected, Report};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
@@ -230,4 +230,28 @@ fn in_shadow_mode_the_parts_around_refuse_nothing() {
     assert_eq!(guard.stats().shadow.reject_by(Pattern::AdaptiveRate), 4);
     assert_eq!((guard.stats().successes, guard.stats().rejected()), (5, 0));
     assert_eq!(guard.adaptive_concurrency().unwrap().snapshot().in_flight, 0);
+}
+
+/// A malformed request says nothing about the dependency, however fast it is refused.
+#[test]
+fn what_is_ignored_keeps_and_breaks_no_promise_about_latency() {
+    let (guard, clock) = guard(&Policy::new());
+    guard.watch_latency(promise()).unwrap();
+    let take = |outcome| {
+        let options = Options::new().classify(move |_: &Result<(), ()>| Report::new(outcome));
+        let _ = guard.call_blocking_with(options, |_| {
+            clock.advance(SECOND);
+            Err(())
+        });
+    };
+    take(Outcome::Ignored);
+    assert_eq!(
+        (guard.latency_budget().unwrap().snapshot(guard.now()).calls, guard.latency_violations()),
+        (0, 0)
+    );
+    take(Outcome::Failure);
+    assert_eq!(
+        (guard.latency_budget().unwrap().snapshot(guard.now()).calls, guard.latency_violations()),
+        (1, 1)
+    );
 }

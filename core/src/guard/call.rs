@@ -143,14 +143,6 @@ impl Report {
         self
     }
 
-    /// After what time the peer wants to be asked again, if it said so.
-    pub(super) const fn peer_delay(&self) -> Option<Duration> {
-        match self.retry {
-            Retryable::After(delay) => Some(delay),
-            Retryable::No | Retryable::Yes => None,
-        }
-    }
-
     /// The outcome.
     pub const fn outcome(&self) -> Outcome {
         self.outcome
@@ -250,7 +242,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         if let Some(timeout) = &self.adaptive_timeout {
             timeout.record(report.outcome, now.saturating_since(attempt.started));
         }
-        let settlement = attempt.permit?.record_with(report.outcome, report.peer_delay(), now);
+        let settlement = attempt.permit?.record_with(report.outcome, report.asked_delay(), now);
         let transition = settlement.transition()?;
         self.changed(transition, now);
         Some(transition)

@@ -74,6 +74,11 @@ impl Took {
         self.outcome
     }
 
+    /// Whether it says something about the dependency: results that are ignored, and calls that were cancelled, do not.
+    pub const fn is_telling(&self) -> bool {
+        !matches!(self.outcome, Outcome::Ignored | Outcome::Cancelled)
+    }
+
     /// How long the operation took.
     pub const fn latency(&self) -> Duration {
         self.latency

@@ -31,7 +31,9 @@ pub struct Stats {
 }
 
 /// One number for each pattern that refuses calls, in the order of [`Pattern::ALL`].
-type ByPattern<T> = [T; Pattern::ALL.len()];
+type ByPattern<T> = [T; PATTERNS];
+
+const PATTERNS: usize = Pattern::ALL.len();
 
 /// What the patterns would have done to calls in [shadow mode](super#shadow-mode), each by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,10 +119,10 @@ impl Counters {
                 failures: Counter::new(),
                 ignored: Counter::new(),
                 cancelled: Counter::new(),
-                rejected: array_of!(8, Counter::new()),
+                rejected: array_of!(PATTERNS, Counter::new()),
                 retries: Counter::new(),
                 timeouts: Counter::new(),
-                would: array_of!(8, Counter::new()),
+                would: array_of!(PATTERNS, Counter::new()),
                 would_retry: Counter::new(),
                 would_time_out: Counter::new(),
                 transitions: array_of!(6, Counter::new()),

@@ -10,7 +10,7 @@ use seawall_core::error_budget::Edge;
 use seawall_core::guard::{Admit, Rejected, Serve, Shed, Took};
 use seawall_core::latency_budget::{self, LatencyBudget};
 use seawall_core::load_shedder::{self, LoadShedder, Priority};
-use seawall_core::{Clock, ConfigError, Instant, Outcome};
+use seawall_core::{Clock, ConfigError, Instant};
 
 use super::{Arc, Guard, SLOTS, Shared};
 
@@ -121,10 +121,7 @@ impl Around {
         if let Some(rate) = self.rate.get() {
             let _ = rate.record(took.outcome(), latency, now);
         }
-        if matches!(took.outcome(), Outcome::Ignored | Outcome::Cancelled) {
-            return None;
-        }
-        let watched = self.latency.get()?;
+        let watched = self.latency.get().filter(|_| took.is_telling())?;
         if latency > watched.budget.target() {
             watched.violations.fetch_add(1, Ordering::Relaxed);
         }

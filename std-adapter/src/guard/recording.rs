@@ -60,7 +60,7 @@ struct Outlet {
     piece: [u8; PIECE],
     at: usize,
     len: usize,
-    /// A byte was written.
+    /// A byte was written, or a file was made for the log.
     begun: bool,
 }
 

@@ -11,7 +11,6 @@ use crate::guard::rejected::Rejected;
 use crate::health::degradation::Degradation;
 use crate::health::error_budget::Edge;
 use crate::health::latency_budget::LatencyBudget;
-use crate::outcome::Outcome;
 use crate::time::Instant;
 
 impl Admit for RateLimiter {
@@ -159,10 +158,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> Admit for LatencyBudget<PRECISI
     /// Results that say nothing about the dependency, and calls that were cancelled, break no promise and keep none.
     #[inline]
     fn settle(&self, (): (), took: Took, now: Instant) -> Option<Edge> {
-        if matches!(took.outcome(), Outcome::Ignored | Outcome::Cancelled) {
-            return None;
-        }
-        self.record(took.latency(), now)
+        if took.is_telling() { self.record(took.latency(), now) } else { None }
     }
 }
 

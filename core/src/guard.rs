@@ -93,6 +93,8 @@ mod rejected;
 mod shadow;
 mod snapshot;
 mod stats;
+#[cfg(feature = "chaos")]
+mod struck;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod waiting;
@@ -112,6 +114,8 @@ pub use rejected::{Pattern, Rejected};
 pub use snapshot::{Snapshot, Tokens};
 use stats::Counters;
 pub use stats::{Stats, Would};
+#[cfg(feature = "chaos")]
+pub use struck::Struck;
 pub use waiting::Waiting;
 
 use crate::admission::bulkhead::{self, Bulkhead};

@@ -1,16 +1,21 @@
 //! Guards that an embassy task awaits.
 
+mod ended;
+mod running;
+
 use core::fmt;
 use core::future::poll_fn;
-use core::task::Poll;
 
+pub(crate) use ended::Ended;
+use running::{Queued, Running, Through};
 use seawall_core::guard::{
-    self as decision, About, Admit, Begin, Call, Classify, Error, Options, Policy, Rejected, Report, Took,
-    Verdict, Waiting,
+    self as decision, About, Admit, Begin, Classify, Error, Options, Policy, Rejected, Took, Verdict,
 };
-use seawall_core::record::{AttemptId, CallId, Input, RecordError, Recorder, Steps, loose};
+use seawall_core::record::{CallId, RecordError, Recorder, Steps, loose};
 use seawall_core::{Clock, ConfigError, Deadline, Instant};
 
+#[cfg(feature = "chaos")]
+use crate::chaos::Injector;
 use crate::clock::EmbassyClock;
 use crate::timer::{sleep_until, until};
 
@@ -28,6 +33,8 @@ pub struct Guard<
     D: Steps<WAITERS, SLOTS> = decision::Guard<WAITERS, SLOTS>,
 > {
     decisions: D,
+    #[cfg(feature = "chaos")]
+    injector: Option<Injector>,
 }
 
 /// A [`Guard`] that writes every step of its decisions to a log in a buffer of yours, which `seawall replay` replays on a desk
@@ -68,7 +75,7 @@ impl<B: AsMut<[u8]>, const WAITERS: usize, const SLOTS: usize> RecordedGuard<B, 
     ///
     /// If a value of the policy lies outside its bound, or the buffer does not hold the head of the log (a few hundred bytes).
     pub fn recorded(policy: Policy, buffer: B) -> Result<Self, RecordError> {
-        Recorder::try_new(policy, buffer).map(|decisions| Self { decisions })
+        Recorder::try_new(policy, buffer).map(Self::of)
     }
 }
 
@@ -79,7 +86,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     ///
     /// If [`Guard::try_new`] would return an error; in a `static` this is a compile error.
     pub const fn new(policy: Policy) -> Self {
-        Self { decisions: decision::Guard::new(policy) }
+        Self::of(decision::Guard::new(policy))
     }
 
     /// A guard for `policy` that writes what changes to `ring`, with the reasons; see [`decision::Guard::note_into`].
@@ -88,7 +95,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     ///
     /// As [`Guard::new`].
     pub const fn with_notes(policy: Policy, ring: &'static dyn decision::Notes) -> Self {
-        Self { decisions: decision::Guard::new(policy).note_into(ring) }
+        Self::of(decision::Guard::new(policy).note_into(ring))
     }
 
     /// A guard for `policy`.
@@ -97,11 +104,28 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     ///
     /// If a value of the policy lies outside its bound.
     pub fn try_new(policy: Policy) -> Result<Self, ConfigError> {
-        decision::Guard::try_new(policy).map(|decisions| Self { decisions })
+        decision::Guard::try_new(policy).map(Self::of)
     }
 }
 
 impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<WAITERS, SLOTS, D> {
+    const fn of(decisions: D) -> Self {
+        Self {
+            decisions,
+            #[cfg(feature = "chaos")]
+            injector: None,
+        }
+    }
+
+    /// Lets `injector` strike the attempts of this guard; nothing strikes before its [`Chaos`](crate::chaos::Chaos) is armed.
+    /// [`chaos`](crate::chaos) has an example.
+    #[cfg(feature = "chaos")]
+    #[must_use = "the guard is returned"]
+    pub const fn struck_by(mut self, injector: Injector) -> Self {
+        self.injector = Some(injector);
+        self
+    }
+
     /// The core's guard: its patterns, to look at or to steer by hand; or the recorder that has it.
     pub const fn decisions(&self) -> &D {
         &self.decisions
@@ -139,7 +163,8 @@ impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<W
     /// As [`Guard::call_with`], through patterns that stand around the guard: what it has no place for, such as a rate or a
     /// limit that follows the results, a promise about latency, a shedder, the level of the service.
     ///
-    /// `around` admits before the guard, and what it refuses is in the guard's books; it learns how the last attempt ended.
+    /// `around` admits before the guard, and what it refuses is in the guard's books. What follows attempts, a rate or a promise
+    /// about latency, learns how each of them ended; what counts calls, how the last one did.
     /// A call that was never tried leaves nothing in it.
     ///
     /// # Errors
@@ -174,11 +199,7 @@ impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<W
         A: Admit,
     {
         let passed = around.try_acquire(EmbassyClock.now());
-        let mut through = Through {
-            around,
-            permit: self.decisions.heed(passed).map_err(Error::Rejected)?,
-            seen: Seen::Nothing,
-        };
+        let mut through = Through::new(around, self.decisions.heed(passed).map_err(Error::Rejected)?);
         let mut running = self.begin(&options).await.map_err(Error::Rejected)?;
         let mut last = None;
         let mut now = running.began();
@@ -186,34 +207,41 @@ impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<W
             let started = now;
             let about = match running.attempt(started) {
                 Ok(about) => about,
-                Err(rejected) => return refused(last, rejected),
+                Err(rejected) => {
+                    let Some((ended, attempts)) = last else { return Err(Error::Rejected(rejected)) };
+                    return Ended::into_result(ended, attempts, Some(rejected.give_up()));
+                }
             };
-            if let Seen::Nothing = through.seen {
-                through.seen = Seen::Started;
-            }
-            let result = until(about.deadline(), operation(about)).await;
+            through.starts(started);
+            let ended = self.attempt(about, started, &mut operation).await;
             now = EmbassyClock.now();
-            let report = result.as_ref().map_or_else(
-                || options.classifier().timed_out(),
-                |result| options.classifier().classify(result),
-            );
-            let latency = now.saturating_since(started);
-            through.seen = Seen::Ended(Took::new(report.outcome(), latency));
-            let ended = |gave_up| match result {
-                Some(Ok(value)) => Ok(value),
-                Some(Err(error)) => Err(Error::Failed { error, attempts: about.number(), gave_up }),
-                None => Err(Error::TimedOut { limit: about.remaining(), attempts: about.number(), gave_up }),
-            };
+            let report = ended.report(options.classifier());
+            through.ends(Took::new(report.outcome(), now.saturating_since(started)));
+            let attempts = about.number();
             match running.settle(report, now) {
-                Verdict::Done => return ended(None),
-                Verdict::GaveUp(reason) => return ended(Some(reason)),
+                Verdict::Done => return ended.into_result(attempts, None),
+                Verdict::GaveUp(reason) => return ended.into_result(attempts, Some(reason)),
                 Verdict::RetryAfter(pause) => {
-                    last = Some(ended(None));
+                    last = Some((ended, attempts));
                     sleep_until(now.saturating_add(pause)).await;
                     now = EmbassyClock.now();
                 }
             }
         }
+    }
+
+    /// Runs the operation for one attempt, unless chaos stands in its place.
+    #[cfg_attr(not(feature = "chaos"), allow(unused_variables, clippy::unused_self))]
+    async fn attempt<T, E, F, Fut>(&self, about: About, started: Instant, operation: &mut F) -> Ended<T, E>
+    where
+        F: FnMut(About) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        #[cfg(feature = "chaos")]
+        if let Some((injector, strike)) = self.injector.and_then(|injector| injector.decide(started)) {
+            return injector.strike(&strike, about, started, operation).await;
+        }
+        in_time(about, operation).await
     }
 
     /// Admits a call, and waits for its slot if it has to.
@@ -234,122 +262,15 @@ impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<W
     }
 }
 
-/// The result of a call whose next attempt was refused: what the attempt before brought, if there was one.
-fn refused<T, E>(last: Option<Result<T, Error<E>>>, rejected: Rejected) -> Result<T, Error<E>> {
-    let reason = rejected.give_up();
-    match last {
-        // A value that was worth another try is still the operation's answer.
-        Some(Ok(value)) => Ok(value),
-        Some(Err(Error::Failed { error, attempts, .. })) => {
-            Err(Error::Failed { error, attempts, gave_up: Some(reason) })
-        }
-        Some(Err(Error::TimedOut { limit, attempts, .. })) => {
-            Err(Error::TimedOut { limit, attempts, gave_up: Some(reason) })
-        }
-        _ => Err(Error::Rejected(rejected)),
-    }
-}
-
-/// How far a call came.
-enum Seen {
-    Nothing,
-    Started,
-    Ended(Took),
-}
-
-/// What a call took on its way to the guard: it is settled, or comes back, when the call is over.
-struct Through<'a, A: Admit> {
-    around: &'a A,
-    permit: Option<A::Permit<'a>>,
-    seen: Seen,
-}
-
-impl<A: Admit> Drop for Through<'_, A> {
-    fn drop(&mut self) {
-        let Some(permit) = self.permit.take() else { return };
-        match self.seen {
-            Seen::Nothing => self.around.give_back(permit, EmbassyClock.now()),
-            // An attempt was cut short: what it began is spent, and nothing is known of how it would have ended.
-            Seen::Started => drop(permit),
-            Seen::Ended(took) => drop(self.around.settle(permit, took, EmbassyClock.now())),
-        }
-    }
-}
-
-/// A call that is cancelled, with the time, when it is dropped before its end.
-struct Running<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> {
-    steps: &'a D,
-    call: Option<Call<'a, WAITERS, SLOTS>>,
-    /// The attempt that is under way.
-    attempt: Option<decision::Attempt<'a, SLOTS>>,
-    /// Their numbers in the log, where there is one.
-    id: CallId,
-    attempt_id: AttemptId,
-}
-
-impl<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Running<'a, D, WAITERS, SLOTS> {
-    const fn new(steps: &'a D, call: Call<'a, WAITERS, SLOTS>, id: CallId) -> Self {
-        Self { steps, call: Some(call), attempt: None, id, attempt_id: AttemptId::NONE }
-    }
-
-    fn began(&self) -> Instant {
-        self.call.as_ref().map_or(Instant::ZERO, Call::began)
-    }
-
-    fn attempt(&mut self, now: Instant) -> Result<About, Rejected> {
-        let Some(call) = &mut self.call else { return Err(Rejected::DeadlineExpired) };
-        let attempt = loose::attempt(self.steps, self.id, call, &mut self.attempt_id, now)?;
-        let about = attempt.about();
-        self.attempt = Some(attempt);
-        Ok(about)
-    }
-
-    fn settle(&mut self, report: Report, now: Instant) -> Verdict {
-        let Some((call, attempt)) = self.call.as_mut().zip(self.attempt.take()) else { return Verdict::Done };
-        let settled = loose::settle(self.steps, self.id, call, self.attempt_id, attempt, report, now);
-        if !matches!(settled.verdict, Verdict::RetryAfter(_)) {
-            loose::end(self.steps, Input::Drop { call: self.id }, &mut self.call);
-        }
-        settled.verdict
-    }
-}
-
-impl<D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop
-    for Running<'_, D, WAITERS, SLOTS>
+/// The operation's result, or that the time of its attempt was over.
+pub(crate) async fn in_time<T, E, F, Fut>(about: About, operation: &mut F) -> Ended<T, E>
+where
+    F: FnMut(About) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
 {
-    fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            loose::end(self.steps, Input::DropAttempt { attempt: self.attempt_id }, &mut self.attempt);
-            loose::cancel(self.steps, self.id, call, EmbassyClock.now());
-        }
-    }
-}
-
-/// A place in the queue that is given up, with the time, when it is dropped.
-struct Queued<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> {
-    steps: &'a D,
-    waiting: Option<Waiting<'a, WAITERS, SLOTS>>,
-    id: CallId,
-}
-
-impl<'a, D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Queued<'a, D, WAITERS, SLOTS> {
-    fn poll(&mut self, cx: &core::task::Context<'_>) -> Poll<Result<Call<'a, WAITERS, SLOTS>, Rejected>> {
-        let Some(waiting) = &mut self.waiting else { return Poll::Pending };
-        let polled = loose::poll(self.steps, self.id, waiting, cx.waker(), EmbassyClock.now());
-        if polled.is_ready() {
-            self.waiting = None;
-        }
-        polled
-    }
-}
-
-impl<D: Steps<WAITERS, SLOTS>, const WAITERS: usize, const SLOTS: usize> Drop
-    for Queued<'_, D, WAITERS, SLOTS>
-{
-    fn drop(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            loose::cancel_waiting(self.steps, self.id, waiting, EmbassyClock.now());
-        }
+    match until(about.deadline(), operation(about)).await {
+        Some(result) => Ended::Returned(result),
+        None => Ended::TimedOut(about.remaining()),
     }
 }
 

@@ -2,6 +2,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "chaos")]
+pub mod chaos;
 mod clock;
 mod guard;
 mod timer;

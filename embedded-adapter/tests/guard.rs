@@ -17,6 +17,9 @@ use seawall_embassy::{Attempt, EmbassyClock, Error, Guard, Options, Policy, Reje
 mod around;
 #[path = "guard/cancellation.rs"]
 mod cancellation;
+#[cfg(feature = "chaos")]
+#[path = "guard/chaos.rs"]
+mod chaos;
 #[path = "guard/recording.rs"]
 mod recording;
 #[path = "guard/tasks.rs"]

@@ -37,6 +37,7 @@
 //!
 //! A call that was admitted is settled once: by [`Admit::settle`] with how it ended, which returns what that changed part by
 //! part, or by [`Admit::give_back`] if it was never tried.
+//! Of a call that is tried more than once, [`Admit::observe`] tells how the attempts before the last one ended.
 //!
 //! # Memory layout
 //!
@@ -117,6 +118,12 @@ pub trait Admit {
         drop(permit);
     }
 
+    /// Learns how an attempt of an admitted call ended that was not the call's last; the last one is [settled](Admit::settle).
+    ///
+    /// Only what follows each attempt does something here: a rate that follows the latency, a promise about it.
+    #[inline]
+    fn observe(&self, _took: Took, _now: Instant) {}
+
     /// Takes the permit of a call that has ended, and learns how.
     fn settle<'a>(&'a self, permit: Self::Permit<'a>, took: Took, now: Instant) -> Self::Change;
 }
@@ -143,6 +150,11 @@ impl<'r, A: Admit> Admit for &'r A {
     fn give_back<'a>(&'a self, permit: A::Permit<'r>, now: Instant) {
         let part: &'r A = self;
         part.give_back(permit, now);
+    }
+
+    #[inline]
+    fn observe(&self, took: Took, now: Instant) {
+        (**self).observe(took, now);
     }
 
     #[inline]
@@ -197,6 +209,13 @@ impl<A: Admit> Admit for Option<A> {
     }
 
     #[inline]
+    fn observe(&self, took: Took, now: Instant) {
+        if let Some(part) = self {
+            part.observe(took, now);
+        }
+    }
+
+    #[inline]
     fn settle<'a>(&'a self, permit: Self::Permit<'a>, took: Took, now: Instant) -> Self::Change {
         let (part, permit) = self.as_ref().zip(permit)?;
         Some(part.settle(permit, took, now))
@@ -241,6 +260,11 @@ macro_rules! tuple {
             #[inline]
             fn give_back<'a>(&'a self, ($($part,)+): Self::Permit<'a>, now: Instant) {
                 $(self.$n.give_back($part, now);)+
+            }
+
+            #[inline]
+            fn observe(&self, took: Took, now: Instant) {
+                $(self.$n.observe(took, now);)+
             }
 
             #[inline]

@@ -2,16 +2,18 @@
 
 use core::future::{pending, ready};
 
+use seawall_embassy::core::Ratio;
 use seawall_embassy::core::adaptive_concurrency::{self, AdaptiveConcurrency};
 use seawall_embassy::core::adaptive_rate::{self, AdaptiveRate};
 use seawall_embassy::core::degradation::{Component, Degradation, Level};
 use seawall_embassy::core::guard::{Pattern, Serve};
+use seawall_embassy::core::latency_budget::{self, LatencyBudget};
 use seawall_embassy::core::load_shedder::Priority;
 use seawall_embassy::core::rate_limiter::Quota;
 use seawall_embassy::{Error, Guard, Options, Policy, Rejected};
 
 use crate::world::{Task, World};
-use crate::{QUEUE, RETRY, millis, takes};
+use crate::{BREAKER, QUEUE, RETRY, millis, takes};
 
 fn parts() -> (AdaptiveRate, AdaptiveConcurrency) {
     let rate = adaptive_rate::Config::new(Quota::new(10, millis(1_000_000)).burst(10), millis(10)).samples(1);
@@ -19,7 +21,7 @@ fn parts() -> (AdaptiveRate, AdaptiveConcurrency) {
 }
 
 #[test]
-fn what_stands_around_a_guard_learns_how_long_the_last_attempt_took() {
+fn what_stands_around_a_guard_learns_how_long_the_operation_took() {
     let world = World::new();
     let around = parts();
     let guard: Guard = Guard::new(RETRY);
@@ -36,6 +38,41 @@ fn what_stands_around_a_guard_learns_how_long_the_last_attempt_took() {
     let judged = around.0.snapshot();
     assert_eq!(judged.lowered, 1);
     assert!((20..22).contains(&judged.p95.unwrap().as_millis()), "{judged:?}: not the pause of 100 ms");
+}
+
+/// What follows attempts learns of each once, wherever the call ends; what counts calls of the last one.
+#[test]
+fn every_attempt_teaches_what_follows_attempts() {
+    let world = World::new();
+    let promise = latency_budget::Config::new(Ratio::percent(95), millis(10), millis(1_000_000));
+    let budget: LatencyBudget = LatencyBudget::new(promise);
+    let limit = AdaptiveConcurrency::new(adaptive_concurrency::Config::aimd(3));
+    let around = (&budget, &limit);
+    let seen = || (budget.snapshot(guard_now()).calls, limit.snapshot().in_flight);
+    let guard: Guard = Guard::new(RETRY);
+    let fails = || guard.call_through(&around, Options::new(), |_| ready(Err::<(), _>("busy")));
+    assert!(world.run(fails()).is_err());
+    assert_eq!(seen(), (3, 0));
+    let mut paused = Task::new(fails());
+    assert!(paused.poll().is_pending());
+    assert_eq!(seen(), (3, 1), "it may still have been the last");
+    drop(paused);
+    assert_eq!(seen(), (4, 0));
+    let mut second = Task::new(guard.call_through(&around, Options::new(), async |attempt| {
+        if attempt.number() == 1 { Err::<(), _>("busy") } else { pending().await }
+    }));
+    assert!(second.poll().is_pending());
+    world.advance(100);
+    assert!(second.poll().is_pending());
+    assert_eq!(seen(), (5, 1), "the first one was not the last");
+    drop(second);
+    assert_eq!(seen(), (5, 0), "nothing is known of the second");
+    // The breaker opens by the second failure, and the third attempt is refused.
+    let guard: Guard = Guard::new(RETRY.circuit_breaker(*BREAKER.circuit_breaker_config().unwrap()));
+    let result: Result<(), _> =
+        world.run(guard.call_through(&around, Options::new(), |_| ready(Err::<(), _>("busy"))));
+    assert!(matches!(result, Err(Error::Failed { attempts: 2, .. })), "{result:?}");
+    assert_eq!(seen(), (7, 0));
 }
 
 fn guard_now() -> seawall_embassy::core::Instant {

@@ -106,11 +106,11 @@ async fn struck<T, E>(
     classify: &impl Classify<T, E>,
 ) -> Result<Attempt, Ended<T, E>> {
     let Some(strike) = shared.strike(started) else { return Ok(about) };
-    let (delay, over) = chaos::hold_up(&strike, about);
+    let delay = about.held_up(&strike);
     if !delay.is_zero() {
         sleep(delay).await;
     }
-    chaos::ended(&strike, about, over, shared.clock.now(), classify)
+    chaos::after(&strike, about, shared.clock.now(), classify)
 }
 
 /// Gives a place in the queue up, and what the call took on its way there, with the time at which that happens.

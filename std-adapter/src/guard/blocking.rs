@@ -85,9 +85,9 @@ fn struck<T, E>(
     classify: &impl Classify<T, E>,
 ) -> Result<Attempt, Ended<T, E>> {
     let Some(strike) = shared.strike(started) else { return Ok(about) };
-    let (delay, over) = chaos::hold_up(&strike, about);
+    let delay = about.held_up(&strike);
     thread::sleep(delay);
-    chaos::ended(&strike, about, over, shared.clock.now(), classify)
+    chaos::after(&strike, about, shared.clock.now(), classify)
 }
 
 /// Admits the call, and waits for its slot if it has to.

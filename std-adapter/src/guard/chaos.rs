@@ -37,12 +37,12 @@
 mod loads;
 
 use std::sync::{OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
 pub use loads::LoadStats;
 pub use seawall_core::chaos::{
     Chaos, Config, Ending, Fault, Kind, MAX_BYTES, MAX_RULES, MAX_THREADS, MAX_TIME, Rule, Strike,
 };
+use seawall_core::guard::Struck;
 use seawall_core::{Clock, ConfigError, Instant, Ratio};
 
 use super::running::Ended;
@@ -192,28 +192,17 @@ impl<C: Clock> Shared<C> {
     }
 }
 
-/// How long a struck attempt is held up, and whether its time is over then.
-pub(super) fn hold_up(strike: &Strike, about: Attempt) -> (Duration, bool) {
-    let remaining = about.remaining();
-    if strike.delay >= remaining { (remaining, true) } else { (strike.delay, false) }
-}
-
-/// What the operation of a struck attempt is told after the delay, at `now`, or how the attempt ended.
-pub(super) fn ended<T, E>(
+/// What the operation of a struck attempt is told at `now`, when it was held up, or how the attempt ended.
+pub(super) fn after<T, E>(
     strike: &Strike,
     about: Attempt,
-    over: bool,
     now: Instant,
     classify: &impl Classify<T, E>,
 ) -> Result<Attempt, Ended<T, E>> {
-    // A sleep may take longer than it was asked to.
-    if over || !strike.delay.is_zero() && about.deadline().is_expired(now) {
-        return Err(Ended::timed_out(about.remaining(), classify));
-    }
-    Err(match strike.ending {
-        None => return Ok(about.starting_at(now)),
-        Some(Ending::Panic) => Ended::of(|| panic!("chaos: an injected panic"), classify),
-        Some(Ending::TimedOut) => Ended::timed_out(strike.delay, classify),
-        Some(ending) => Ended::Injected(ending.kind()),
+    Err(match about.struck(strike, now) {
+        Struck::Runs(about) => return Ok(about),
+        Struck::TimedOut(after) => Ended::timed_out(after, classify),
+        Struck::Panics => Ended::of(|| panic!("chaos: an injected panic"), classify),
+        Struck::Fails(fault) => Ended::Injected(fault),
     })
 }

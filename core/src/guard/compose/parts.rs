@@ -104,6 +104,12 @@ impl Admit for AdaptiveRate {
     }
 
     #[inline]
+    fn observe(&self, took: Took, now: Instant) {
+        // What it changed is told by its snapshots.
+        let _ = self.record(took.outcome(), took.latency(), now);
+    }
+
+    #[inline]
     fn settle(
         &self,
         _grant: adjustable::Grant,
@@ -153,6 +159,12 @@ impl<const PRECISION: u32, const BUCKETS: usize> Admit for LatencyBudget<PRECISI
     #[inline]
     fn check(&self, _now: Instant) -> Result<(), Rejected> {
         Ok(())
+    }
+
+    #[inline]
+    fn observe(&self, took: Took, now: Instant) {
+        // Whether it is exhausted is told by its snapshots.
+        let _ = self.settle((), took, now);
     }
 
     /// Results that say nothing about the dependency, and calls that were cancelled, break no promise and keep none.

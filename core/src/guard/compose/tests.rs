@@ -235,3 +235,28 @@ fn a_part_that_is_left_out_admits_everything() {
     tokens.give_back(token, T);
     assert_eq!(tokens.map(|limiter| limiter.available(T)), Some(5), "a token comes back through it");
 }
+
+/// What follows each attempt learns of each; what counts calls learns of the last one alone.
+#[test]
+fn attempts_before_the_last_one_teach_what_follows_attempts() {
+    let rate = AdaptiveRate::new(adaptive_rate::Config::new(Quota::per_second(100), 10 * MILLI).samples(1));
+    let budget: LatencyBudget<4, 365> = LatencyBudget::new(
+        latency_budget::Config::new(Ratio::percent(95), 10 * MILLI, 10 * SECOND).minimum_calls(1),
+    );
+    let breaker = CircuitBreaker::<0>::new(BREAKER);
+    let door = (&rate, (Some(&budget), None::<LatencyBudget>), &breaker);
+    let permits = door.try_acquire(T).unwrap();
+    door.observe(Took::new(Outcome::Ignored, 50 * MILLI), T);
+    assert_eq!(budget.snapshot(T).calls, 0, "it says nothing");
+    door.observe(Took::new(Outcome::Failure, 50 * MILLI), T);
+    assert_eq!((budget.snapshot(T).calls, budget.is_exhausted(T)), (1, true));
+    assert_eq!(breaker.status(T).state, State::Closed, "the call has not ended");
+    let after = T.saturating_add(SECOND);
+    let (judged, ..) = door.settle(permits, Took::new(Outcome::Success, MILLI), after);
+    assert_eq!(
+        judged.unwrap().to.rate_in_thousandths(),
+        90_000,
+        "by the attempt before, in the window before"
+    );
+    assert_eq!(budget.snapshot(after).calls, 2);
+}

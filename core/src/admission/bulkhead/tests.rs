@@ -4,6 +4,10 @@
 
 extern crate std;
 
+mod interrupts;
+mod wakers;
+mod words;
+
 use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
@@ -216,116 +220,6 @@ fn a_ticket_holds_its_permits_until_it_is_released() {
     bulkhead.release(ticket);
     let permit = poll(&mut waiter).unwrap().unwrap();
     assert_eq!((permit.weight(), in_use(&bulkhead)), (2, 2));
-}
-
-#[test]
-fn b44_the_latest_waker_is_the_one_that_is_woken() {
-    let bulkhead = Bulkhead::<1>::new(Config::new(1));
-    let a = bulkhead.try_acquire(NOW).unwrap();
-    let mut waiter = wait(&bulkhead, 1);
-    let ((old, old_waker), (new, new_waker)) = (Bell::new(), Bell::new());
-    assert!(waiter.poll(&old_waker, NOW).is_pending());
-    assert!(waiter.poll(&new_waker, NOW).is_pending());
-    drop(a);
-    assert_eq!((old.rings(), new.rings()), (0, 1));
-    assert!(ready(&mut waiter));
-}
-
-#[test]
-fn b44_no_waker_is_kept_when_its_waiter_has_left() {
-    let bulkhead = Bulkhead::<2>::new(Config::new(1));
-    let a = bulkhead.try_acquire(NOW).unwrap();
-    let (bell, waker) = Bell::new();
-    let mut cancelled = wait(&bulkhead, 1);
-    let mut granted = wait(&bulkhead, 1);
-    assert!(cancelled.poll(&waker, NOW).is_pending());
-    assert!(granted.poll(&waker, NOW).is_pending());
-    drop(cancelled);
-    drop(a);
-    assert!(ready(&mut granted));
-    drop(waker);
-    assert_eq!(Arc::strong_count(&bell), 1);
-}
-
-#[test]
-fn b45_nobody_is_woken_while_the_bulkhead_is_full_and_two_polls_are_enough() {
-    let bulkhead = Bulkhead::<8>::new(Config::new(1));
-    let mut running = Some(bulkhead.try_acquire(NOW).unwrap());
-    let mut line: Vec<_> = (0..8).map(|_| (wait(&bulkhead, 1), Bell::new())).collect();
-    for (waiter, (_, waker)) in &mut line {
-        assert!(waiter.poll(waker, NOW).is_pending());
-    }
-    assert!(bulkhead.try_acquire(NOW).is_err());
-    assert!(line.iter().all(|(_, (bell, _))| bell.rings() == 0));
-    for i in 0..line.len() {
-        drop(running.take());
-        for (j, (_, (bell, _))) in line.iter().enumerate() {
-            assert_eq!(bell.rings(), u32::from(j <= i), "after {i} releases");
-        }
-        let (waiter, (_, waker)) = &mut line[i];
-        let Poll::Ready(Ok(permit)) = waiter.poll(waker, NOW) else { panic!("not granted") };
-        running = Some(permit);
-    }
-    drop(running);
-    assert_eq!(in_use(&bulkhead), 0);
-}
-
-#[test]
-fn b46_a_waker_may_call_back() {
-    static BULKHEAD: Bulkhead<2> = Bulkhead::new(Config::new(1));
-
-    /// Polls the waiter in its own wake, drops what it gets, and gets in line again.
-    struct Reenter(Mutex<Vec<Waiter<'static, 2>>>, AtomicU32);
-
-    impl Wake for Reenter {
-        fn wake(self: Arc<Self>) {
-            let mut waiters = core::mem::take(&mut *self.0.lock().unwrap());
-            for waiter in &mut waiters {
-                if ready(waiter) {
-                    self.1.fetch_add(1, Ordering::AcqRel);
-                }
-            }
-            assert!(BULKHEAD.snapshot().in_use <= 1);
-            drop(BULKHEAD.enqueue(1, NOW));
-        }
-    }
-
-    let running = BULKHEAD.try_acquire(NOW).unwrap();
-    let task = Arc::new(Reenter(Mutex::new(Vec::new()), AtomicU32::new(0)));
-    let waker = Waker::from(task.clone());
-    for _ in 0..2 {
-        let mut waiter = wait(&BULKHEAD, 1);
-        assert!(waiter.poll(&waker, NOW).is_pending());
-        task.0.lock().unwrap().push(waiter);
-    }
-    drop(running);
-    assert_eq!(task.1.load(Ordering::Acquire), 2);
-    let after = BULKHEAD.snapshot();
-    assert_eq!((after.in_use, after.waiting), (0, 0));
-}
-
-#[test]
-fn b46_a_waker_that_panics_costs_no_other_waiter_its_wake() {
-    struct Bomb;
-    impl Wake for Bomb {
-        fn wake(self: Arc<Self>) {
-            std::panic::resume_unwind(std::boxed::Box::new(()));
-        }
-    }
-
-    let bulkhead = Bulkhead::<2>::new(Config::new(2));
-    let running = bulkhead.try_acquire_many(2, NOW).unwrap();
-    let (bell, waker) = Bell::new();
-    let mut first = wait(&bulkhead, 1);
-    let mut second = wait(&bulkhead, 1);
-    assert!(first.poll(&Waker::from(Arc::new(Bomb)), NOW).is_pending());
-    assert!(second.poll(&waker, NOW).is_pending());
-    let ticket = running.into_ticket();
-    assert!(std::panic::catch_unwind(|| bulkhead.release(ticket)).is_err());
-    assert_eq!(bell.rings(), 1);
-    assert!(ready(&mut first));
-    assert!(ready(&mut second));
-    assert_eq!(State::unpack(bulkhead.state.load::<State>().pack()).turn, Turn::Free);
 }
 
 #[test]
@@ -560,24 +454,6 @@ fn waiting_times_are_measured_for_those_that_waited() {
 }
 
 #[test]
-fn waiting_times_beyond_every_range_do_no_harm() {
-    let bulkhead = Bulkhead::<1>::new(Config::new(1));
-    for granted in [Instant::NEVER, Instant::ZERO, Instant::from_secs(1)] {
-        let before = bulkhead.snapshot().waits;
-        let running = bulkhead.try_acquire(NOW).unwrap();
-        let mut waiter = wait(&bulkhead, 1);
-        drop(running);
-        assert!(matches!(waiter.poll(Waker::noop(), granted), Poll::Ready(Ok(_))));
-        let since = bulkhead.snapshot().waits.since(&before);
-        assert_eq!(since.admitted, 1);
-        assert_eq!(since.longest, Duration::from_micros(u32::MAX.into()), "the longest stays");
-        if granted == Instant::from_secs(1) {
-            assert_eq!(since.total, Duration::from_secs(1), "across the wrap of the total");
-        }
-    }
-}
-
-#[test]
 fn t42_five_waiters_are_served_in_the_order_of_their_arrival() {
     let bulkhead = Bulkhead::<5>::new(Config::new(1));
     let mut running = Some(bulkhead.try_acquire(NOW).unwrap());
@@ -591,75 +467,6 @@ fn t42_five_waiters_are_served_in_the_order_of_their_arrival() {
     }
 }
 
-/// What is held of a bulkhead with one permit; each act may take it out or put it in.
-struct Held {
-    bulkhead: &'static Bulkhead<3>,
-    running: Mutex<Option<Permit<'static, 3>>>,
-    waiters: [Mutex<Option<Waiter<'static, 3>>>; 2],
-}
-
-/// The lock is not held while a call runs, which another one interrupts.
-fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
-    place.lock().unwrap().take()
-}
-
-const ACTS: [fn(&Held); 7] = [
-    |held| drop(take(&held.running)),
-    |held| drop(take(&held.waiters[0])),
-    |held| drop(held.bulkhead.try_acquire(NOW)),
-    |held| {
-        if let Ok(Entry::Waiting(waiter)) = held.bulkhead.enqueue(1, NOW) {
-            let before = held.waiters[1].lock().unwrap().replace(waiter);
-            drop(before);
-        }
-    },
-    |held| held.bulkhead.resize(2).unwrap(),
-    |held| held.bulkhead.resize(0).unwrap(),
-    |held| {
-        if let Some(mut waiter) = take(&held.waiters[0]) {
-            if waiter.poll(Waker::noop(), NOW).is_pending() {
-                *held.waiters[0].lock().unwrap() = Some(waiter);
-            }
-        }
-    },
-];
-
-/// One call holds the permit, another one waits; an act is interrupted by two others in front of its `n`th access.
-fn interrupt(n: u32, act: fn(&Held), handlers: [fn(&Held); 2]) -> bool {
-    let bulkhead: &Bulkhead<3> = std::boxed::Box::leak(std::boxed::Box::new(Bulkhead::new(Config::new(1))));
-    let running = Mutex::new(Some(bulkhead.try_acquire(NOW).unwrap()));
-    let waiters = [Mutex::new(Some(wait(bulkhead, 1))), Mutex::new(None)];
-    let held = Arc::new(Held { bulkhead, running, waiters });
-    let interrupted = held.clone();
-    let handler = move || handlers.into_iter().for_each(|handler| handler(&interrupted));
-    let reached = probe::interrupted(n, handler, || act(&held));
-
-    let now = bulkhead.snapshot();
-    assert!(now.waiting == 0 || now.in_use >= now.capacity, "access {n}: {now:?}");
-    let granted = held.waiters.each_ref().map(|waiter| match waiter.lock().unwrap().as_mut().map(poll) {
-        Some(Some(Ok(permit))) => Some(permit),
-        _ => None,
-    });
-    let permits = granted.iter().flatten().count() + usize::from(held.running.lock().unwrap().is_some());
-    assert_eq!(now.in_use as usize, permits, "access {n}: each permit in use is somebody's");
-    drop(granted);
-    assert_eq!(bulkhead.state.load::<State>().turn, Turn::Free);
-    drop((take(&held.running), held.waiters.each_ref().map(take)));
-    let after = bulkhead.snapshot();
-    assert_eq!((after.in_use, after.waiting), (0, 0), "access {n}");
-    reached
-}
-
-#[test]
-fn b52_interrupts_at_any_access_lose_no_permit_and_no_waiter() {
-    for act in ACTS {
-        for handlers in ACTS.into_iter().flat_map(|one| ACTS.map(|other| [one, other])) {
-            let accesses = (0..200).take_while(|&n| interrupt(n, act, handlers)).count();
-            assert!((1..200).contains(&accesses));
-        }
-    }
-}
-
 #[test]
 fn no_permits_are_always_free() {
     let bulkhead = Bulkhead::<1>::new(Config::new(0));
@@ -667,133 +474,6 @@ fn no_permits_are_always_free() {
     assert_eq!(nothing.weight(), 0);
     assert_eq!(probe::count(|| drop(nothing)).0.writes, 0, "there is nothing to give back");
     assert_eq!(in_use(&bulkhead), 0);
-}
-
-#[test]
-fn more_waiters_are_served_in_one_go_than_wakers_are_kept() {
-    let bulkhead = Bulkhead::<40>::new(Config::new(40));
-    let all = bulkhead.try_acquire_many(40, NOW).unwrap();
-    let mut line: Vec<_> = (0..40).map(|_| (wait(&bulkhead, 1), Bell::new())).collect();
-    for (waiter, (_, waker)) in &mut line {
-        assert!(waiter.poll(waker, NOW).is_pending());
-    }
-    drop(all);
-    assert!(line.iter().all(|(_, (bell, _))| bell.rings() == 1));
-    assert_eq!(in_use(&bulkhead), 40);
-    assert!(line.iter_mut().all(|(waiter, _)| ready(waiter)));
-}
-
-/// The turn is given up to wake those who have their permits, and another one may take it then.
-#[test]
-fn more_waiters_than_wakers_are_kept_lose_nothing_to_an_interrupt() {
-    let served = |n| {
-        let bulkhead: &Bulkhead<20> =
-            std::boxed::Box::leak(std::boxed::Box::new(Bulkhead::new(Config::new(12))));
-        let most = bulkhead.try_acquire_many(10, NOW).unwrap();
-        let rest = bulkhead.try_acquire_many(2, NOW).unwrap();
-        let mut line: Vec<_> = (0..20).map(|_| wait(bulkhead, 1)).collect();
-        assert!(line.iter_mut().all(|waiter| poll(waiter).is_none()));
-        let reached = probe::interrupted(n, || drop(rest), || drop(most));
-        assert_eq!((in_use(bulkhead), bulkhead.snapshot().waiting), (12, 8), "access {n}");
-        assert!(line.iter_mut().all(ready), "access {n}");
-        let after = bulkhead.state.load::<State>();
-        assert_eq!((after.held, after.waiting, after.turn), (0, 0, Turn::Free), "access {n}");
-        reached
-    };
-    let accesses = (0..1000).take_while(|&n| served(n)).count();
-    assert!((100..1000).contains(&accesses));
-}
-
-/// Also for one who asked when there was a seat, which another one took since.
-#[test]
-fn no_more_than_the_seats_are_taken() {
-    let limits = Limits { capacity: 1, seats: 2, closed: false };
-    for (waiting, seated) in [(0, true), (1, true), (2, false)] {
-        let state = State { held: 1, waiting, turn: Turn::Free, epoch: 0 };
-        let full = Err(Rejected::QueueFull { waiting, max_waiting: 2 });
-        let (next, entered) = state.enter(1, limits);
-        assert_eq!(entered, if seated { Ok(Entered::Seated) } else { full });
-        assert_eq!(next, seated.then_some(State { waiting: waiting + 1, ..state }));
-    }
-}
-
-#[test]
-fn cost_of_a_call() {
-    let bulkhead = Bulkhead::<2>::new(Config::new(1));
-    let (admitted, permit) = probe::count(|| bulkhead.try_acquire(NOW).unwrap());
-    assert_eq!((admitted.loads, admitted.writes), (2, 1));
-    let (full, _) = probe::count(|| bulkhead.try_acquire(NOW).is_err());
-    assert_eq!((full.loads, full.writes), (2, 0));
-    let (released, ()) = probe::count(|| drop(permit));
-    assert_eq!((released.loads, released.writes), (1, 1));
-
-    let permit = bulkhead.try_acquire(NOW).unwrap();
-    let (seated, mut waiter) = probe::count(|| wait(&bulkhead, 1));
-    assert_eq!((seated.loads, seated.writes), (16, 6));
-    let (pending, _) = probe::count(|| poll(&mut waiter).is_none());
-    assert_eq!((pending.loads, pending.writes), (2, 0));
-    let _second = wait(&bulkhead, 1);
-    let (queue_full, _) = probe::count(|| bulkhead.enqueue(1, NOW).is_err());
-    assert_eq!((queue_full.loads, queue_full.writes), (4, 0));
-    let (handed_on, ()) = probe::count(|| drop(permit));
-    assert_eq!((handed_on.loads, handed_on.writes), (13, 4));
-    let (collected, permit) = probe::count(|| waiter.poll(Waker::noop(), Instant::from_secs(1)));
-    assert_eq!((collected.loads, collected.writes), (3, 4));
-    drop(permit);
-}
-
-#[test]
-fn exchanges_that_fail_spuriously_change_nothing() {
-    for n in 1..8 {
-        probe::with_spurious_failures(n + 1, || {
-            t42_fairness();
-            b39_cancelled_head_passes_its_turn();
-            b48_shrinking_below_in_flight_admits_nobody_until_there_is_room();
-            close_sends_waiters_and_newcomers_away_and_lets_calls_run_on();
-        });
-    }
-}
-
-#[test]
-fn sizes_are_as_documented() {
-    let waits = if Wide::BITS == 64 { 24 } else { 16 };
-    assert_eq!(size_of::<Bulkhead<0>>(), 16 + waits);
-    if cfg!(target_pointer_width = "64") {
-        assert_eq!(size_of::<Bulkhead<10>>(), 16 + waits + 10 * 32);
-    }
-}
-
-#[test]
-fn the_words_survive_packing() {
-    for turn in [Turn::Free, Turn::Taken, Turn::Again] {
-        for (held, waiting, epoch) in [(0, 0, 0), (4095, 1023, 255), (1, 2, 3)] {
-            let state = State { held, waiting, turn, epoch };
-            assert_eq!(State::unpack(state.pack()), state);
-        }
-    }
-    for closed in [false, true] {
-        let limits = Limits { capacity: 4095, seats: 1023, closed };
-        assert_eq!(Limits::unpack(limits.pack()), limits);
-    }
-    let last = State { held: 1, waiting: 0, turn: Turn::Free, epoch: 255 };
-    assert_eq!(last.begin_epoch().0.unwrap().epoch, 0);
-}
-
-#[test]
-fn rejections_say_what_happened() {
-    let texts = vec![
-        (
-            Rejected::Full { in_use: 2, capacity: 2, waiting: 1 },
-            "bulkhead is full: 2 of 2 permits in use, 1 waiting",
-        ),
-        (Rejected::QueueFull { waiting: 3, max_waiting: 3 }, "bulkhead queue is full: 3 waiting, room for 3"),
-        (Rejected::WaitTimeout { waited: Duration::from_millis(20) }, "no permit came within 20ms"),
-        (Rejected::TooMany { requested: 5, capacity: 2 }, "5 permits requested, the bulkhead has 2"),
-        (Rejected::Closed, "bulkhead is closed"),
-    ];
-    for (rejected, text) in texts {
-        assert_eq!(std::string::ToString::to_string(&rejected), text);
-    }
 }
 
 /// Four threads mix every operation; the count in use never exceeds the capacity, and in the end all is back.

@@ -2,25 +2,17 @@
 
 use core::time::Duration;
 
-use super::config::{Rates, Slow};
+use super::config::Rates;
 use super::permit::Kind;
 use super::results::{Keep, MAX_CALLS};
+use super::rules::{Ending, Rules, Step};
 use super::state::{Mode, Phase, Snapshot};
 use super::{Cause, Config, Reason, Rejected, Settlement, Ticket, Transition};
-use crate::atomic::rng::Rng;
-use crate::atomic::timer::{Remaining, Scale, Timer};
+use crate::atomic::timer::{Remaining, Timer};
 use crate::atomic::word::Word;
-use crate::config::ConfigError;
 use crate::measure::window::{Sample, Totals};
 use crate::outcome::Outcome;
 use crate::time::{Instant, nanos};
-
-/// What any number of cells decide by.
-pub(crate) struct Rules {
-    pub(super) config: Config,
-    pub(super) scale: Scale,
-    draws: Rng,
-}
 
 /// The state of one breaker.
 ///
@@ -28,15 +20,6 @@ pub(crate) struct Rules {
 pub(crate) struct Cell {
     pub(super) state: Word,
     pub(super) timer: Timer,
-}
-
-/// How a call ended.
-#[derive(Clone, Copy)]
-pub(crate) struct Ending {
-    pub(crate) outcome: Outcome,
-    /// After what time the peer wants to be asked again, if it said so.
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) at: Instant,
 }
 
 /// What a phase has to say to a call.
@@ -47,135 +30,6 @@ enum Judgment {
     /// A draw decides; so much time is left.
     Ramping(Option<Duration>),
     RampOver,
-}
-
-/// What a result does to the state word.
-enum Step {
-    /// Nothing.
-    Stay(Settlement),
-    /// It is counted, and the phase stays.
-    Count(Snapshot),
-    /// It opens or closes the breaker.
-    To(Snapshot, Cause),
-    /// It is to close the breaker, and what is kept must be cleared before.
-    Clear,
-}
-
-impl Rules {
-    const_fn! {
-        /// The rules of a breaker with a window of so many slots.
-        pub(crate) const fn try_new(config: Config, slots: usize) -> Result<Self, ConfigError> {
-            match config.validate(slots) {
-                Ok(()) => Ok(Self::of(config)),
-                Err(error) => Err(error),
-            }
-        }
-    }
-
-    const_fn! {
-        /// The rules of a configuration that is valid.
-        pub(super) const fn of(config: Config) -> Self {
-            Self { config, scale: Scale::new(config.longest_interval()), draws: Rng::new(config.seed) }
-        }
-    }
-
-    /// How long the breaker stays open when it opens for the time `cycles` + 1 in a row.
-    pub(super) fn open_time(&self, cycles: u32) -> Duration {
-        self.config.open.delay(cycles, Duration::ZERO, self.draws.next_u32())
-    }
-
-    /// How long the phase lasts; zero for one without an end.
-    pub(super) fn interval_of(&self, state: Snapshot) -> Duration {
-        match (state.phase(), self.config.ramp_config()) {
-            (Phase::Open, _) => self.open_time(state.cycles()),
-            (Phase::HalfOpen, _) => self.config.probe_lease(),
-            (Phase::Ramping, Some(ramp)) => ramp.over,
-            (Phase::Ramping, None) | (Phase::Closed, _) => Duration::ZERO,
-        }
-    }
-
-    /// Whether the ramp admits a call when so much time is left.
-    fn ramp_admits(&self, left: Option<Duration>) -> bool {
-        let draw = self.draws.next_u32();
-        self.config.ramp_config().is_none_or(|ramp| ramp.admits(left.unwrap_or(Duration::MAX), draw))
-    }
-
-    /// Why the breaker is to trip, if these sums say so; the last call failed or not.
-    #[inline]
-    fn rate_met(&self, rates: Rates, sums: Totals, failed: bool) -> Option<Cause> {
-        let Totals { calls, failures, slow, .. } = sums;
-        if calls < rates.minimum_calls || (self.config.evaluates_on_failure_only && !failed) {
-            return None;
-        }
-        match rates.slow {
-            _ if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) => {
-                Some(Cause::FailureRate { calls, failures })
-            }
-            Slow::Rate(share, _) if share.is_reached_by(slow, calls) => {
-                Some(Cause::SlowCallRate { calls, slow })
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a call that ended so counts as failed: also if it was slow and slow calls do.
-    #[inline]
-    fn has_failed(&self, ticket: &Ticket, ending: Ending) -> bool {
-        let slow_fails = || matches!(self.config.rates, Some(Rates { slow: Slow::Fails(_), .. }));
-        ending.outcome == Outcome::Failure || (slow_fails() && self.is_slow(ticket, ending))
-    }
-
-    /// Whether the caller says that the call was slow, or its duration does.
-    #[inline]
-    fn is_slow(&self, ticket: &Ticket, ending: Ending) -> bool {
-        let too_long = |limit| ending.at.saturating_since(ticket.started()) >= limit;
-        ending.outcome == Outcome::Slow || self.slow_limit().is_some_and(too_long)
-    }
-
-    fn slow_limit(&self) -> Option<Duration> {
-        self.config.rates?.slow.limit()
-    }
-
-    /// Whether a probe that ended so has failed: also if it was slow, where slow calls trip the breaker or fail.
-    fn is_failed_probe(&self, ticket: &Ticket, ending: Ending) -> bool {
-        ending.outcome == Outcome::Failure || (self.slow_limit().is_some() && self.is_slow(ticket, ending))
-    }
-
-    /// Whether the half-open phase `state` admits another probe.
-    fn has_room_for_a_probe(&self, state: Snapshot) -> bool {
-        let calls = u32::from(self.config.half_open_calls);
-        let admitted = state.probes() + state.successes() + state.failed_probes();
-        state.probes() < u32::from(self.config.probes) && (calls == 0 || admitted < calls)
-    }
-
-    /// What the results of the probes up to `counted` say, the last of which failed or not.
-    fn judge_probes(&self, state: Snapshot, counted: Snapshot, failed: bool) -> Step {
-        let (successes, failures) = (counted.successes(), counted.failed_probes());
-        let close = |cause| Step::To(state.close(self.config.ramp_config().is_some()), cause);
-        let most = match (self.config.failed_probes, self.config.close_share()) {
-            (Some(most), _) => u32::from(most),
-            (None, None) => 1,
-            (None, Some(_)) => u32::MAX,
-        };
-        if failed && failures >= most {
-            return Step::To(state.trip_again(), Cause::ProbesFailed { failures });
-        }
-        match self.config.close_share() {
-            None if successes >= u32::from(self.config.successes) => {
-                close(Cause::ProbesSucceeded { successes })
-            }
-            Some((share, of)) if successes + failures >= of => {
-                let calls = successes + failures;
-                let cause = Cause::ProbeRate { calls, failures };
-                if share.is_reached_by(failures, calls) {
-                    Step::To(state.trip_again(), cause)
-                } else {
-                    close(cause)
-                }
-            }
-            _ => Step::Count(counted),
-        }
-    }
 }
 
 impl Cell {

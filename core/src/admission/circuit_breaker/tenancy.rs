@@ -5,7 +5,8 @@
 
 use core::time::Duration;
 
-use super::cell::{Cell, Rules};
+use super::cell::Cell;
+use super::rules::Rules;
 use super::state::{Mode, Phase, Snapshot};
 use super::{Cause, Config, State, Transition};
 use crate::atomic::timer::{Remaining, Timer};

@@ -3,6 +3,7 @@
 #[macro_use]
 pub(crate) mod sync;
 pub(crate) mod bits;
+pub(crate) mod era;
 #[cfg(any(loom, shuttle))]
 pub(crate) mod mutant;
 pub mod rng;

@@ -21,8 +21,10 @@ use oracle::{Bucket, Rate, Spent};
 /// Whether words have 32 bits.
 const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
 
-/// The clock goes so far; the finest units of the wide layout wrap beyond it.
-const LAST: u64 = 1 << 48;
+/// The clock goes so far: the finest units of the wide layout wrap some thousand times.
+const LAST: u64 = (1 << 62) + FIRST;
+/// The clock begins here at least, beside the round moments at which units wrap: there a full bucket is so a unit later.
+const FIRST: u64 = 12_345_678_901;
 /// Reservations of the wide layout go so far ahead: nine minutes.
 const REACH: u64 = 1 << 39;
 
@@ -38,7 +40,7 @@ pub fn check(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let rate = rate(&mut input);
     let Ok(limiter) = AdjustableRateLimiter::try_new(quota(rate)) else { panic!("{rate:?} is in order") };
-    let now = 1 + input.long() % (LAST / 2);
+    let now = FIRST + input.long() % (LAST / 2);
     let mut pair = Pair {
         limiter,
         ends: [Bucket::new(rate), Bucket::new(rate)],
@@ -173,11 +175,17 @@ impl Pair {
                 let interval = self.rate().period / u64::from(self.rate().tokens);
                 self.pass(interval * u64::from(input.byte()) / 32);
             }
+            14 if operation > 128 => {
+                // For eras: what was taken before is to be dropped, as its time may come again when units wrap.
+                self.pass(input.long());
+                self.taken.clear();
+                self.reserved.clear();
+            }
             14 => self.pass(input.long() >> 24),
             _ => {
                 let back = input.long() >> 26;
                 let most = if NARROW { 1_000 } else { REACH / 4 };
-                self.now = self.now.saturating_sub(back).max(self.newest.saturating_sub(most)).max(1);
+                self.now = self.now.saturating_sub(back).max(self.newest.saturating_sub(most)).max(FIRST);
             }
         }
     }

@@ -10,8 +10,13 @@ use crate::input::Input;
 /// Whether words have 32 bits, where intervals are rounded.
 const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
 
-/// The clock goes so far; the finest units of the wide layout wrap beyond it.
-const LAST: u64 = 1 << 53;
+/// The clock goes so far: the finest units of the wide layout wrap some hundred times, and whole nanoseconds go on.
+const LAST: u64 = (1 << 62) + FIRST;
+/// Moments of a round number of units are avoided: where units wrap, a full bucket is so a unit later just then.
+const FIRST: u64 = 12_345_678_901;
+
+/// A grant that is older is not given back: its time may be one that comes again when units wrap.
+const OLD: u64 = 1 << 50;
 
 /// Runs the script of `bytes` on a limiter.
 ///
@@ -31,7 +36,7 @@ pub fn check(bytes: &[u8]) {
     };
     let exact = Exact::new(tokens, period, burst);
     let fill = u64::try_from(exact.whole() / exact.per_nano).unwrap_or(u64::MAX).min(LAST);
-    let now = input.long().clamp(1, LAST / 2);
+    let now = (input.long() % (LAST / 2)).saturating_add(FIRST);
     let furthest_back = if NARROW { fill.saturating_mul(8) } else { 1 << 41 };
     let mut pair = Pair {
         is_exact: !NARROW && exact.has_fine_units(),
@@ -54,6 +59,7 @@ struct Taken {
     grant: Grant,
     exact: Option<Spent>,
     cost: u32,
+    at: u64,
 }
 
 struct Pair {
@@ -91,6 +97,9 @@ impl Pair {
             6 => {
                 if let Some(at) = input.index(self.taken.len()) {
                     let taken = self.taken.swap_remove(at);
+                    if self.clock.newest.abs_diff(taken.at) > OLD {
+                        return;
+                    }
                     self.limiter.refund(&taken.grant, self.clock.instant());
                     if let Some(spent) = &taken.exact {
                         self.exact.refund(spent, self.clock.now);
@@ -101,6 +110,9 @@ impl Pair {
             7 => {
                 if let Some(at) = input.index(self.taken.len()) {
                     let taken = self.taken.swap_remove(at);
+                    if self.clock.newest.abs_diff(taken.at) > OLD {
+                        return;
+                    }
                     let undone = self.limiter.undo(&taken.grant);
                     if let Some(spent) = &taken.exact {
                         assert_eq!(undone, self.exact.undo(spent));
@@ -141,7 +153,7 @@ impl Pair {
                 assert_eq!(reservation.wait(now), wait);
                 self.reserves = true;
                 let grant = reservation.into_grant();
-                self.taken.push(Taken { grant, exact: Some(spent), cost });
+                self.taken.push(Taken { grant, exact: Some(spent), cost, at: self.clock.now });
             }
             (real, exact) => assert_eq!(real.err(), exact.err()),
         }
@@ -162,7 +174,8 @@ impl Pair {
         }
         if let Ok(grant) = real {
             self.granted += i128::from(cost);
-            self.taken.push(Taken { grant, exact: exact.ok().filter(|_| self.is_exact), cost });
+            let exact = exact.ok().filter(|_| self.is_exact);
+            self.taken.push(Taken { grant, exact, cost, at: self.clock.now });
         }
         // Where time is counted in units longer than a nanosecond, a token may come one of them early.
         let is_coarse = NARROW || self.exact.has_coarse_units();

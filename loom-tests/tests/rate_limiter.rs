@@ -80,6 +80,44 @@ fn an_undo_gives_back_only_what_nobody_built_on() {
     });
 }
 
+/// A rate whose units wrap, in a bucket that was emptied at the clock's origin; and moments long after, at one of which the
+/// units have just wrapped, so that the bucket seems to be empty still.
+const WRAPPING: Quota = Quota::per_second(3).burst(1);
+const LONG_AFTER: [u64; 2] = [3 << 59, u64::MAX / 2 / 3];
+
+// Mutant: limiter_refills_what_was_taken_meanwhile
+#[test]
+fn the_first_calls_of_an_era_share_one_burst() {
+    for long_after in LONG_AFTER {
+        loom::model(move || {
+            let limiter: Limiter = leak(RateLimiter::new(WRAPPING));
+            assert!(limiter.try_acquire(at(0)).is_ok());
+            let now = Instant::from_nanos(long_after);
+            let ask = move || limiter.try_acquire(now).is_ok();
+            let (one, other) = race(ask, ask);
+            assert!(one != other, "one burst of one");
+            assert_eq!(limiter.available(now), 0);
+        });
+    }
+}
+
+// Mutant: quota_refills_what_was_taken_meanwhile
+#[test]
+fn the_first_call_of_an_era_and_a_change_share_one_burst() {
+    for long_after in [3 << 55, (1 << 59) / 3] {
+        loom::model(move || {
+            let limiter: &AdjustableRateLimiter = leak(AdjustableRateLimiter::new(WRAPPING));
+            assert!(limiter.try_acquire(at(0)).is_ok());
+            let now = Instant::from_nanos(long_after);
+            let change = move || limiter.set_quota(Quota::per_second(6).burst(1), now);
+            let (changed, granted) = race(change, move || limiter.try_acquire(now).is_ok());
+            assert!(changed.is_ok());
+            // It may be asked before the change, when the one that changes began the era but has not filled the bucket.
+            assert!(!(granted && limiter.available(now) > 0), "two of a burst of one");
+        });
+    }
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 // Mutant: limiter_cancels_from_before_others

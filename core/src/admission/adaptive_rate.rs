@@ -73,10 +73,10 @@
 //!
 //! | call | loads | writes |
 //! |---|---:|---:|
-//! | admitted | 7 | 1 |
-//! | rejected | 9 | 0, and 1 for the first of a window |
+//! | admitted | 8 | 1 |
+//! | rejected | 10 | 0, and 1 for the first of a window |
 //! | `record` | 1 | 1 |
-//! | `record`, judging and changing the rate | 17 | 195 |
+//! | `record`, judging and changing the rate | 20 | 196 |
 
 mod config;
 #[cfg(all(test, not(loom)))]

@@ -44,7 +44,7 @@
 //! ```
 //!
 //! One word, 64 bits wide where the target has such atomics: the arrival time in units of a fraction of a nanosecond, zero
-//! while the bucket is as new; and the switch of shadow mode.
+//! while the bucket is as new; the number of the last era in which it was used; and the switch of shadow mode.
 //! For `n` tokens a period, shortened, the unit is 1/n ns up to n = 1024, so that the interval is a whole number of units and
 //! the long-run rate is exact; beyond that the unit is 1/1024 ns and the interval is rounded up.
 //! In the narrow layout a full bucket is about 2¹⁸ units, if possible such that the interval is a whole number of them.
@@ -54,6 +54,7 @@
 //! Otherwise it wraps after 2⁶³ units (104 days for 1/1024 ns), and a value that seems to be further ahead than a full
 //! burst and 73 minutes is in the past.
 //! On the narrow layout a value further ahead than 17 bursts is in the past, and the word wraps after 8000 bursts or more.
+//! An *era* is a quarter of that or a little less; a bucket that was not used for a whole one is full, whatever its word says.
 //!
 //! # Accuracy
 //!
@@ -77,16 +78,18 @@
 //!   (t `b26_a_clock_that_steps_back_mints_nothing_and_locks_out_for_the_step_at_most`). A step of more than 73 minutes where wide units
 //!   wrap, or of more than 16 bursts' time on the narrow layout, gives one full burst
 //!   (t `a_step_back_beyond_the_bound_gives_one_burst`); reservations under way take up to half of that.
-//! - *Idling* gives exactly one burst (t `b22_any_idle_time_gives_exactly_one_burst`). Where the word wraps, idling for a
-//!   multiple of its time can be taken for a clock that stepped back, with a chance of 1 in 2048 (narrow: 1 in 480), and then
-//!   refuses calls for 73 minutes (narrow: 17 bursts' time) at most
-//!   (t `idling_across_the_wrap_of_the_units_costs_at_most_the_step_back_that_it_is_taken_for`).
+//! - *Idling* gives exactly one burst, however long (t `b22_any_idle_time_gives_exactly_one_burst`,
+//!   t `idling_for_a_multiple_of_the_wrap_is_idling`). Two that ask together first after that long are granted it once; one of
+//!   them may still find the word as it was (m `the_first_calls_of_an_era_share_one_burst`). Narrow layout, where a bucket
+//!   fills in less than 2 ms: not for pauses of whole multiples of 2³² eras, 2³¹ buckets' times at least, which may be taken for a step
+//!   back, and then calls are refused for 36 ms at most.
 //! - *The end of time:* the last burst's time before time stands still refills nothing (t `p4_the_end_of_time_mints_nothing`).
 //!
 //! # Ordering
 //!
 //! (a) One exchange on the one word decides. (b) It publishes nothing else. (c) Nothing is stale but the switch of shadow
-//! mode. (d) The word only grows, except by what is given back, so an exchange cannot mistake an old value for a new one.
+//! mode. The first call of an era elects itself by an exchange on the era, and then exchanges just the word that it saw
+//! before for a full bucket: what was taken in between stays taken. (d) The word only grows, except by what is given back, so an exchange cannot mistake an old value for a new one.
 //! (e) Models: `loom-tests/tests/rate_limiter.rs`.
 //!
 //! # Progress
@@ -107,6 +110,8 @@
 //! |---|---:|---:|
 //! | admitted, reserved | 1 | 1 |
 //! | rejected | 2 | 0 |
+//! | the same where units wrap | 1 more | 0 more |
+//! | the first of an era | 3 more | 1 more, and 2 after an idle one |
 
 pub mod adjustable;
 mod bucket;
@@ -123,6 +128,7 @@ use bucket::Bucket;
 pub use grant::{Grant, Rejected, Reservation};
 pub use quota::Quota;
 
+use crate::atomic::era::Era;
 use crate::atomic::switch::Switch;
 use crate::atomic::sync::Wide;
 use crate::atomic::word::WideWord;
@@ -139,6 +145,8 @@ pub struct RateLimiter {
     quota: Quota,
     scale: Scale,
     bucket: WideWord,
+    /// When the bucket was used last, where its units wrap.
+    era: Era,
     /// Whether the limiter refuses nothing. Only a call that is to be refused looks.
     shadow: Switch,
 }
@@ -163,7 +171,13 @@ impl RateLimiter {
         /// If the burst or the period is zero, or the burst is more than a 32-bit word can count in tokens that come back.
         pub const fn try_new(quota: Quota) -> Result<Self, ConfigError> {
             match quota.scale() {
-                Ok(scale) => Ok(Self { quota, scale, bucket: WideWord::new(State::NEW), shadow: Switch::new(false) }),
+                Ok(scale) => Ok(Self {
+                    quota,
+                    scale,
+                    bucket: WideWord::new(State::NEW),
+                    era: Era::new(),
+                    shadow: Switch::new(false),
+                }),
                 Err(error) => Err(error),
             }
         }
@@ -229,6 +243,7 @@ impl RateLimiter {
                 return Ok(Reservation { grant, ready_at: now });
             }
         };
+        self.enter_era(now);
         let reserved =
             self.bucket.transition(|bucket: State| match bucket.reserve(&self.scale, units, max_wait, now) {
                 Ok((taken, wait)) => (Some(taken), Ok((taken.arrival(), wait))),
@@ -252,6 +267,7 @@ impl RateLimiter {
     /// Nothing comes back when the reservation's time is past: it may have been used.
     /// For a call that did not start although it could, there is [`Reservation::into_grant`] and [`RateLimiter::refund`].
     pub fn cancel(&self, reservation: Reservation, now: Instant) -> bool {
+        self.enter_era(now);
         self.bucket.transition(|bucket: State| match bucket.cancel(&self.scale, &reservation, now) {
             Some((cancelled, all)) => (Some(cancelled), all),
             None => (None, false),
@@ -269,8 +285,7 @@ impl RateLimiter {
         if units == 0 {
             return Ok(());
         }
-        let bucket: State = self.bucket.load();
-        bucket
+        self.bucket_at(now)
             .take(&self.scale, units, self.scale.present(now))
             .map(|_| ())
             .map_err(|excess| self.limited(excess, now))
@@ -282,7 +297,10 @@ impl RateLimiter {
     /// been taken again, or have found the bucket full. A grant that is given back at once comes back whole.
     /// Where grants from before this one were given back, that time is known only by so much, and as much more may come back.
     /// Those that others reserved behind lapse, too.
+    ///
+    /// A grant that is older than an era is to be dropped: its time is known only up to the wrap of the units.
     pub fn refund(&self, grant: &Grant, now: Instant) {
+        self.enter_era(now);
         let present = self.scale.present(now);
         self.bucket.transition(|bucket: State| {
             (bucket.refund(&self.scale, grant, present).map(|(refunded, _)| refunded), ())
@@ -313,8 +331,7 @@ impl RateLimiter {
 
     /// How many tokens there are now.
     pub fn available(&self, now: Instant) -> u32 {
-        let bucket: State = self.bucket.load();
-        bucket.available(&self.scale, self.scale.present(now))
+        self.bucket_at(now).available(&self.scale, self.scale.present(now))
     }
 
     /// The rate and the burst.
@@ -334,6 +351,7 @@ impl RateLimiter {
         if units == 0 {
             return Ok(Grant::nothing(present));
         }
+        self.enter_era(now);
         let taken = self.bucket.transition(|bucket: State| match bucket.take(&self.scale, units, present) {
             Ok(taken) => (Some(taken), Ok(taken.arrival())),
             Err(excess) => (None, Err(excess)),
@@ -342,6 +360,33 @@ impl RateLimiter {
             Ok(until) => Ok(Grant { units, until }),
             Err(excess) => self.fall_short(excess, now, present),
         }
+    }
+
+    /// Sees to it that an idle time as long as the units take to wrap is not taken for none.
+    #[inline]
+    fn enter_era(&self, now: Instant) {
+        if self.scale.has_eras() && !self.era.is_present(self.scale.era_log2, now) {
+            self.begin_era(now);
+        }
+    }
+
+    #[cold]
+    fn begin_era(&self, now: Instant) {
+        let seen: State = self.bucket.load();
+        if self.era.begin(self.scale.era_log2, now) {
+            // Who was between this and that found the bucket as it was, and took from it or did not.
+            self.bucket.transition(|bucket: State| {
+                let same = bucket == seen || mutant!("limiter_refills_what_was_taken_meanwhile");
+                (same.then(|| bucket.filled()), ())
+            });
+        }
+    }
+
+    /// The bucket as a call at `now` finds it.
+    fn bucket_at(&self, now: Instant) -> State {
+        let bucket: State = self.bucket.load();
+        let past = self.scale.has_eras() && self.era.is_past(self.scale.era_log2, now);
+        if past { bucket.filled() } else { bucket }
     }
 
     #[cold]

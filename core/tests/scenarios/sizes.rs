@@ -29,7 +29,7 @@ pub(crate) fn every_state_has_the_documented_size() {
         ("CircuitBreaker<0>", size_of::<CircuitBreaker<0>>(), [304, 296]),
         ("CircuitBreaker<10>", size_of::<CircuitBreaker<10>>(), [504, 496]),
         ("RateLimiter", size_of::<RateLimiter>(), [80, 56]),
-        ("AdjustableRateLimiter", size_of::<AdjustableRateLimiter>(), [112, 92]),
+        ("AdjustableRateLimiter", size_of::<AdjustableRateLimiter>(), [128, 100]),
         ("KeyedRateLimiter<256>", size_of::<KeyedRateLimiter<256>>(), [2192, 1120]),
         ("KeyedCircuitBreaker<256>", size_of::<KeyedCircuitBreaker<256>>(), [6432, 3328]),
         ("AdaptiveConcurrency", size_of::<AdaptiveConcurrency>(), [136, 128]),

@@ -42,23 +42,22 @@
 //! 63 (31) ……… 5 ARRIVAL TIME │ 4 … 1 GENERATION │ 0 GAP
 //! ```
 //!
-//! One word as wide as the target exchanges, two slots for quotas, a word for who changes them, and the switch of shadow
-//! mode: 112 bytes on a 64-bit host.
+//! One word as wide as the target exchanges, two slots for quotas, each with the number of the last era in which it was used, a
+//! word for who changes them, and the switch of shadow mode: 128 bytes on a 64-bit host.
 //! The generation's lowest bit says in which slot the quota lies; the other slot is where the next change writes.
 //!
 //! The arrival time has four bits fewer than that of the fixed limiter.
 //! Wide words wrap after 2⁵⁹ units: 18 years for a nanosecond, 6 days for 1/1024 ns. A value that seems to be further ahead
-//! than a full burst and 18 minutes is in the past; idling for a multiple of the wrap is taken for a clock that stepped back
-//! with a chance of 1 in 400 at the finest units, and then refuses calls for 18 minutes at most.
+//! than a full burst and 18 minutes is in the past.
 //! Narrow words count 2¹⁶ units a burst, so the rate is low by one part in 2¹⁵ / `burst` at most, and wrap after some 2000
-//! bursts; the chance is 1 in 100 and the lock-out 17 bursts' time.
+//! bursts.
 //!
 //! # Ordering
 //!
 //! (a) One exchange on the bucket's word decides, and one publishes a quota with the bucket converted to it.
 //! (b) A change claims the word of changes, writes the slot that is not in use, and exchanges the bucket's word for one of
 //! the next generation. A decider reads the slot of the generation that it saw; its exchange fails if the generation moved,
-//! and a refusal looks at the generation again.
+//! and a refusal looks at the generation again. The first use of an era, a quarter of the wrap, is as with the fixed limiter.
 //! (c) `quota` is of the moment of its second look. (d) A decider that sleeps during exactly sixteen changes, between which no
 //! call was admitted and no time passed, could exchange a word of another quota. (e) Models:
 //! `loom-tests/tests/rate_limiter.rs`.
@@ -77,9 +76,9 @@
 //!
 //! | call | loads | writes |
 //! |---|---:|---:|
-//! | admitted | 7 | 1 |
-//! | rejected | 8 | 0 |
-//! | `set_quota` | 15 | 13 |
+//! | admitted | 8 | 1 |
+//! | rejected | 9 | 0 |
+//! | `set_quota` | 18 | 14 |
 
 mod grant;
 mod slot;
@@ -198,20 +197,19 @@ impl AdjustableRateLimiter {
     /// [`Rejected`], with the time after which there are so many tokens.
     #[inline]
     pub fn try_acquire_many(&self, cost: u32, now: Instant) -> Result<Grant, Rejected> {
-        let decided = self.decide(|slot, bucket| {
-            let scale = slot.scale();
+        let decided = self.decide_at(now, |slot, scale, bucket| {
             let present = scale.present(now);
-            let units = match units_of(&scale, cost) {
+            let units = match units_of(scale, cost) {
                 Ok(0) => return (None, Ok(Grant { taken: Taken::nothing(present), stamp: 0 })),
                 Ok(units) => units,
                 Err(rejected) => return (None, Err((rejected, present))),
             };
-            match bucket.take(&scale, units, present) {
+            match bucket.take(scale, units, present) {
                 Ok(next) => {
                     let taken = Taken { units, until: next.arrival() };
                     (Some(next), Ok(Grant { taken, stamp: slot.stamp() }))
                 }
-                Err(excess) => (None, Err((limited(&scale, excess, now), present))),
+                Err(excess) => (None, Err((limited(scale, excess, now), present))),
             }
         });
         decided.or_else(|(rejected, present)| self.refuse(rejected, present))
@@ -229,20 +227,19 @@ impl AdjustableRateLimiter {
     pub fn reserve(&self, cost: u32, max_wait: Duration, now: Instant) -> Result<Reservation, Rejected> {
         let at =
             |taken, ready_at, stamp| Reservation { reserved: Reserved { grant: taken, ready_at }, stamp };
-        let decided = self.decide(|slot, bucket| {
-            let scale = slot.scale();
+        let decided = self.decide_at(now, |slot, scale, bucket| {
             let present = scale.present(now);
-            let units = match units_of(&scale, cost) {
+            let units = match units_of(scale, cost) {
                 Ok(0) => return (None, Ok(at(Taken::nothing(present), now, 0))),
                 Ok(units) => units,
                 Err(rejected) => return (None, Err((rejected, present))),
             };
-            match bucket.reserve(&scale, units, max_wait, now) {
+            match bucket.reserve(scale, units, max_wait, now) {
                 Ok((next, wait)) => {
                     let taken = Taken { units, until: next.arrival() };
                     (Some(next), Ok(at(taken, now.saturating_add(wait), slot.stamp())))
                 }
-                Err(excess) => (None, Err((limited(&scale, excess, now), present))),
+                Err(excess) => (None, Err((limited(scale, excess, now), present))),
             }
         });
         decided.or_else(|(rejected, present)| {
@@ -256,6 +253,7 @@ impl AdjustableRateLimiter {
     ///
     /// One of an earlier quota lapses.
     pub fn cancel(&self, reservation: Reservation, now: Instant) -> bool {
+        self.enter_era(now);
         self.bucket.transition(|bucket: State| {
             let slot = self.slot(bucket);
             let back = bucket.cancel(&slot.scale(), &reservation.reserved, now);
@@ -275,7 +273,7 @@ impl AdjustableRateLimiter {
         self.decide(|slot, bucket| {
             let scale = slot.scale();
             let checked = units_of(&scale, cost).and_then(|units| {
-                bucket
+                seen(slot, &scale, bucket, now)
                     .take(&scale, units, scale.present(now))
                     .map(|_| ())
                     .map_err(|excess| limited(&scale, excess, now))
@@ -289,6 +287,7 @@ impl AdjustableRateLimiter {
     ///
     /// Those of an earlier quota lapse.
     pub fn refund(&self, grant: &Grant, now: Instant) {
+        self.enter_era(now);
         self.bucket.transition(|bucket: State| {
             let slot = self.slot(bucket);
             let scale = slot.scale();
@@ -338,12 +337,13 @@ impl AdjustableRateLimiter {
 
     /// What a claimed change does; the stamp that holds afterwards.
     fn publish(&self, stamp: u32, quota: &Quota, scale: &Scale, now: Instant) -> u32 {
+        self.enter_era(now);
         let bucket: State = self.bucket.load();
         let present = self.slot(bucket);
         let old = present.scale();
         let next = stamp.wrapping_add(1) & (u32::MAX >> 1);
         let slot = if mutant!("quota_overwrites_the_slot_in_use") { present } else { self.slot_of(next) };
-        slot.write(next, quota, scale);
+        slot.write(next, quota, scale, now);
         self.bucket.transition(|bucket: State| {
             let (arrival, gap) = convert(bucket, &old, scale, now);
             let generation = if mutant!("quota_keeps_its_generation") { bucket.generation() } else { next };
@@ -376,7 +376,7 @@ impl AdjustableRateLimiter {
     pub fn available(&self, now: Instant) -> u32 {
         self.decide(|slot, bucket| {
             let scale = slot.scale();
-            (None, bucket.available(&scale, scale.present(now)))
+            (None, seen(slot, &scale, bucket, now).available(&scale, scale.present(now)))
         })
     }
 
@@ -401,6 +401,48 @@ impl AdjustableRateLimiter {
         }
     }
 
+    /// A transition at `now`, which sees to it that an idle time as long as the units take to wrap is not taken for none.
+    #[inline]
+    fn decide_at<T>(
+        &self,
+        now: Instant,
+        mut step: impl FnMut(&Slot, &Scale, State) -> (Option<State>, T),
+    ) -> T {
+        let mut begun = false;
+        loop {
+            let decided = self.decide(|slot, bucket| {
+                let scale = slot.scale();
+                if !begun && !slot.is_in_its_era(&scale, now) {
+                    return (None, Err(bucket));
+                }
+                let (next, out) = step(slot, &scale, bucket);
+                (next, Ok(out))
+            });
+            match decided {
+                Ok(out) => return out,
+                Err(seen) => self.begin_era(seen, now),
+            }
+            begun = true;
+        }
+    }
+
+    /// The same before a transition of another kind.
+    fn enter_era(&self, now: Instant) {
+        let bucket: State = self.bucket.load();
+        self.begin_era(bucket, now);
+    }
+
+    /// As that of the fixed limiter; `seen` also is of the quota that it was looked at under.
+    #[cold]
+    fn begin_era(&self, seen: State, now: Instant) {
+        if self.slot(seen).begin_era(now) {
+            self.bucket.transition(|bucket: State| {
+                let same = bucket == seen || mutant!("quota_refills_what_was_taken_meanwhile");
+                (same.then(|| bucket.filled()), ())
+            });
+        }
+    }
+
     #[inline]
     fn slot(&self, bucket: State) -> &Slot {
         self.slot_of(bucket.generation())
@@ -419,6 +461,12 @@ impl AdjustableRateLimiter {
             Err(rejected)
         }
     }
+}
+
+/// The bucket as a call at `now` finds it.
+#[inline]
+fn seen(slot: &Slot, scale: &Scale, bucket: State, now: Instant) -> State {
+    if slot.is_past(scale, now) { bucket.filled() } else { bucket }
 }
 
 /// The units of `cost` tokens. Of a slot that is being written no product overflows either.

@@ -59,6 +59,11 @@ impl<const TAG: u32> Bucket<TAG> {
         Self(arrival | (self.0 & !(Wide::MAX << TAG) & !GAP) | Wide::from(gap))
     }
 
+    /// The same bucket, when it has filled.
+    pub(super) fn filled(self) -> Self {
+        self.moved(FULL, false)
+    }
+
     /// A bucket of the generation that `stamp` ends in.
     pub(super) fn of_generation(stamp: u32, arrival: Wide, gap: bool) -> Self {
         let generation = stamp & (Self::GENERATIONS - 1);

@@ -15,6 +15,9 @@ use crate::time::{Instant, duration};
 /// The arrival time of a bucket that is as new.
 pub(in crate::admission) const FULL: Wide = 0;
 
+/// In place of the length of an era where units do not wrap within the time of a clock, of which it is half.
+pub(in crate::admission) const NO_ERAS: u32 = u64::BITS - 1;
+
 /// What there is room for where an arrival time is kept.
 #[derive(Clone, Copy)]
 pub(in crate::admission) struct Room {
@@ -115,6 +118,9 @@ pub(in crate::admission) struct Scale<const TAG: u32> {
     pub(in crate::admission) tolerance: Wide,
     /// Arrival times that seem to be further ahead are in the past.
     pub(in crate::admission) horizon: Wide,
+    /// Two to the power of so many nanoseconds are an [`Era`](crate::atomic::era::Era): a quarter of what the units take to
+    /// wrap, or a little less.
+    pub(in crate::admission) era_log2: u32,
 }
 
 /// What a bucket gives back.
@@ -195,36 +201,56 @@ impl<const TAG: u32> Scale<TAG> {
         if tolerance > most {
             return None;
         }
-        Some(Self::in_room(
+        let scale = Self::in_room(
             per_nano,
             Divisor::new(unit),
             (interval as Wide) << TAG,
             (tolerance as Wide) << TAG,
             room,
-        ))
+        );
+        Some(Self { era_log2: scale.era(), ..scale })
+    }
+
+    /// How long an era is.
+    ///
+    /// It is longer than a bucket takes to fill, with all that can be reserved, so that the bucket is full after one.
+    const fn era(&self) -> u32 {
+        if self.horizon == Wide::MAX {
+            return NO_ERAS;
+        }
+        let quarter = (1_u128 << (Wide::BITS - TAG - 2)) * self.unit.get() as u128 / self.per_nano as u128;
+        let log2 = u128::BITS - 1 - quarter.leading_zeros();
+        if log2 > NO_ERAS { NO_ERAS } else { log2 }
+    }
+
+    /// Whether its units wrap within the time of a clock.
+    #[inline]
+    pub(in crate::admission) const fn has_eras(&self) -> bool {
+        self.era_log2 != NO_ERAS
     }
 
     /// Units in which no time passes, so that nothing comes back.
     pub(in crate::admission) const fn standing_still(burst: u32) -> Self {
-        Self::of_parts(0, Divisor::new(1), 1 << TAG, (burst as Wide) << TAG)
+        Self::of_parts(0, NO_ERAS, Divisor::new(1), 1 << TAG, (burst as Wide) << TAG)
     }
 
     /// The scale of which these are the parts that do not follow from each other, in a word.
     #[inline]
     pub(in crate::admission) const fn of_parts(
         per_nano: u32,
+        era_log2: u32,
         unit: Divisor,
         interval: Wide,
         tolerance: Wide,
     ) -> Self {
-        Self::in_room(per_nano, unit, interval, tolerance, Room::of_word(TAG))
+        Self { era_log2, ..Self::in_room(per_nano, unit, interval, tolerance, Room::of_word(TAG)) }
     }
 
     #[inline]
     const fn in_room(per_nano: u32, unit: Divisor, interval: Wide, tolerance: Wide, room: Room) -> Self {
         let ahead = if per_nano == 0 { Wide::MAX } else { room.horizon(TAG, per_nano, tolerance >> TAG) };
         let horizon = if ahead > Wide::MAX >> TAG { Wide::MAX } else { ahead << TAG };
-        Self { per_nano, unit, interval, tolerance, horizon }
+        Self { per_nano, unit, interval, tolerance, horizon, era_log2: NO_ERAS }
     }
 
     /// By how many units reservations may go beyond a full bucket.

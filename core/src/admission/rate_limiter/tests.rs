@@ -95,10 +95,10 @@ fn b22_any_idle_time_gives_exactly_one_burst() {
     let days = |days: f64| Duration::from_secs_f64(days * 86_400.0);
     for (tokens, size) in [(5, 5), (1000, 100), (3, 7), (1_000_003, 10)] {
         let quota = Quota::per_second(tokens).burst(size);
-        // Units finer than a nanosecond wrap within the 584 years; see the module's memory layout.
-        let never_wraps = WIDE && 1_000_000_000 % tokens == 0;
-        let longest = if never_wraps { Duration::from_nanos(u64::MAX - 1) } else { days(49.7) };
-        for idle in [days(1.0 / 24.0), days(0.5), days(49.7), longest] {
+        // On narrow words a bucket that fills in less than two milliseconds has so short eras that their numbers wrap just then.
+        let ages =
+            if WIDE || tokens < 1_000_000 { Duration::from_nanos(u64::MAX - 1) } else { days(210_000.0) };
+        for idle in [days(1.0 / 24.0), days(0.5), days(49.7), ages] {
             let limiter = RateLimiter::new(quota);
             assert_eq!(burst(&limiter, size + 1, at(0)), size);
             let later = at(0).saturating_add(idle);
@@ -107,20 +107,62 @@ fn b22_any_idle_time_gives_exactly_one_burst() {
     }
 }
 
-/// What the wrap of the units costs at most, where a few tokens a period make them finer than a nanosecond.
+/// Where a few tokens a period make units finer than a nanosecond, and on narrow words, units wrap.
+const WRAPPING: Quota = Quota::per_second(3).burst(7);
+const WRAP: u64 = if WIDE { u64::MAX / 2 / 3 } else { 7_000_000_000 / 3 * (1 << 13) };
+
 #[test]
-fn idling_across_the_wrap_of_the_units_costs_at_most_the_step_back_that_it_is_taken_for() {
-    let limiter = RateLimiter::new(Quota::per_second(3).burst(7));
-    assert_eq!(burst(&limiter, 8, at(0)), 7);
-    let wrap = if WIDE { u64::MAX / 2 / 3 } else { 7_000_000_000 / 3 * (1 << 13) };
-    let longest = if WIDE { Duration::from_secs(74 * 60) } else { Duration::from_secs(7 * 17 / 3 + 1) };
-    let mut now = at(wrap);
-    let mut waited = Duration::ZERO;
-    while limiter.try_acquire(now).is_err() {
-        waited += Duration::from_millis(100);
-        now = now.saturating_add(Duration::from_millis(100));
-        assert!(waited <= longest, "{waited:?}");
+fn idling_for_a_multiple_of_the_wrap_is_idling() {
+    // Also where the time that was left to refill it, and that of a step back, seem to be ahead again.
+    for ahead in [0, 1, 1_000_000, 2_000_000_000, 7_000_000_000] {
+        for multiple in 1..=3 {
+            let limiter = RateLimiter::new(WRAPPING);
+            assert_eq!(burst(&limiter, 8, at(0)), 7);
+            let now = at(WRAP * multiple - ahead);
+            assert_eq!((limiter.available(now), limiter.check(7, now)), (7, Ok(())), "before it is used");
+            assert_eq!(burst(&limiter, 8, now), 7, "{ahead} ns before {multiple} wraps");
+        }
     }
+}
+
+/// What is given back, or waited for, is that of the era in which it was taken.
+#[test]
+fn what_was_taken_an_era_ago_comes_back_with_the_rest_and_not_again() {
+    let taken = || {
+        let limiter = RateLimiter::new(WRAPPING);
+        let grant = limiter.try_acquire_many(7, at(0)).unwrap();
+        let reserved = limiter.reserve(1, Duration::MAX, at(0)).unwrap();
+        (limiter, grant, reserved)
+    };
+    let now = at(WRAP);
+    let (limiter, grant, _) = taken();
+    limiter.refund(&grant, now);
+    assert_eq!(burst(&limiter, 8, now), 7);
+    let (limiter, _, reserved) = taken();
+    assert!(!limiter.cancel(reserved, now), "its time is past");
+    assert_eq!(burst(&limiter, 8, now), 7);
+    let (limiter, ..) = taken();
+    assert_eq!(limiter.reserve(7, Duration::ZERO, now).unwrap().ready_at(), now);
+    assert_eq!(burst(&limiter, 8, now), 0);
+}
+
+/// An era begins while the bucket is in use: nothing comes back but what time gives.
+#[test]
+fn an_era_that_begins_while_calls_ask_mints_nothing() {
+    let limiter = RateLimiter::new(WRAPPING);
+    let era = 1 << limiter.scale.era_log2;
+    assert!((WRAP / 8..=WRAP / 4).contains(&era), "{era}");
+    for start in (1..28).map(|n| n * era) {
+        let before = at(start - 1);
+        let _ = burst(&limiter, 8, before);
+        assert_eq!(burst(&limiter, 8, at(start)), 0);
+        assert_eq!(burst(&limiter, 8, before), 0, "a clock that is behind");
+    }
+    // Neither does a jump back and forth, for as long as the bucket takes to fill.
+    let (late, early) = (at(28 * era), at(25 * era));
+    assert_eq!(burst(&limiter, 8, late), 7);
+    assert_eq!(burst(&limiter, 8, early), 7, "beyond what a step back may be: one burst");
+    assert_eq!(burst(&limiter, 8, early), 0);
 }
 
 #[test]
@@ -384,13 +426,22 @@ fn the_cost_is_as_documented_also_with_spurious_failures() {
     let limiter = RateLimiter::new(Quota::per_second(1).burst(1));
     let (admitted, grant) = count(|| limiter.try_acquire(at(0)));
     assert!(grant.is_ok());
-    assert_eq!(admitted, Accesses { loads: 1, writes: 1 });
+    let wraps = u32::from(!WIDE);
+    assert_eq!(admitted, Accesses { loads: 1 + wraps, writes: 1 });
     let (rejected, grant) = count(|| limiter.try_acquire(at(0)));
     assert!(grant.is_err());
-    assert_eq!(rejected, Accesses { loads: 2, writes: 0 });
+    assert_eq!(rejected, Accesses { loads: 2 + wraps, writes: 0 });
     let grant = limiter.try_acquire(millis(1000)).unwrap();
     let (lapsed, ()) = count(|| limiter.refund(&grant, millis(2000)));
-    assert_eq!(lapsed, Accesses { loads: 1, writes: 0 });
+    assert_eq!(lapsed, Accesses { loads: 1 + wraps, writes: 0 });
+    // Where units wrap.
+    let limiter = RateLimiter::new(WRAPPING);
+    let loads = |now, cost| count(|| limiter.try_acquire_many(cost, now).is_ok()).0;
+    let _new = loads(at(0), 1);
+    assert_eq!(loads(at(0), 1), Accesses { loads: 2, writes: 1 });
+    let era = 1 << limiter.scale.era_log2;
+    assert_eq!(loads(at(era), 1), Accesses { loads: 4, writes: 2 });
+    assert_eq!(loads(at(3 * era), 1), Accesses { loads: 5, writes: 3 });
     let limiter = RateLimiter::new(Quota::per_second(1).burst(50));
     assert_eq!(with_spurious_failures(2, || burst(&limiter, 99, at(0))), 50);
 }

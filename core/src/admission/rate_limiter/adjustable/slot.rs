@@ -4,9 +4,10 @@ use core::time::Duration;
 
 use super::{Scale, TAG};
 use crate::admission::rate_limiter::quota::Quota;
+use crate::atomic::era::Era;
 use crate::atomic::sync::{AtomicU32, AtomicWide, Ordering, Wide};
 use crate::divisor::Divisor;
-use crate::time::nanos;
+use crate::time::{Instant, nanos};
 
 /// A quota and its scale, each word of its own moment.
 ///
@@ -18,10 +19,13 @@ pub(super) struct Slot {
     tokens: AtomicU32,
     burst: AtomicU32,
     period: [AtomicU32; 2],
+    /// The units of a nanosecond, and above them the length of an era.
     per_nano: AtomicU32,
     unit: [AtomicU32; 2],
     interval: AtomicWide,
     tolerance: AtomicWide,
+    /// When the bucket was used last under this quota.
+    era: Era,
 }
 
 impl Slot {
@@ -34,15 +38,16 @@ impl Slot {
                 tokens: AtomicU32::new(quota.tokens()),
                 burst: AtomicU32::new(quota.burst_size()),
                 period: [AtomicU32::new(period_low), AtomicU32::new(period_high)],
-                per_nano: AtomicU32::new(scale.per_nano),
+                per_nano: AtomicU32::new(with_era(&scale)),
                 unit: [AtomicU32::new(unit_low), AtomicU32::new(unit_high)],
                 interval: AtomicWide::new(scale.interval),
                 tolerance: AtomicWide::new(scale.tolerance),
+                era: Era::new(),
             }
         }
     }
 
-    pub(super) fn write(&self, stamp: u32, quota: &Quota, scale: &Scale) {
+    pub(super) fn write(&self, stamp: u32, quota: &Quota, scale: &Scale, now: Instant) {
         let [period_low, period_high] = halves(nanos(quota.period()));
         let [unit_low, unit_high] = halves(scale.unit.get());
         store(&self.stamp, stamp);
@@ -50,19 +55,47 @@ impl Slot {
         store(&self.burst, quota.burst_size());
         store(&self.period[0], period_low);
         store(&self.period[1], period_high);
-        store(&self.per_nano, scale.per_nano);
+        store(&self.per_nano, with_era(scale));
         store(&self.unit[0], unit_low);
         store(&self.unit[1], unit_high);
         store_wide(&self.interval, scale.interval);
         store_wide(&self.tolerance, scale.tolerance);
+        self.era.set(scale.era_log2, now);
+    }
+
+    /// Whether the bucket was used in the era of `now` already, or has none.
+    #[inline]
+    pub(super) fn is_in_its_era(&self, scale: &Scale, now: Instant) -> bool {
+        !scale.has_eras() || self.era.is_present(scale.era_log2, now)
+    }
+
+    /// How long an era is, without the rest of the scale.
+    pub(super) fn era_log2(&self) -> u32 {
+        load(&self.per_nano) >> ERA_LOG2
+    }
+
+    /// Whether the bucket, which was not used for an era or more, is full whatever it seems to be.
+    #[inline]
+    pub(super) fn is_past(&self, scale: &Scale, now: Instant) -> bool {
+        scale.has_eras() && self.era.is_past(scale.era_log2, now)
+    }
+
+    /// Begins the era of `now`; see [`Era::begin`].
+    ///
+    /// Who does so while the slot is written for another quota may put it ahead, and no further harm is done: then the next
+    /// one begins when the clock has come so far.
+    pub(super) fn begin_era(&self, now: Instant) -> bool {
+        self.era.begin(self.era_log2(), now)
     }
 
     #[inline]
     pub(super) fn scale(&self) -> Scale {
         let unit = joined([load(&self.unit[0]), load(&self.unit[1])]);
         // Two halves that do not belong together could be no unit, by which nobody can divide.
+        let both = load(&self.per_nano);
         Scale::of_parts(
-            load(&self.per_nano),
+            both & PER_NANO,
+            both >> ERA_LOG2,
             Divisor::new(unit.max(1)),
             load_wide(&self.interval),
             load_wide(&self.tolerance),
@@ -78,6 +111,14 @@ impl Slot {
         let period = joined([load(&self.period[0]), load(&self.period[1])]);
         Quota::new(load(&self.tokens), Duration::from_nanos(period)).burst(load(&self.burst))
     }
+}
+
+/// Where the length of an era begins in its word; below it are the units of a nanosecond, 1024 at most.
+const ERA_LOG2: u32 = 16;
+const PER_NANO: u32 = (1 << ERA_LOG2) - 1;
+
+const fn with_era(scale: &Scale) -> u32 {
+    scale.era_log2 << ERA_LOG2 | scale.per_nano
 }
 
 /// A word's low half and its high half.

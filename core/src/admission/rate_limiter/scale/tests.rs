@@ -216,7 +216,7 @@ fn time_stands_still_or_wraps() {
 
 #[test]
 fn a_moment_lies_between_units_unless_one_begins() {
-    let scale = Scale::<5>::of_parts(1, Divisor::new(40), 1 << 5, 1 << 5);
+    let scale = Scale::<5>::of_parts(1, 40, Divisor::new(40), 1 << 5, 1 << 5);
     let between = [80, 81, 119, 120].map(|nanos| scale.is_between_units(Instant::from_nanos(nanos)));
     assert_eq!(between, [false, true, true, false]);
     assert!(!Scale::<5>::standing_still(1).is_between_units(Instant::from_nanos(7)));

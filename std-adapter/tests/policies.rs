@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use seawall::config::{Invalid, OperationPolicy, Policies, PolicyFile, PolicyTable};
 use seawall::core::backoff::Jitter;
-use seawall::core::rate_limiter::Quota;
-use seawall::core::{Backoff, Ratio, adaptive_concurrency, adaptive_rate, latency_budget, load_shedder};
-use seawall::guard::Surroundings;
+use seawall::core::{Backoff, Ratio};
 use seawall::{Guard, Policy};
+
+#[path = "policies/around.rs"]
+mod around;
+#[path = "policies/breaker.rs"]
+mod breaker;
 
 fn file(name: &str) -> PolicyFile {
     let path = format!("{}/../policies/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -216,116 +219,6 @@ fn unprotected_keeps_the_timeout_and_retries_without_a_budget() {
 }
 
 #[test]
-fn everything_that_a_breaker_can_be_told_has_a_key() {
-    use seawall::core::circuit_breaker::Config;
-    use seawall::core::window::Span;
-    use seawall::core::{Ratio, retry};
-
-    let text = r#"
-        [send]
-        shadow = true
-        deadline = "forever"
-        [send.adaptive_timeout]
-        initial = "1.5s"
-        at_most = "1m"
-        grow_on = "failures"
-        [send.circuit_breaker]
-        failure_rate = { share = "50%", window = "10s", minimum_calls = 5 }
-        slow_call_rate = { share = "1/3", slow = "2s" }
-        open_for = "1s"
-        open_for_growing = { multiplier = 3.0, max_delay = "1m" }
-        probes = 4
-        probe_failures_to_open = 2
-        close_below = { share = 0.25, of = 8 }
-        probe_lease = "5s"
-        probe_timeout = "500ms"
-        honor_retry_after = "2m"
-        ramp = { over = "30s", from = "10%" }
-        shadow = true
-        seed = 7
-        [send.retry]
-        throttle = { ratio = 0.1, max_tokens = 100 }
-        cost = { timeout = 2 }
-        [sync.circuit_breaker]
-        slow_call_rate = { share = 0.5, slow = "1s", calls = 20 }
-        [receive.circuit_breaker]
-        failure_rate = { share = 0.5, calls = 20, slow = "2s" }
-    "#;
-    let policies = parse(text).unwrap();
-    let policy = policies.send.policy;
-    let secs = Duration::from_secs;
-    let ratio = |part, whole| Ratio::try_new(part, whole).unwrap();
-    let preset = Policies::default().send.policy;
-    let expected = preset
-        .circuit_breaker_config()
-        .unwrap()
-        .open_for_growing(Backoff::exponential(secs(1)).factor(3000), secs(60))
-        .probes(4)
-        .probe_failures_to_open(2)
-        .close_below(Ratio::percent(25), 8)
-        .probe_lease_of(secs(5))
-        .probe_timeout(Duration::from_millis(500))
-        .honor_retry_after(secs(120))
-        .ramp(secs(30), Ratio::percent(10))
-        .in_shadow()
-        .seed(7)
-        .or_failure_rate(Ratio::percent(50), Span::time(secs(10)), 5)
-        .or_slow_call_rate(ratio(1, 3), secs(2));
-    assert_eq!(policy.circuit_breaker_config(), Some(&expected));
-    assert!(policy.is_shadow() && policy.deadline_limit() == Duration::MAX);
-    assert_eq!(policy.adaptive_timeout_config().unwrap().initial(), Duration::from_millis(1500));
-    let retry = preset.retry_config().throttle(Ratio::percent(10), 100).cost(retry::Kind::Timeout, 2);
-    assert_eq!(policy.retry_config(), &retry);
-    let slow: Config = Policies::default()
-        .sync
-        .policy
-        .circuit_breaker_config()
-        .unwrap()
-        .or_slow_call_rate_over(Ratio::percent(50), secs(1), Span::calls(20), 10);
-    assert_eq!(policies.sync.policy.circuit_breaker_config(), Some(&slow));
-    let failing: Config = Policies::default()
-        .receive
-        .policy
-        .circuit_breaker_config()
-        .unwrap()
-        .or_failure_rate(Ratio::percent(50), Span::calls(20), 10)
-        .slow_calls_fail(secs(2));
-    assert_eq!(policies.receive.policy.circuit_breaker_config(), Some(&failing));
-}
-
-#[test]
-fn slow_calls_fail_or_have_a_share_of_their_own() {
-    let text = r#"
-        [send.circuit_breaker]
-        failure_rate = { share = 0.5, calls = 20, slow = "2s" }
-        slow_call_rate = { share = 0.5, slow = "1s" }
-        [receive.circuit_breaker]
-        failure_rate = { share = 0.5, calls = 20, slow = "0s" }
-    "#;
-    let found = problems(text);
-    for expected in [
-        "send.circuit_breaker.slow_call_rate.slow must be left out where slow calls fail: failure_rate.slow is given",
-        "receive.circuit_breaker.failure_rate.slow must be greater than zero",
-    ] {
-        assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:?}");
-    }
-}
-
-/// Ten calls are the least that a rate looks at, unless its window never holds so many.
-#[test]
-fn the_least_calls_of_a_rate_are_ten_or_all_of_a_shorter_window() {
-    use seawall::core::window::Span;
-
-    let preset = *Policies::default().send.policy.circuit_breaker_config().unwrap();
-    for (calls, least) in [(5, 5), (10, 10), (100, 10)] {
-        let text = format!("[send.circuit_breaker]\nfailure_rate = {{ share = 0.5, calls = {calls} }}\n");
-        let policy = parse(&text).unwrap().send.policy;
-        let expected = preset.or_failure_rate(Ratio::percent(50), Span::calls(calls), least);
-        assert_eq!(policy.circuit_breaker_config(), Some(&expected));
-    }
-}
-
-#[test]
 fn what_a_table_leaves_out_stays_as_the_base_has_it() {
     use seawall::core::adaptive_timeout::{self, Growth};
     use seawall::core::circuit_breaker::Config;
@@ -416,110 +309,6 @@ fn what_is_wrong_with_the_newer_keys_is_said_with_its_path() {
         "sync.retry.throttle must be left out beside budget",
         "sync.retry.throttle.ratio is \"x\", must be a number from 0 to 1",
         "sync.retry.cost.failure must be greater than zero",
-    ] {
-        assert!(found.iter().any(|found| found == expected), "{expected:?} is not in {found:#?}");
-    }
-}
-
-#[test]
-fn what_stands_around_a_guard_is_said_in_tables_of_its_own() {
-    let text = r#"
-        [send.adaptive_rate]
-        rate = 1000
-        target = "100ms"
-        min = 100
-        max = 10000
-        samples = 100
-        [send.adaptive_concurrency]
-        rule = "gradient"
-        initial = 20
-        smoothing = "50%"
-        [send.latency_budget]
-        slo = 0.95
-        target = "100ms"
-        window = "1h"
-        [send.load_shedder]
-        max_load = 80
-    "#;
-    let policies = parse(text).unwrap();
-    let around = policies.send.around;
-    let start = Quota::per_second(1000);
-    let rate =
-        adaptive_rate::Config::new(start, Duration::from_millis(100)).between(100, 10_000).samples(100);
-    assert_eq!(around.adaptive_rate, Some(rate));
-    let limit = adaptive_concurrency::Config::gradient(20).smoothing(Ratio::percent(50));
-    assert_eq!(around.adaptive_concurrency, Some(limit));
-    let promise = latency_budget::Config::new(
-        Ratio::percent(95),
-        Duration::from_millis(100),
-        Duration::from_secs(3600),
-    );
-    assert_eq!(around.latency_budget, Some(promise));
-    assert_eq!(around.load_shedder, Some(load_shedder::Config::new(80, Duration::from_secs(10))));
-    assert_eq!(policies.receive.around, Surroundings::NONE);
-    assert_eq!(policies.unprotected().send.around, Surroundings::NONE);
-
-    let guard = policies.send.guard("send").unwrap();
-    assert!(guard.adaptive_rate().is_some() && guard.adaptive_concurrency().is_some());
-    assert!(guard.latency_budget().is_some() && guard.shedder().is_some());
-
-    let off: PolicyTable = toml::from_str("adaptive_rate = { enabled = false }").unwrap();
-    let applied = off.apply("send", &policies.send).unwrap();
-    assert_eq!(applied.around, Surroundings { adaptive_rate: None, ..around });
-}
-
-#[test]
-fn what_is_wrong_with_what_stands_around_is_said_with_its_path() {
-    let text = r#"
-        [send.adaptive_rate]
-        target = "soon"
-        [receive.adaptive_rate]
-        rate = 10
-        target = "10ms"
-        min = 11
-        [sync.adaptive_rate]
-        rate = 10
-        target = "0s"
-        [consensus.adaptive_rate]
-        rate = 10
-        per = "0s"
-        target = "1s"
-        [send.adaptive_concurrency]
-        samples = 40
-        [receive.adaptive_concurrency]
-        initial = 10
-        samples = 40
-        [sync.adaptive_concurrency]
-        initial = 10
-        queue = 3
-        [send.latency_budget]
-        slo = 2
-        window = "1s"
-        [receive.latency_budget]
-        slo = 0.9
-        target = "1s"
-        window = "0s"
-        [send.load_shedder]
-        span = "0s"
-        [receive.load_shedder]
-        max_load = 1
-        span = "0s"
-    "#;
-    let found = problems(text);
-    for expected in [
-        "send.adaptive_rate.rate is missing: there is no preset for it",
-        "send.adaptive_rate.target is \"soon\", must be a duration such as \"250ms\"",
-        "receive.adaptive_rate.initial must be between the bounds",
-        "sync.adaptive_rate.target must be greater than zero, a year at most",
-        "consensus.adaptive_rate.per must be greater than zero",
-        "send.adaptive_concurrency.initial is missing: there is no preset for it",
-        "receive.adaptive_concurrency.samples must be between 1 and 31",
-        "sync.adaptive_concurrency.queue must be left out unless rule is \"gradient\"",
-        "send.latency_budget.slo is 2, must be a number from 0 to 1",
-        "send.latency_budget.target is missing: there is no preset for it",
-        "receive.latency_budget.window must be a whole, positive number of nanoseconds in each slot",
-        "send.load_shedder.max_load is missing: there is no preset for it",
-        "receive.load_shedder.span must be a whole, positive number of nanoseconds in each slot",
     ] {
         assert!(found.iter().any(|found| found == expected), "{expected:?} is not in {found:#?}");
     }

@@ -55,11 +55,46 @@
 //! | `[send.adaptive_rate]` | `rate` calls a `per` (1 s) at first, `burst` (as many as the rate), `target` of the 95th percentile, `min` (a tenth of the rate), `max` (ten times), `window` (1 s), `samples` (20) |
 //! | `[send.adaptive_concurrency]` | `rule` (`aimd`, `gradient`), `initial`, `min` (1), `max` (1000), `samples` (16), `window` (100 ms), `slow_after`, `backoff` (0.9), `increase` (1, aimd), and for the gradient `tolerance` in thousandths (1500), `queue`, `smoothing` (0.25), `probe_every` (512), `seed` |
 //! | `[send.load_shedder]` | `max_load`, in the unit of [`Guard::set_load`](crate::Guard::set_load), `span` (10 s), `seed` |
+//! | `[send.chaos]` | `wake` (none), `seed` of the draws (0), and up to eight `[[send.chaos.rules]]` |
+//! | `[[send.chaos.rules]]` | `fault` = { `kind` (`latency`, `error`, `timeout`, `panic`, `partition`, `cpu`, `memory`, `disk`), `min` and `max` (latency), `after` (timeout), `time` (partition, cpu, memory, disk), `threads` and `share` (cpu), `bytes` (memory, disk) }, `probability` or `along` = true, `raised_to` in a wake, `after` (at once) and `lasting` (`forever`) of its phase |
 //!
 //! `enabled = false` in one of the lower tables turns that pattern off.
 //! A breaker's window has ten slots, and moves by one of them: of 100 `calls` it holds the last 91 to 100.
 //! `idempotent` says that executing a message twice is the same as executing it once, which only the application knows:
 //! without it nothing is sent again that the peer may have executed.
+//!
+//! # Chaos
+//!
+//! A file never strikes by itself. The table `chaos` is read where the crate was built with the feature `chaos`, and elsewhere it is
+//! an error that says so, unless it is not `enabled`. Then the program has to arm it: `OperationPolicy::arm_chaos` on a guard of
+//! its own, `arm_chaos` of the DWCP client or manager on the guards of its operations. So it is armed twice or not at all.
+//! Its rules are those of the module `chaos`, and their keys those of a script of `seawall replay`.
+//!
+//! ```
+//! # #[cfg(feature = "chaos")] {
+//! use seawall::config::PolicyFile;
+//!
+//! let file: PolicyFile = r#"
+//!     [send.chaos]
+//!     seed = 7
+//!     [[send.chaos.rules]]
+//!     fault = { kind = "latency", min = "50ms", max = "200ms" }
+//!     probability = 0.1
+//!     [[send.chaos.rules]]
+//!     fault = { kind = "error" }
+//!     probability = 1
+//!     after = "10s"
+//!     lasting = "5s"
+//! "#
+//! .parse()?;
+//! let send = file.policies.send;
+//! let guard = send.guard("send")?;
+//! assert!(!guard.chaos().armed, "it is in the file, and not armed");
+//! assert!(send.arm_chaos(&guard)?);
+//! assert!(guard.chaos().armed);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod apply;
 mod tables;
@@ -74,6 +109,8 @@ use serde::Deserialize;
 
 #[cfg(feature = "dwcp")]
 use crate::dwcp::TransportConfig;
+#[cfg(feature = "chaos")]
+use crate::guard::chaos;
 use crate::guard::{Guard, Surroundings};
 pub use tables::PolicyTable;
 pub use text::{parse_duration, parse_share};
@@ -106,11 +143,15 @@ pub struct Policies {
 
 /// What an operation's guard is made from, and what only the application knows of the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OperationPolicy {
     /// The patterns of the guard.
     pub policy: Policy,
     /// The patterns around it.
     pub around: Surroundings,
+    /// Faults on purpose. They are here to be armed, and strike nobody before [`OperationPolicy::arm_chaos`].
+    #[cfg(feature = "chaos")]
+    pub chaos: Option<chaos::Config>,
     /// Whether executing a request twice is the same as executing it once.
     pub idempotent: bool,
 }
@@ -118,30 +159,60 @@ pub struct OperationPolicy {
 impl OperationPolicy {
     /// A guard and nothing around it, for an operation that must not be executed twice.
     pub const fn new(policy: Policy) -> Self {
-        Self { policy, around: Surroundings::NONE, idempotent: false }
+        Self {
+            policy,
+            around: Surroundings::NONE,
+            #[cfg(feature = "chaos")]
+            chaos: None,
+            idempotent: false,
+        }
     }
 
-    /// The guard, with what stands around it.
+    /// The guard, with what stands around it. Chaos is not armed.
     ///
     /// # Errors
     ///
     /// If a value lies outside its bound; a policy from a file was checked.
     pub fn guard(&self, name: &str) -> Result<Guard, ConfigError> {
+        #[cfg(feature = "chaos")]
+        if let Some(chaos) = &self.chaos {
+            chaos.validate()?;
+        }
         let guard = Guard::new(name, self.policy)?;
         guard.surround(&self.around)?;
         Ok(guard)
+    }
+
+    /// Whether there are faults that `arm_chaos` would arm: never in a build without the feature `chaos`.
+    pub const fn has_chaos(&self) -> bool {
+        #[cfg(feature = "chaos")]
+        return self.chaos.is_some();
+        #[cfg(not(feature = "chaos"))]
+        return false;
+    }
+
+    /// Arms chaos on a guard, if the policy has faults for it, and says whether it has. [`Guard::disarm_chaos`] ends it.
+    ///
+    /// # Errors
+    ///
+    /// If a value lies outside its bound; a policy from a file was checked.
+    #[cfg(feature = "chaos")]
+    pub fn arm_chaos<C: seawall_core::Clock>(&self, guard: &Guard<C>) -> Result<bool, ConfigError> {
+        match &self.chaos {
+            Some(chaos) => guard.arm_chaos(chaos).map(|()| true),
+            None => Ok(false),
+        }
     }
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        let preset = |policy: Policy, waiting, idempotent| OperationPolicy {
-            policy: match policy.bulkhead_config() {
+        let preset = |policy: Policy, waiting, idempotent| {
+            let policy = match policy.bulkhead_config() {
                 Some(bulkhead) => policy.bulkhead(bulkhead::Config::max_waiting(*bulkhead, waiting)),
                 None => policy,
-            },
-            around: Surroundings::NONE,
-            idempotent,
+            };
+            OperationPolicy { idempotent, ..OperationPolicy::new(policy) }
         };
         Self {
             send: preset(Policy::dwcp_send(), 200, false),
@@ -156,35 +227,43 @@ impl Policies {
     /// What a typical program does without Seawall: the same timeout for each attempt, and up to three retries of whatever
     /// failed, 50 ms apart.
     ///
-    /// There is no breaker, no limit, no retry budget, no deadline over the whole call.
+    /// There is no breaker, no limit, no retry budget, no deadline over the whole call. The faults on purpose are the same.
     /// It is what a protected run is compared with, and nothing to put into service.
     #[must_use = "the policies themselves do not change"]
     pub fn unprotected(&self) -> Self {
-        self.map(apply::unprotected)
+        self.map(|of| OperationPolicy {
+            policy: apply::unprotected(&of.policy),
+            around: Surroundings::NONE,
+            ..of
+        })
     }
 
     /// The part that protects a node from its callers: rate limits and bulkheads, with the same numbers.
     #[must_use = "the policies themselves do not change"]
     pub fn inbound(&self) -> Self {
-        self.map(|policy| {
+        self.map(|of| {
             let mut inbound = Policy::new();
-            if let Some(quota) = policy.rate_limit_config() {
+            if let Some(quota) = of.policy.rate_limit_config() {
                 inbound = inbound.rate_limit(*quota);
             }
-            if let Some(bulkhead) = policy.bulkhead_config() {
+            if let Some(bulkhead) = of.policy.bulkhead_config() {
                 inbound = inbound.bulkhead(*bulkhead);
             }
-            inbound
+            OperationPolicy { idempotent: of.idempotent, ..OperationPolicy::new(inbound) }
         })
     }
 
-    /// Other policies, with nothing around them.
-    fn map(&self, change: impl Fn(&Policy) -> Policy) -> Self {
-        let change = |of: OperationPolicy| OperationPolicy {
-            policy: change(&of.policy),
-            around: Surroundings::NONE,
-            idempotent: of.idempotent,
-        };
+    /// The operations by their names in files, in their order.
+    pub const fn named(&self) -> [(&'static str, &OperationPolicy); 4] {
+        [
+            ("send", &self.send),
+            ("receive", &self.receive),
+            ("sync", &self.sync),
+            ("consensus", &self.consensus),
+        ]
+    }
+
+    fn map(&self, change: impl Fn(OperationPolicy) -> OperationPolicy) -> Self {
         Self {
             send: change(self.send),
             receive: change(self.receive),

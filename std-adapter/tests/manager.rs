@@ -151,3 +151,47 @@ async fn the_error_budget_of_an_operation_can_be_asked_for() {
     assert_eq!(node.check_error_budget(Operation::Send).unwrap().calls, 0);
     node.stop().await;
 }
+
+/// B79: chaos by mistake. What the policies say strikes nobody before the program says so, and then the right operations.
+#[cfg(feature = "chaos")]
+#[tokio::test]
+async fn chaos_of_the_policies_is_armed_by_hand_and_for_requests_to_peers() {
+    use seawall::chaos::{Config, Fault, Kind, Rule};
+    use seawall::core::Ratio;
+
+    let faults = Some(Config::new().rule(Rule::new(Fault::Error, Ratio::ONE)));
+    let far = {
+        let mut config = config(Some("127.0.0.1:0"), &[]);
+        config.client.policies.send.chaos = faults;
+        config.inbound = Some(config.client.policies);
+        Manager::new(config, echo).unwrap()
+    };
+    far.start().await.unwrap();
+    let mut config = config(None, &[far.local_addr().unwrap().to_string()]);
+    config.client.policies.send.chaos = faults;
+    let near = Manager::new(config, echo).unwrap();
+    near.start().await.unwrap();
+    let client = near.client().unwrap();
+    assert_eq!(client.send("hello").await.unwrap(), "hello");
+    assert!(near.disarm_chaos().is_empty());
+
+    assert_eq!(far.arm_chaos(), [Operation::Send]);
+    assert_eq!(client.send("hello").await.unwrap(), "hello", "what comes from peers is not struck");
+    assert!(near.registry().guards().iter().all(|guard| !guard.chaos().armed));
+    assert_eq!(near.arm_chaos(), [Operation::Send]);
+    let struck = client.send("hello").await;
+    assert!(matches!(struck, Err(Error::Injected { fault: Kind::Error, .. })), "{struck:?}");
+    assert_eq!(client.sync("state").await.unwrap(), "state", "it has no faults");
+    assert_eq!(near.stats().outbound.guard("send").unwrap().calls.failures, 1);
+
+    near.stop().await;
+    near.start().await.unwrap();
+    assert_eq!(near.client().unwrap().disarm_chaos(), [Operation::Send], "it is armed until it is not");
+    assert_eq!(near.client().unwrap().send("hello").await.unwrap(), "hello");
+
+    let mut wrong = self::config(None, &[]);
+    wrong.client.policies.sync.chaos = Some(Config::new().wake(Duration::MAX));
+    assert_eq!(Manager::new(wrong, echo).unwrap_err().to_string(), "sync.chaos.wake must be at most an hour");
+    near.stop().await;
+    far.stop().await;
+}

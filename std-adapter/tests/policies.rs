@@ -12,6 +12,8 @@ use seawall::{Guard, Policy};
 mod around;
 #[path = "policies/breaker.rs"]
 mod breaker;
+#[path = "policies/chaos.rs"]
+mod chaos;
 
 fn file(name: &str) -> PolicyFile {
     let path = format!("{}/../policies/{name}", env!("CARGO_MANIFEST_DIR"));

@@ -2,6 +2,8 @@
 
 mod around;
 mod breaker;
+#[cfg(feature = "chaos")]
+mod chaos;
 
 use std::time::Duration;
 
@@ -64,7 +66,19 @@ pub(super) fn policy(
         policy = policy.adaptive_timeout(config);
     }
     let around = around::around(table, preset.around, &mut check);
-    OperationPolicy { policy, around, idempotent: table.idempotent.unwrap_or(preset.idempotent) }
+    #[cfg(not(feature = "chaos"))]
+    if table.chaos.as_ref().is_some_and(|chaos| chaos.enabled != OFF) {
+        check.wrong("chaos", "needs a build with the feature `chaos`; enabled = false keeps it for one");
+    }
+    OperationPolicy {
+        policy,
+        around,
+        #[cfg(feature = "chaos")]
+        chaos: around::part(table.chaos.as_ref(), preset.chaos, |table| {
+            Some(chaos::chaos(table, &mut check.below("chaos")))
+        }),
+        idempotent: table.idempotent.unwrap_or(preset.idempotent),
+    }
 }
 
 /// The timeout of the policy, or the first of one that is learned, and naive retries.

@@ -44,6 +44,7 @@ pub struct PolicyTable {
     pub(super) adaptive_concurrency: Option<AdaptiveConcurrency>,
     pub(super) latency_budget: Option<LatencyBudget>,
     pub(super) load_shedder: Option<LoadShedder>,
+    pub(super) chaos: Option<Chaos>,
 }
 
 /// A table of something that can be turned off.
@@ -60,7 +61,7 @@ macro_rules! parts {
     })* };
 }
 
-parts!(AdaptiveRate, AdaptiveConcurrency, LatencyBudget, LoadShedder);
+parts!(AdaptiveRate, AdaptiveConcurrency, LatencyBudget, LoadShedder, Chaos);
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -320,6 +321,55 @@ pub(super) struct ErrorBudget {
     pub(super) slo: Option<Share>,
     pub(super) window: Option<String>,
     pub(super) minimum_calls: Option<u32>,
+}
+
+/// It is read in every build, so that one without chaos can say that it has none.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Chaos {
+    pub(super) enabled: Option<bool>,
+    pub(super) seed: Option<u32>,
+    pub(super) wake: Option<String>,
+    pub(super) rules: Vec<ChaosRule>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "chaos"), expect(dead_code, reason = "only `enabled` matters there"))]
+pub(super) struct ChaosRule {
+    pub(super) fault: ChaosFault,
+    pub(super) probability: Option<Share>,
+    pub(super) along: Option<bool>,
+    pub(super) raised_to: Option<Share>,
+    pub(super) after: Option<String>,
+    pub(super) lasting: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "chaos"), expect(dead_code, reason = "only `enabled` matters there"))]
+pub(super) struct ChaosFault {
+    pub(super) kind: FaultKind,
+    pub(super) min: Option<String>,
+    pub(super) max: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) time: Option<String>,
+    pub(super) threads: Option<u32>,
+    pub(super) share: Option<Share>,
+    pub(super) bytes: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum FaultKind {
+    Latency,
+    Error,
+    Timeout,
+    Panic,
+    Partition,
+    Cpu,
+    Memory,
+    Disk,
 }
 
 #[cfg(feature = "dwcp")]

@@ -244,6 +244,20 @@ impl Client {
         &self.protected(operation).guard
     }
 
+    /// Arms chaos on the guards of those operations whose policy has faults for it, and says which these are.
+    ///
+    /// Nothing strikes before this. Armed again, the phases begin anew.
+    #[cfg(feature = "chaos")]
+    pub fn arm_chaos(&self) -> Vec<Operation> {
+        self.shared.operations.arm_chaos()
+    }
+
+    /// Disarms chaos on the guards of all operations, and says on which it was armed.
+    #[cfg(feature = "chaos")]
+    pub fn disarm_chaos(&self) -> Vec<Operation> {
+        self.shared.operations.disarm_chaos()
+    }
+
     /// What was counted, and how everything is at this moment.
     pub fn stats(&self) -> ClientStats {
         ClientStats::of(self)

@@ -194,6 +194,22 @@ impl<H: Handler> Manager<H> {
         guard.decisions().error_budget().map(|budget| budget.snapshot(guard.now()))
     }
 
+    /// Arms chaos on the guards of requests to peers, of those operations whose policy has faults for it, and says which these
+    /// are; whether it is running or not.
+    ///
+    /// Nothing strikes before this. The guards of requests from peers are not armed: what a policy says of an operation is for
+    /// those who ask, and one link would fail at both ends. [`Guard::arm_chaos`](crate::Guard::arm_chaos) arms one of them.
+    #[cfg(feature = "chaos")]
+    pub fn arm_chaos(&self) -> Vec<Operation> {
+        self.outbound.arm_chaos()
+    }
+
+    /// Disarms chaos on the guards of requests to peers, and says on which it was armed.
+    #[cfg(feature = "chaos")]
+    pub fn disarm_chaos(&self) -> Vec<Operation> {
+        self.outbound.disarm_chaos()
+    }
+
     /// What was counted, and how everything is at this moment.
     pub fn stats(&self) -> ManagerStats {
         ManagerStats::of(self)

@@ -2,6 +2,7 @@
 //!
 //! A fault stands where the operation would run, inside the attempt: the timeout bounds it, and every pattern sees it as
 //! the real one. It is armed twice or not at all: by the feature `chaos`, and by [`Guard::arm_chaos`].
+//! The rules can stand in a policy file, which arms nothing by itself: see the module `config`.
 //!
 //! # Examples
 //!

@@ -32,7 +32,7 @@ pub(super) fn around(table: &PolicyTable, base: Surroundings, check: &mut Checke
 }
 
 /// A table takes the place of the base's part; there are no presets for its keys.
-fn part<T: tables::Part, V>(
+pub(super) fn part<T: tables::Part, V>(
     table: Option<&T>,
     base: Option<V>,
     make: impl FnOnce(&T) -> Option<V>,
@@ -45,7 +45,7 @@ fn part<T: tables::Part, V>(
 }
 
 /// A value that has no default.
-fn needed<T>(value: Option<T>, key: &str, check: &mut Checker<'_>) -> Option<T> {
+pub(super) fn needed<T>(value: Option<T>, key: &str, check: &mut Checker<'_>) -> Option<T> {
     if value.is_none() {
         check.wrong(key, "is missing: there is no preset for it");
     }
@@ -53,7 +53,7 @@ fn needed<T>(value: Option<T>, key: &str, check: &mut Checker<'_>) -> Option<T> 
 }
 
 /// A duration that has no default; one that cannot be read is told as that, and not as missing.
-fn needed_time(text: Option<&String>, key: &str, check: &mut Checker<'_>) -> Option<Duration> {
+pub(super) fn needed_time(text: Option<&String>, key: &str, check: &mut Checker<'_>) -> Option<Duration> {
     needed(text, key, check)?;
     check.duration(key, text)
 }

@@ -10,6 +10,9 @@ use crate::registry::{RegisterError, Registry};
 pub(in crate::dwcp) struct Protected {
     pub(in crate::dwcp) guard: Guard,
     pub(in crate::dwcp) idempotent: bool,
+    /// What is armed if the program says so.
+    #[cfg(feature = "chaos")]
+    chaos: Option<crate::guard::chaos::Config>,
 }
 
 /// All of them, in the order of [`Operation::ALL`].
@@ -27,7 +30,12 @@ impl Operations {
             let name = format!("{prefix}{operation}");
             let invalid = |error| RegisterError::Config { name: name.clone(), error };
             let guard = registry.add(of.guard(&name).map_err(invalid)?)?;
-            Ok(Protected { guard, idempotent: of.idempotent })
+            Ok(Protected {
+                guard,
+                idempotent: of.idempotent,
+                #[cfg(feature = "chaos")]
+                chaos: of.chaos,
+            })
         };
         Ok(Self([
             protect(Operation::Send, policies.send)?,
@@ -49,5 +57,24 @@ impl Operations {
 
     pub(in crate::dwcp) const fn all(&self) -> &[Protected] {
         &self.0
+    }
+
+    /// Arms the guards of the operations that have faults, and says which these are.
+    #[cfg(feature = "chaos")]
+    pub(in crate::dwcp) fn arm_chaos(&self) -> Vec<Operation> {
+        // The rules were checked when the guard was made.
+        let arm = |of: &Protected| of.chaos.is_some_and(|chaos| of.guard.arm_chaos(&chaos).is_ok());
+        self.those(arm)
+    }
+
+    /// Disarms all guards, and says which were armed.
+    #[cfg(feature = "chaos")]
+    pub(in crate::dwcp) fn disarm_chaos(&self) -> Vec<Operation> {
+        self.those(|of| of.guard.disarm_chaos())
+    }
+
+    #[cfg(feature = "chaos")]
+    fn those(&self, are: impl Fn(&Protected) -> bool) -> Vec<Operation> {
+        Operation::ALL.into_iter().filter(|&operation| are(self.get(operation))).collect()
     }
 }

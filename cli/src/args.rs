@@ -33,6 +33,7 @@ pub(crate) enum Command {
 /// Exit status: 0 if the books balance and the breaker opened and closed again, 1 if not, 2 if an argument is wrong,
 /// 130 if it was stopped before the end.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub(crate) struct DemoArgs {
     /// Messages a second.
     #[arg(long, value_name = "N", default_value_t = 500, allow_negative_numbers = true,
@@ -51,6 +52,11 @@ pub(crate) struct DemoArgs {
     /// Policy of the protected client [default: policies/demo.toml, which is built in].
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+
+    /// Let the faults of the policy file strike, in both passes, beside those of the link. It takes a build with the feature
+    /// `chaos`.
+    #[arg(long, requires = "policy", hide = !cfg!(feature = "chaos"))]
+    pub(crate) arm_chaos: bool,
 
     /// Run a second, shorter pass without protection.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set,
@@ -87,6 +93,7 @@ impl DemoArgs {
 
 /// Run a DWCP node: accept peers, answer their messages, and send messages of its own through a guard.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub(crate) struct NodeArgs {
     /// Where to accept peers; port 0 picks one.
     #[arg(long, value_name = "ADDR")]
@@ -119,6 +126,11 @@ pub(crate) struct NodeArgs {
     /// limiter, bulkhead, breaker, deadline or retry budget.
     #[arg(long, requires = "load")]
     pub(crate) unprotected: bool,
+
+    /// Let the faults of the policy file strike what this node sends; their phases begin with the load. It takes a build
+    /// with the feature `chaos`.
+    #[arg(long, requires = "config", requires = "load", hide = !cfg!(feature = "chaos"))]
+    pub(crate) arm_chaos: bool,
 
     /// Write what happens to standard output, one JSON value a line.
     #[arg(long)]

@@ -19,6 +19,7 @@ mod timeline;
 mod view;
 
 use crate::args::DemoArgs;
+use crate::chaos;
 use crate::policy;
 use pass::{PassError, Plan};
 use plain::PlainView;
@@ -96,7 +97,13 @@ fn check(args: &DemoArgs) -> Result<(), Refusal> {
             can_write(path).map_err(|error| Refusal(format!("{option} {}: {error}", path.display())))?;
         }
     }
-    policy::read(Some(&chosen_policy(args))).map_err(|error| Refusal(format!("--policy {error}")))?;
+    let (policies, _) =
+        policy::read(Some(&chosen_policy(args))).map_err(|error| Refusal(format!("--policy {error}")))?;
+    if args.arm_chaos {
+        chaos::can_arm(&policies).map_err(Refusal)?;
+    } else if let Some(said) = chaos::left_unarmed(&policies) {
+        eprintln!("{said}");
+    }
     // The client node binds the address itself; this finds out now, and in the words of this program.
     TcpListener::bind(args.admin)
         .map_err(|error| Refusal(format!("--admin {}: {error}; port 0 picks a free one", args.admin)))?;
@@ -124,6 +131,7 @@ async fn passes(args: &DemoArgs) -> Result<(Record, Option<Record>), PassError> 
         rate: args.rate,
         schedule,
         policy: chosen_policy(args),
+        arm_chaos: args.arm_chaos,
         admin: args.admin,
     };
     let second = args.compares().then(|| Plan {

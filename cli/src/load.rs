@@ -63,12 +63,13 @@ struct Latencies {
 }
 
 /// Every ending; a fate is stored as the place in this list plus one, and zero stands for a fate not known yet.
-const ENDINGS: [Ending; 9] = [
+const ENDINGS: [Ending; 10] = [
     Ending::Succeeded,
     Ending::Failed(Failure::Timeout),
     Ending::Failed(Failure::Connection),
     Ending::Failed(Failure::Peer),
     Ending::Failed(Failure::WrongReply),
+    Ending::Failed(Failure::Injected),
     Ending::Rejected(Rejection::Breaker),
     Ending::Rejected(Rejection::Limiter),
     Ending::Rejected(Rejection::Bulkhead),

@@ -1,6 +1,7 @@
 //! The `seawall` program.
 
 mod args;
+mod chaos;
 mod demo;
 mod load;
 mod message;

@@ -6,6 +6,7 @@ mod sender;
 mod serve;
 
 use crate::args::NodeArgs;
+use crate::chaos;
 use crate::load::{self, Caller, Ledger};
 use crate::policy;
 use crate::report::{Line, Ready};
@@ -50,6 +51,11 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 async fn live(args: &NodeArgs) -> Result<(), AnyError> {
     let output = Arc::new(Output::new(args.report));
     let (policies, transport) = policy::read(args.config.as_deref())?;
+    if args.arm_chaos {
+        chaos::can_arm(&policies)?;
+    } else if let Some(said) = chaos::left_unarmed(&policies) {
+        eprintln!("{said}");
+    }
     let policies = if args.unprotected { policies.unprotected() } else { policies };
     let answering = Answering::new(args.report.then(|| Arc::clone(&output)));
     let server = Server::bind(&args.listen.to_string(), transport.clone(), answering).await?;
@@ -87,6 +93,9 @@ async fn work(args: &NodeArgs, client: &Client, ready: Ready, output: &Output) -
     peers::connect(client).await?;
     let sender = Sender::new(client.clone());
     output.line(&Line::Ready(ready));
+    if args.arm_chaos {
+        chaos::arm(client);
+    }
     run_load(sender, rate, args.load_ms, output).await;
     Ok(())
 }

@@ -41,11 +41,14 @@ pub(crate) enum Failure {
     Peer,
     /// The reply did not belong to the request.
     WrongReply,
+    /// Chaos struck the last attempt.
+    Injected,
 }
 
 impl Failure {
     /// Every reason, in the order in which they are shown.
-    pub(crate) const ALL: [Self; 4] = [Self::Timeout, Self::Connection, Self::Peer, Self::WrongReply];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Timeout, Self::Connection, Self::Peer, Self::WrongReply, Self::Injected];
 
     /// The reason in a few letters, for a table.
     pub(crate) const fn label(self) -> &'static str {
@@ -54,6 +57,7 @@ impl Failure {
             Self::Connection => "connection",
             Self::Peer => "peer refused",
             Self::WrongReply => "wrong reply",
+            Self::Injected => "injected fault",
         }
     }
 
@@ -64,6 +68,7 @@ impl Failure {
             Self::Connection => "connection",
             Self::Peer => "peer",
             Self::WrongReply => "reply",
+            Self::Injected => "chaos",
         }
     }
 }

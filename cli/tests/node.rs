@@ -90,3 +90,64 @@ fn an_address_in_use_is_named() {
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.starts_with("error: ") && errors.contains(&address), "{errors}");
 }
+
+/// A policy whose faults strike every attempt, once they are armed.
+#[cfg(feature = "chaos")]
+const STRUCK: &str = "
+    [send]
+    retry = { enabled = false }
+    circuit_breaker = { consecutive_failures = 10 }
+    [[send.chaos.rules]]
+    fault = { kind = 'error' }
+    probability = 1
+";
+
+/// Sends a short load under this policy, and says what was printed on both streams.
+fn load_under(policy: &str, options: &[&str]) -> std::process::Output {
+    let (_node, address) = server();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    std::fs::write(&path, policy).unwrap();
+    let words = ["node", "--listen", "127.0.0.1:0", "--peer", &address, "--load", "100", "--load-ms", "500"];
+    run(&[&words[..], &["--config", path.to_str().unwrap()], options].concat())
+}
+
+#[cfg(feature = "chaos")]
+#[test]
+fn faults_of_the_policy_strike_where_they_are_armed_and_nowhere_else() {
+    let armed = load_under(STRUCK, &["--arm-chaos"]);
+    let (text, errors) = (String::from_utf8_lossy(&armed.stdout), String::from_utf8_lossy(&armed.stderr));
+    assert!(armed.status.success(), "{errors}");
+    assert_eq!(errors, "chaos: armed for send\n");
+    assert!(text.contains("breaker closed → open: 10 failures in a row"), "{text}");
+    assert!(text.contains("sent 50  succeeded 0  rejected ") && !text.contains("rejected 0  "), "{text}");
+
+    let unarmed = load_under(STRUCK, &[]);
+    let (text, errors) = (String::from_utf8_lossy(&unarmed.stdout), String::from_utf8_lossy(&unarmed.stderr));
+    assert_eq!(errors, "chaos: the policy has faults for send, which strike only with --arm-chaos\n");
+    assert!(text.contains("sent 50  succeeded 50  rejected 0  failed 0"), "{text}");
+}
+
+/// Faults that are silently not there would be taken for faults that were stood.
+#[cfg(not(feature = "chaos"))]
+#[test]
+fn a_program_that_makes_no_faults_refuses_a_policy_that_has_some() {
+    for options in [&[][..], &["--arm-chaos"]] {
+        let refused = load_under(include_str!("../../policies/chaos.toml"), options);
+        let errors = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{errors}");
+        assert!(
+            errors.contains("policy.toml: send.chaos needs a build with the feature `chaos`"),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_armed_that_is_not_there() {
+    let refused = load_under("", &["--arm-chaos"]);
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{errors}");
+    let why = if cfg!(feature = "chaos") { "nothing to arm" } else { "built without the feature `chaos`" };
+    assert!(errors.starts_with("error: --arm-chaos: ") && errors.contains(why), "{errors}");
+}

@@ -52,6 +52,9 @@ fn bad_values_are_named_with_their_bounds() {
         (&["node"], "--listen <ADDR>"),
         (&["node", "--listen", "127.0.0.1:0", "--load", "50"], "--peer <ADDR>"),
         (&["node", "--listen", "127.0.0.1:0", "--load-ms", "10"], "--load <N>"),
+        (&["node", "--listen", "127.0.0.1:0", "--arm-chaos"], "--config <FILE>"),
+        (&["node", "--listen", "127.0.0.1:0", "--arm-chaos", "--config", "x"], "--load <N>"),
+        (&["demo", "--arm-chaos"], "--policy <FILE>"),
         (&["node", "--listen", "127.0.0.1"], "invalid value '127.0.0.1' for '--listen <ADDR>'"),
     ] {
         let error = parse(words).unwrap_err();

@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) schedule: Schedule,
     /// The policy file, or the word for the one that is built in.
     pub(crate) policy: PathBuf,
+    /// Whether its faults strike.
+    pub(crate) arm_chaos: bool,
     pub(crate) admin: SocketAddr,
 }
 
@@ -234,6 +236,9 @@ fn client_arguments(plan: &Plan, peer: SocketAddr) -> Vec<OsString> {
     option("--config", plan.policy.clone().into());
     if !plan.protected {
         arguments.push("--unprotected".into());
+    }
+    if plan.arm_chaos {
+        arguments.push("--arm-chaos".into());
     }
     arguments
 }

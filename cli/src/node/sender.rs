@@ -57,6 +57,7 @@ const fn ending(error: &Error) -> Ending {
             }
             _ => Failure::Peer,
         }),
+        Error::Injected { .. } => Ending::Failed(Failure::Injected),
         _ => Ending::Failed(Failure::Timeout),
     }
 }
@@ -157,6 +158,18 @@ mod tests {
     async fn silence_is_a_timeout() {
         let silence = async |_: IncomingRequest| std::future::pending::<Reply>().await;
         assert_eq!(ends(silence).await, Ending::Failed(Failure::Timeout));
+    }
+
+    #[cfg(feature = "chaos")]
+    #[tokio::test]
+    async fn an_injected_fault_is_told_from_one_of_the_link() {
+        use seawall::chaos::{Config, Fault, Rule};
+
+        // The fault stands where the message would be sent, so nobody has to be there.
+        let sender = sender("127.0.0.1:9".to_owned());
+        let always = Config::new().rule(Rule::new(Fault::Error, seawall::core::Ratio::ONE));
+        sender.client.guard(Operation::Send).arm_chaos(&always).unwrap();
+        assert_eq!(sender.call(Message::new(1)).await, Ending::Failed(Failure::Injected));
     }
 
     #[tokio::test]

@@ -38,6 +38,9 @@ fn policy(table: &serde_json::Value, prefix: &str) -> Result<Policy, Vec<String>
                 "a guard of a script has nothing around it: name the pattern as an instance of its own";
             Err(vec![what.to_owned()])
         }
+        Ok(applied) if applied.has_chaos() => {
+            Err(vec!["a guard of a script has no chaos: name it as an instance of its own".to_owned()])
+        }
         Ok(applied) => Ok(applied.policy),
         Err(invalid) => {
             let strip = |text: &String| text.strip_prefix(prefix).unwrap_or(text).to_owned();

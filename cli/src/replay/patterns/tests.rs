@@ -121,6 +121,7 @@ fn shared_keys_are_those_of_policy_files() {
         ("retry", "retry"),
         ("error_budget", "error_budget"),
         ("adaptive_timeout", "adaptive_timeout"),
+        ("chaos", "chaos"),
     ] {
         let wrong = serde_json::json!({ table: { "no such key": 1 } });
         let error = serde_json::from_value::<seawall::config::PolicyTable>(wrong).unwrap_err().to_string();

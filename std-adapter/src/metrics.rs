@@ -51,6 +51,23 @@
 //! | `error_budget_remaining` | gauge | `budget` | share that is left |
 //! | `error_budget_consumed` | gauge | `budget` | share that is spent, at most 1 |
 //! | `error_budget_exhausted_total` | counter | `budget` | how often the objective came to be missed |
+//! | `latency_budget_p50_seconds` | gauge | `budget` | median of the attempts in the window |
+//! | `latency_budget_p95_seconds` | gauge | `budget` | their 95th percentile |
+//! | `latency_budget_p99_seconds` | gauge | `budget` | their 99th percentile |
+//! | `latency_budget_violations_total` | counter | `budget` | attempts that took longer than the target |
+//! | `adaptive_rate_per_second` | gauge | `limiter` | present rate, which follows the latency |
+//! | `adaptive_rate_adjustments_total` | counter | `limiter`, `direction` | its changes: `raise`, `lower` |
+//! | `adaptive_rate_rejected_total` | counter | `limiter` | calls that it refused |
+//! | `adaptive_concurrency_limit` | gauge | `limiter` | calls that may run, which follows their results |
+//! | `adaptive_concurrency_in_flight` | gauge | `limiter` | calls that run |
+//! | `adaptive_concurrency_rejected_total` | counter | `limiter` | calls that it refused |
+//! | `load_shedder_calls_total` | counter | `name`, `priority`, `result` | calls: `admitted`, `shed` |
+//! | `guard_shadow` | gauge | `name` | 1 while calls are only watched; of guards that are in shadow mode, or would have refused something in it |
+//! | `calls_would_be_rejected_total` | counter | `name`, `pattern` | calls in shadow mode that a pattern would have refused |
+//! | `chaos_armed` | gauge | `name` | 1 while faults are injected; this and the next three of guards on which chaos was ever armed |
+//! | `chaos_checks_total` | counter | `name` | attempts that chaos decided on |
+//! | `chaos_strikes_total` | counter | `name` | attempts that it struck, with one fault or several |
+//! | `chaos_injections_total` | counter | `name`, `fault` | injected faults by kind |
 //! | `degradation_level` | gauge | `component` | 0 normal to 3 emergency; named after the guard that drives it |
 //! | `calls_total` | counter | `name`, `outcome` | `success`, `failure`, `ignored`, `cancelled`, `rejected` |
 //! | `calls_rejected_total` | counter | `name`, `pattern` | refused calls, by the pattern that refused |
@@ -70,8 +87,8 @@
 //!
 //! # Labels
 //!
-//! The number of series is bounded by that of the guards: at most 90 for each, and 8 more where limits that follow the
-//! results stand around it.
+//! The number of series is bounded by that of the guards: at most 90 for each, and 132 with everything around it, in shadow mode
+//! and with chaos.
 //! A guard that is listed twice is shown once; of two guards with one name, the one listed later is shown as `name#2`.
 
 mod collector;
@@ -80,6 +97,7 @@ mod format;
 mod histogram;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::fmt;
 

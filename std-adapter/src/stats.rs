@@ -378,6 +378,8 @@ pub struct ShedStats {
 pub struct ChaosStats {
     /// Whether faults are injected.
     pub armed: bool,
+    /// How often it was armed.
+    pub armings: u64,
     /// Attempts that were decided on while it was armed.
     pub checks: u64,
     /// Attempts that were struck.

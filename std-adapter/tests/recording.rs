@@ -32,6 +32,7 @@ const FULL: Policy = Policy::new()
     .error_budget(error_budget::Config::new(Ratio::percent(90), Duration::from_millis(100)));
 
 const RETRY: Policy = Policy::new().retry(retry::Config::attempts(2, Backoff::constant(Duration::ZERO)));
+#[cfg(feature = "tokio")]
 const QUEUE: Policy = Policy::new().bulkhead(bulkhead::Config::new(1));
 
 fn taken(guard: &Guard<impl seawall::core::Clock>) -> Vec<u8> {

@@ -73,6 +73,8 @@ pub fn probability(share: f64) -> Option<Ratio> {
 pub struct ChaosStats {
     /// Whether it is armed.
     pub armed: bool,
+    /// How often it was armed.
+    pub armings: u64,
     /// Attempts that were decided on while it was armed.
     pub checks: u64,
     /// Attempts that were struck.
@@ -117,6 +119,7 @@ impl Injector {
         if let Some(replaced) = armed.chaos.replace(Box::new(chaos)) {
             armed.before.add(&replaced);
         }
+        armed.before.armings += 1;
         armed.loads.end();
     }
 

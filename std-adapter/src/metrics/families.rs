@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 use seawall_core::circuit_breaker::State;
 use seawall_core::error_budget::Snapshot as Account;
 use seawall_core::guard::Pattern;
@@ -12,14 +11,12 @@ use seawall_core::{Clock, Ratio, bulkhead, guard as decision};
 
 use super::collector::Reading;
 use super::histogram::{Classic, LATENCIES, PAUSES};
+use super::writer::{Labels, Writer};
 use crate::guard::ATTEMPT_LABELS;
 
-/// The labels of a series.
-type Labels<'a> = Vec<(&'static str, &'a str)>;
+pub(super) const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
 
-const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
-
-const fn state_label(state: State) -> &'static str {
+pub(super) const fn state_label(state: State) -> &'static str {
     match state {
         State::Closed => "closed",
         State::HalfOpen => "half-open",
@@ -343,7 +340,7 @@ fn chaos<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
     let having: Vec<(&Reading<C>, ChaosStats)> = guards
         .iter()
         .map(|guard| (guard, guard.guard.chaos()))
-        .filter(|(_, chaos)| chaos.armed || chaos.checks > 0)
+        .filter(|(_, chaos)| chaos.armings > 0)
         .collect();
     writer.gauge(
         "chaos_armed",
@@ -354,6 +351,11 @@ fn chaos<C: Clock>(writer: &mut Writer, guards: &[Reading<C>]) -> fmt::Result {
         "chaos_checks",
         "Total number of attempts that chaos decided on",
         having.iter().map(|(guard, chaos)| (guard.labels("name"), chaos.checks)),
+    )?;
+    writer.counter(
+        "chaos_strikes",
+        "Total number of attempts that chaos struck",
+        having.iter().map(|(guard, chaos)| (guard.labels("name"), chaos.strikes)),
     )?;
     writer.counter(
         "chaos_injections",
@@ -420,57 +422,5 @@ impl<C> Reading<C> {
 
     fn labels_and<'a>(&'a self, key: &'static str, second: &'static str, value: &'a str) -> Labels<'a> {
         vec![(key, &self.label), (second, value)]
-    }
-}
-
-/// Writes families; one without series is left out.
-struct Writer<'e>(DescriptorEncoder<'e>);
-
-impl Writer<'_> {
-    /// The encoder appends `_total` to the name of a counter.
-    fn counter<'a>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = (Labels<'a>, u64)>,
-    ) -> fmt::Result {
-        let mut series = series.into_iter().peekable();
-        if series.peek().is_none() {
-            return Ok(());
-        }
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        series.try_for_each(|(labels, count)| {
-            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)
-        })
-    }
-
-    fn gauge<'a, V: EncodeGaugeValue>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = (Labels<'a>, V)>,
-    ) -> fmt::Result {
-        let mut series = series.into_iter().peekable();
-        if series.peek().is_none() {
-            return Ok(());
-        }
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        series.try_for_each(|(labels, value)| family.encode_family(&labels)?.encode_gauge(&value))
-    }
-
-    fn histogram<'a>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = (Labels<'a>, Classic)>,
-    ) -> fmt::Result {
-        let mut series = series.into_iter().peekable();
-        if series.peek().is_none() {
-            return Ok(());
-        }
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        series.try_for_each(|(labels, Classic { sum, count, buckets })| {
-            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-        })
     }
 }

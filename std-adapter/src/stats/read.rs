@@ -213,8 +213,9 @@ impl super::ChaosStats {
         use crate::chaos::Kind;
 
         let chaos = guard.chaos();
-        (chaos.armed || chaos.checks > 0).then(|| Self {
+        (chaos.armings > 0).then(|| Self {
             armed: chaos.armed,
+            armings: chaos.armings,
             checks: chaos.checks,
             strikes: chaos.strikes,
             injections: Kind::ALL.map(|kind| (kind.name().to_owned(), chaos.injections(kind))).into(),

@@ -106,6 +106,25 @@ fn a_guard_without_patterns_has_none() {
     assert_eq!((stats.error_budget, stats.degradation, stats.latency.p50), (None, None, None));
 }
 
+#[cfg(feature = "chaos")]
+#[test]
+fn chaos_is_shown_where_it_was_ever_armed() {
+    use crate::chaos::{Config, Fault, Rule};
+
+    let guard = Guard::new("storage", Policy::new()).unwrap();
+    assert_eq!(GuardStats::of(&guard).chaos, None);
+    guard.arm_chaos(&Config::new().rule(Rule::new(Fault::Error, Ratio::ONE))).unwrap();
+    guard.disarm_chaos();
+    let chaos = GuardStats::of(&guard).chaos.unwrap();
+    assert_eq!((chaos.armed, chaos.armings, chaos.checks, chaos.strikes), (false, 1, 0, 0));
+    guard.arm_chaos(&Config::new().rule(Rule::new(Fault::Error, Ratio::ONE))).unwrap();
+    assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_err());
+    let json = serde_json::to_value(Stats::of([&guard])).unwrap();
+    let chaos = &json["guards"][0]["chaos"];
+    assert_eq!((&chaos["armed"], &chaos["armings"], &chaos["strikes"]), (&json!(true), &json!(2), &json!(1)));
+    assert_eq!((&chaos["injections"]["error"], &chaos["injections"]["cpu"]), (&json!(1), &json!(0)));
+}
+
 #[test]
 fn slow_calls_are_named_as_the_cause() {
     let clock = ManualClock::new(Instant::from_secs(5));

@@ -76,6 +76,53 @@
 //! A call is counted when it has ended, so `rate_limiter_allowed_total` lags behind by the calls under way.
 //! An attempt after which the caller gave up during the pause is in the histogram, and in no counter of failures.
 //!
+//! # Keyed tables
+//!
+//! A [`KeyedCollector`] shows tables of keyed limiters and breakers, in sums: a series for each key would have no bound.
+//!
+//! ```
+//! use seawall::core::keyed::Config;
+//! use seawall::core::{Clock as _, KeyedCircuitBreaker, KeyedRateLimiter, circuit_breaker, rate_limiter::Quota};
+//! use seawall::metrics::{Format, GuardCollector, KeyedCollector, Metrics, NAMESPACE};
+//! use seawall::{Guard, Policy, SystemClock};
+//!
+//! static CLIENTS: KeyedRateLimiter<64> = KeyedRateLimiter::new(Quota::per_second(10), Config::seeded(0x5EA));
+//! static HOSTS: KeyedCircuitBreaker<64> =
+//!     KeyedCircuitBreaker::new(circuit_breaker::Config::consecutive_failures(5), Config::seeded(0x5EB));
+//!
+//! let guards = vec![Guard::new("storage", Policy::new())?];
+//! let mut metrics = Metrics::new(GuardCollector::new(move || guards.clone()));
+//! let tables = KeyedCollector::new()
+//!     .rate_limiter("clients", || CLIENTS.snapshot(SystemClock.now()))
+//!     .circuit_breaker("hosts", || HOSTS.snapshot());
+//! metrics.add(NAMESPACE, tables).expect("it holds guards, and no tables yet");
+//!
+//! let now = SystemClock.now();
+//! assert!(CLIENTS.try_acquire("10.0.0.1", now).is_ok() && HOSTS.try_acquire("alpha", now).is_ok());
+//! let text = metrics.encode(Format::Text);
+//! assert!(text.contains("dwcp_keyed_rate_limiter_entries{limiter=\"clients\"} 1\n"));
+//! assert!(text.contains("dwcp_keyed_circuit_breaker_entries{name=\"hosts\",state=\"closed\"} 1\n"));
+//! # Ok::<(), seawall::core::ConfigError>(())
+//! ```
+//!
+//! | name | type | labels | counts |
+//! |---|---|---|---|
+//! | `keyed_rate_limiter_capacity` | gauge | `limiter` | entries of the table |
+//! | `keyed_rate_limiter_entries` | gauge | `limiter` | entries that a key holds |
+//! | `keyed_rate_limiter_in_debt` | gauge | `limiter` | keys whose bucket is not full |
+//! | `keyed_rate_limiter_denied` | gauge | `limiter` | keys that would be denied one token now |
+//! | `keyed_rate_limiter_evictions_total` | counter | `limiter` | keys that lost their entry to another one |
+//! | `keyed_rate_limiter_forgiven_total` | counter | `limiter` | those of them that were in debt |
+//! | `keyed_rate_limiter_turned_away_total` | counter | `limiter` | calls of keys that found no entry: refused, or in the shared bucket |
+//! | `keyed_circuit_breaker_capacity` | gauge | `name` | entries of the table |
+//! | `keyed_circuit_breaker_entries` | gauge | `name`, `state` | entries that a key holds, by the state of its breaker |
+//! | `keyed_circuit_breaker_forced` | gauge | `name` | breakers that are held open or closed by hand |
+//! | `keyed_circuit_breaker_evictions_total` | counter | `name` | keys that lost their entry to another one |
+//! | `keyed_circuit_breaker_forgiven_total` | counter | `name` | those of them that had failures, or were not closed and their time was over |
+//! | `keyed_circuit_breaker_turned_away_total` | counter | `name` | calls of keys that found no entry |
+//!
+//! Admitted and denied calls are in no table: core counts nothing for a call of a key, so that it stays one write.
+//!
 //! # Accuracy
 //!
 //! Counters are exact, and never decrease.
@@ -95,16 +142,19 @@ mod collector;
 mod families;
 mod format;
 mod histogram;
+mod keyed;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+use std::any::{Any, TypeId};
 use std::fmt;
 
 pub use collector::GuardCollector;
 #[cfg(feature = "admin")]
 pub(crate) use collector::Source;
 pub use format::Format;
+pub use keyed::KeyedCollector;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
@@ -117,7 +167,15 @@ pub const NAMESPACE: &str = "dwcp";
 /// Whoever has a [`Registry`] already registers a [`GuardCollector`] there instead.
 #[derive(Debug)]
 pub struct Metrics {
-    namespaces: Vec<(String, Registry)>,
+    namespaces: Vec<Namespace>,
+}
+
+#[derive(Debug)]
+struct Namespace {
+    name: String,
+    registry: Registry,
+    /// Whether there are keyed tables, and whether there is something else.
+    holds: [bool; 2],
 }
 
 /// A namespace cannot be used.
@@ -126,7 +184,7 @@ pub struct Metrics {
 pub enum NamespaceError {
     /// It is no name of a metric: letters, digits and underscores, no digit first.
     Invalid(String),
-    /// It is in use; guards that belong together go into one collector by [`GuardCollector::and`].
+    /// It is in use; guards that belong together go into one collector by [`GuardCollector::and`], and so do keyed tables.
     Taken(String),
 }
 
@@ -148,7 +206,8 @@ impl Metrics {
     /// The metrics of a collector in the namespace [`NAMESPACE`].
     pub fn new(collector: impl Collector) -> Self {
         let mut metrics = Self { namespaces: Vec::new() };
-        metrics.insert(NAMESPACE.to_owned(), collector);
+        let fresh = metrics.insert(NAMESPACE, collector);
+        debug_assert!(fresh, "there was no namespace");
         metrics
     }
 
@@ -165,7 +224,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Adds another collector in a namespace of its own.
+    /// Adds another collector in a namespace of its own, or a [`KeyedCollector`] in one that has none, or the other way round.
     ///
     /// # Errors
     ///
@@ -176,18 +235,24 @@ impl Metrics {
         if name.starts_with(|char: char| char.is_ascii_digit()) || !name.chars().all(legal) {
             return Err(NamespaceError::Invalid(namespace.to_owned()));
         }
-        if self.namespaces.iter().any(|(taken, _)| taken == name) {
-            return Err(NamespaceError::Taken(name.to_owned()));
-        }
-        self.insert(name.to_owned(), collector);
-        Ok(())
+        if self.insert(name, collector) { Ok(()) } else { Err(NamespaceError::Taken(name.to_owned())) }
     }
 
-    fn insert(&mut self, name: String, collector: impl Collector) {
-        let mut registry =
-            if name.is_empty() { Registry::default() } else { Registry::with_prefix(name.as_str()) };
+    /// Registers the collector, unless its families could be in the namespace already.
+    fn insert(&mut self, name: &str, collector: impl Collector) -> bool {
+        let kind = usize::from(collector.type_id() == TypeId::of::<KeyedCollector>());
+        let place = self.namespaces.iter().position(|namespace| namespace.name == name);
+        let place = place.unwrap_or_else(|| {
+            let registry = if name.is_empty() { Registry::default() } else { Registry::with_prefix(name) };
+            self.namespaces.push(Namespace { name: name.to_owned(), registry, holds: [false; 2] });
+            self.namespaces.len() - 1
+        });
+        let Namespace { registry, holds, .. } = &mut self.namespaces[place];
+        if std::mem::replace(&mut holds[kind], true) {
+            return false;
+        }
         registry.register_collector(Box::new(collector));
-        self.namespaces.push((name, registry));
+        true
     }
 
     /// Reads everything, as text.
@@ -197,8 +262,8 @@ impl Metrics {
     /// If a collector fails to write into a string; that of this crate does not.
     pub fn encode(&self, format: Format) -> String {
         let mut text = String::new();
-        for (_, registry) in &self.namespaces {
-            encode_registry(&mut text, registry).expect("a string takes everything");
+        for namespace in &self.namespaces {
+            encode_registry(&mut text, &namespace.registry).expect("a string takes everything");
         }
         format.finish(text)
     }

@@ -290,6 +290,58 @@ fn a_log_begins_a_file_and_goes_on_in_it() {
     assert_eq!((replayed(&log).len(), recording.lost()), (12, 0));
 }
 
+#[test]
+fn a_log_that_could_not_begin_begins_elsewhere() {
+    let folder = std::env::temp_dir().join(format!("seawall-beginning-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let guard = Guard::recorded("beginning", Policy::new(), vec![0; 4096]).unwrap();
+    let recording = guard.recording().unwrap();
+    let nowhere = recording.save(folder.join("missing").join("storage.log")).unwrap_err();
+    assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
+    let mut full = Unwilling { taken: Vec::new(), turn: 4 };
+    assert_eq!(recording.drain_to(&mut full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_ok());
+    let path = folder.join("storage.log");
+    let written = recording.save(&path);
+    let again = recording.save(&path);
+    let log = std::fs::read(&path).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!((written.unwrap(), again.unwrap()), (log.len() as u64, 0), "nothing is written twice");
+    assert_eq!((replayed(&log).len(), recording.lost()), (4, 0));
+}
+
+/// A disk that was full at the first save left an empty file behind, and each later save found a file that was there before.
+#[test]
+#[cfg(unix)]
+fn a_file_that_was_made_and_not_written_is_this_log_s() {
+    const NAME: &str = "a_file_that_was_made_and_not_written_is_this_log_s";
+    let Some(path) = std::env::var_os("SEAWALL_UNWRITABLE") else {
+        // A process that may write to no file: it is told that the file is too large, as it would be told that the disk is full.
+        let folder = std::env::temp_dir().join(format!("seawall-unwritable-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let output = std::process::Command::new("sh")
+            .args(["-c", "ulimit -f 0; trap '' XFSZ; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .env("SEAWALL_UNWRITABLE", folder.join("storage.log"))
+            .output()
+            .unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    };
+    let path = std::path::Path::new(&path);
+    let guard = Guard::recorded("unwritable", Policy::new(), vec![0; 4096]).unwrap();
+    let recording = guard.recording().unwrap();
+    for _ in 0..2 {
+        assert!(guard.call_blocking(|_| Ok::<_, ()>(())).is_ok());
+        assert_eq!(recording.save(path).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(std::fs::metadata(path).unwrap().len(), 0);
+    }
+    assert_eq!((replayed(&taken(&guard)).len(), recording.lost()), (8, 0), "nothing is lost by it");
+}
+
 #[cfg(feature = "tokio")]
 #[path = "recording/asynchronous.rs"]
 mod asynchronous;

@@ -1,27 +1,29 @@
 //! The guard: one call through all patterns.
 
 mod books;
+mod by_hand;
+mod table;
 mod whole_call;
 
 use super::answers::{OUTCOME_PARAM, admit, edge, outcome, reject, state, transition};
 use super::composition::{self, Asked, Composition};
 use super::load_shedder::PRIORITY;
-use super::{
-    adaptive_timeout, bulkhead, circuit_breaker, error_budget, event_ring, policy, rate_limiter, retry,
-};
+use super::{bulkhead, by_slots, circuit_breaker, event_ring, policy, rate_limiter, retry};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
-use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
+use crate::replay::schema::{ADMISSION, Group, Info, Instance, Kind, Operation, Param, Pattern, Spec};
 use crate::replay::value::Args;
 use seawall::core::guard::{self, Attempt, Begin, Rejected, Report, Settled, Verdict, Waiting};
-use seawall::core::{Bulkhead, CircuitBreaker, Deadline, Instant, circuit_breaker as breaker};
-use seawall::guard::{Decisions, SLOTS, WAITERS};
+use seawall::core::{Deadline, Instant};
+use seawall::guard::WAITERS;
 use std::task::{Poll, Waker};
 
-type Admitted = guard::Call<'static, WAITERS, SLOTS>;
-type Started = Attempt<'static, SLOTS>;
-type Queued = Waiting<'static, WAITERS, SLOTS>;
+/// A guard whose windows have so many slots.
+type Decisions<const SLOTS: usize> = guard::Guard<WAITERS, SLOTS>;
+type Admitted<const SLOTS: usize> = guard::Call<'static, WAITERS, SLOTS>;
+type Started<const SLOTS: usize> = Attempt<'static, SLOTS>;
+type Queued<const SLOTS: usize> = Waiting<'static, WAITERS, SLOTS>;
 
 const CALL: &str = "guard call";
 const ATTEMPT: &str = "guard attempt";
@@ -50,58 +52,17 @@ const RETRYABLE: Param = Param::optional(
 const TIMED_OUT: Param =
     Param::or("timed_out", Kind::Flag, "false", "the attempt ran into its timeout: a failure");
 
-const ON: Param = Param::or("enabled", Kind::Flag, "true", "false leaves the pattern out");
-
-/// The keys of a part's table, and the one that switches it.
-macro_rules! part {
-    ($name:literal, $module:ident, $length:literal, $about:literal) => {{
-        const PART: [Param; $length + 1] = {
-            let mut keys = [ON; $length + 1];
-            let mut i = 0;
-            while i < $length {
-                keys[i] = $module::KEYS[i];
-                i += 1;
-            }
-            assert!($module::KEYS.len() == $length, "every key of the part");
-            keys
-        };
-        Param::optional($name, Kind::Table(&PART), $about)
-    }};
-}
-
 const SETTLED: Group = &["verdict", "retry_after+ns", "gave_up", "transition", "edge"];
 
-static SPEC: Spec<Decisions> = Spec {
-    info: Info {
-        name: "guard",
-        about: "One call through rate limit, bulkhead, breaker, timeout and retries, as the policy of one operation says. \
+const INFO: Info = Info {
+    name: "guard",
+    about: "One call through rate limit, bulkhead, breaker, timeout and retries, as the policy of one operation says. \
                 The fields of a pattern that takes no part are not printed. Changes by hand are counted and noted, too. \
-                Nothing in it chooses the slots of its windows: there are ten",
-        keys: &[
-            Param::or("deadline", Kind::Duration, "\"forever\"", "of a whole call"),
-            Param::or("timeout", Kind::Duration, "\"forever\"", "of an attempt"),
-            Param::optional("seed", U32, "of the jitter"),
-            Param::optional(
-                "note_into",
-                Kind::Instance(&["event_ring"]),
-                "it writes the breaker's transitions and the error budget's edges there",
-            ),
-            Param::or(
-                "shadow",
-                Kind::Flag,
-                "false",
-                "refuses nothing, and counts what would have been refused",
-            ),
-            part!("rate_limiter", rate_limiter, 3, "limits how many calls start in a time"),
-            part!("bulkhead", bulkhead, 3, "limits how many calls run at a time"),
-            part!("circuit_breaker", circuit_breaker, 17, "stops calling a dependency that fails"),
-            part!("retry", retry, 10, "tries again; by default a call has one attempt"),
-            part!("adaptive_timeout", adaptive_timeout, 4, "in place of timeout: one that is learned"),
-            part!("error_budget", error_budget, 3, "watches the share of calls that fail in the end"),
-        ],
-        prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted", "shadow"]],
-        example: r#"
-{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "note_into": "ring", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}, "ring": {"pattern": "event_ring"}, "door": {"pattern": "composition", "parts": ["node"]}, "node": {"pattern": "rate_limiter", "rate": 1, "per": "1h"}, "watched": {"pattern": "guard", "error_budget": {"slo": "50%", "window": "10s", "minimum_calls": 1}}}}
+                With `slots` the windows of its breaker and of its error budget have so many",
+    keys: table::KEYS,
+    prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted", "shadow"]],
+    example: r#"
+{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "note_into": "ring", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}, "ring": {"pattern": "event_ring"}, "door": {"pattern": "composition", "parts": ["node"]}, "node": {"pattern": "rate_limiter", "rate": 1, "per": "1h"}, "watched": {"pattern": "guard", "slots": 100, "error_budget": {"slo": "50%", "window": "10s", "minimum_calls": 1}}}}
 {"at": "0s", "op": "guard.call", "outcomes": ["failure", "success"], "took": "10ms", "expect": {"result": "success", "attempts_made": 2, "ended_at": "70ms"}}
 {"at": "1s", "op": "guard.call", "attempts": [{"outcome": "success", "took": "300ms"}, {"outcome": "failure", "retryable": false}], "expect": {"result": "failure", "gave_up": "not_retryable", "attempts": [{"timed_out": true, "took": "200ms"}, {"outcome": "failure"}]}}
 {"at": "2s", "op": "guard.try_begin", "as": "a", "expect": {"admitted": true, "in_use": 1}}
@@ -143,7 +104,13 @@ static SPEC: Spec<Decisions> = Spec {
 {"op": "watched.call", "outcome": "failure", "expect": {"edge": "exhausted"}}
 {"at": "20s", "op": "watched.refresh", "expect": {"edge": "recovered"}}
 "#,
-    },
+};
+
+struct Of<const SLOTS: usize>;
+
+impl<const SLOTS: usize> Of<SLOTS> {
+    const SPEC: Spec<Decisions<SLOTS>> = Spec {
+    info: INFO,
     operations: &[
         Operation::new(
             "try_begin",
@@ -191,7 +158,7 @@ static SPEC: Spec<Decisions> = Spec {
             ],
             cancel,
         ),
-        whole_call::OPERATION,
+        Self::CALL,
         Operation::new(
             "heed",
             "asks a composition that stands before the guard, and takes its word into the guard's books: a refusal is counted \
@@ -206,91 +173,46 @@ static SPEC: Spec<Decisions> = Spec {
         .gives(&[composition::PERMIT])
         .prints(&[ADMISSION, &["would_reject"]]),
         Operation::new("refresh", "says if time took the error budget over the line", &[], |guard, call| {
-            let crossed = Decisions::refresh(guard, call.now());
+            let crossed = Decisions::<SLOTS>::refresh(guard, call.now());
             call.out().put("edge", crossed.map(edge));
             Ok(())
         })
         .prints(&[&["edge"]]),
-        Operation::new("trip", "opens the breaker by hand", &[], |guard, call| {
-            let now = call.now();
-            by_hand(guard, call, |breaker| breaker.trip(now))
-        })
-        .prints(&[&["transition"]]),
-        Operation::new("force_open", "holds the breaker open", &[], |guard, call| {
-            by_hand(guard, call, CircuitBreaker::force_open)
-        })
-        .prints(&[&["transition"]]),
-        Operation::new("force_closed", "holds the breaker closed", &[], |guard, call| {
-            by_hand(guard, call, CircuitBreaker::force_closed)
-        })
-        .prints(&[&["transition"]]),
-        Operation::new("reset", "closes the breaker as new", &[], |guard, call| {
-            let now = call.now();
-            by_hand(guard, call, |breaker| breaker.reset(now))
-        })
-        .prints(&[&["transition"]]),
-        Operation::new(
-            "shadow",
-            "switches shadow mode of the breaker alone, in which it counts as if and refuses nothing",
-            &[Param::required("on", Kind::Flag, "true: it refuses nothing")],
-            |guard, call| {
-                let on = call.args().flag("on").unwrap_or(true);
-                by_hand(guard, call, |breaker| breaker.shadow(on))
-            },
-        )
-        .prints(&[&["transition"]]),
-        Operation::new(
-            "resize",
-            "changes the number of permits of the bulkhead",
-            &[Param::required("max_concurrent", Kind::Integer(4095), "permits")],
-            |guard: &'static Decisions, call| {
-                let permits = call.args().u32("max_concurrent").unwrap_or(0);
-                seats(guard)?.resize(permits).map_err(|error| Fault::new(error.to_string()))
-            },
-        ),
-        Operation::new("close", "closes the bulkhead: it admits nobody any more", &[], |guard, _| {
-            seats(guard)?.close();
-            Ok(())
-        }),
-        Operation::new(
-            "set_shadow",
-            "switches shadow mode, for calls that begin from now on, and says whether it was on",
-            &[Param::required(
-                "on",
-                Kind::Flag,
-                "true: it refuses nothing, and counts what it would have refused",
-            )],
-            set_shadow,
-        )
-        .prints(&[&["was_shadow"]]),
+        Self::TRIP,
+        Self::FORCE_OPEN,
+        Self::FORCE_CLOSED,
+        Self::RESET,
+        Self::SHADOW,
+        Self::RESIZE,
+        Self::CLOSE,
+        Self::SET_SHADOW,
         Operation::new("is_shadow", "says whether calls that begin now are only watched", &[], |_, _| Ok(())),
-        Operation::new("stats", "prints what was counted since the start", &[], books::stats).prints(&[&["stats"]]),
-        Operation::new("snapshot", "prints all that is known of every pattern", &[], books::snapshot).prints(&[&[
-            "stats",
-            "limiter",
-            "bulkhead",
-            "breaker",
-            "error_budget",
-            "timeout+ns",
-        ]]),
+        Self::STATS,
+        Self::SNAPSHOT,
     ],
     state: print_state,
     configure,
-};
+    };
 
-pub(super) const PATTERN: &dyn Pattern = &SPEC;
-
-fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
-    let policy = policy::whole(&config.without("note_into"))?;
-    let guard = Decisions::try_new(policy).map_err(|error| vec![error.to_string()])?;
-    let ring = config.instance("note_into").and_then(|shared| event_ring::notes(shared.it));
-    Ok(SPEC.bind(match ring {
-        Some(ring) => guard.note_into(ring),
-        None => guard,
-    }))
+    fn bind(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+        let policy = policy::whole(&config.without("note_into").without("slots"))?;
+        let guard = Decisions::<SLOTS>::try_new(policy).map_err(|error| vec![error.to_string()])?;
+        let ring = config.instance("note_into").and_then(|shared| event_ring::notes(shared.it));
+        Ok(const { &Self::SPEC }.bind(match ring {
+            Some(ring) => guard.note_into(ring),
+            None => guard,
+        }))
+    }
 }
 
-fn print_state(guard: &Decisions, now: Instant, out: &mut Fields) {
+pub(super) const PATTERN: &dyn Pattern = &Of::<10>::SPEC;
+
+fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
+    // Each of them is compiled for itself; a window of fewer calls than slots moves call by call, too.
+    by_slots!(config.u32("slots").unwrap_or(10), Of::bind(config), 10 60 100 256 1000)
+}
+
+fn print_state<const SLOTS: usize>(guard: &Decisions<SLOTS>, now: Instant, out: &mut Fields) {
     if let Some(limiter) = guard.limiter() {
         out.put("available", limiter.available(now));
     }
@@ -333,7 +255,7 @@ fn deadline(call: &Call<'_>) -> Deadline {
     call.moment("deadline").map_or(Deadline::NONE, Deadline::at)
 }
 
-fn try_begin(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn try_begin<const SLOTS: usize>(guard: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     match guard.try_begin(deadline(call), call.now()) {
         Ok(admitted) => {
             admit(call.out());
@@ -346,7 +268,7 @@ fn try_begin(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault
     }
 }
 
-fn begin(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn begin<const SLOTS: usize>(guard: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     match guard.begin(deadline(call), call.now()) {
         Ok(Begin::Started(admitted)) => {
             admit(call.out());
@@ -367,9 +289,9 @@ fn begin(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
     }
 }
 
-fn poll(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn poll<const SLOTS: usize>(_: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let name = call.name_of("waiting")?;
-    let mut waiting: Queued = call.take("waiting", WAITING)?;
+    let mut waiting: Queued<SLOTS> = call.take("waiting", WAITING)?;
     let polled = waiting.poll(Waker::noop(), call.now());
     call.out().put("waits", polled.is_pending());
     match polled {
@@ -388,9 +310,9 @@ fn poll(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
     }
 }
 
-fn try_attempt(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn try_attempt<const SLOTS: usize>(_: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let now = call.now();
-    let admitted: &mut Admitted = call.look("call", CALL)?;
+    let admitted: &mut Admitted<SLOTS> = call.look("call", CALL)?;
     match admitted.try_attempt(now) {
         Ok(attempt) => {
             let out = call.out();
@@ -448,28 +370,28 @@ pub(in crate::replay) fn print_settled(out: &mut Fields, settled: &Settled) {
     out.put("edge", settled.budget.map(edge));
 }
 
-fn settle(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn settle<const SLOTS: usize>(_: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let now = call.now();
     let report = report(call.args());
     // The call is looked at first, so that a wrong name uses up no attempt.
-    call.look::<Admitted>("call", CALL)?;
-    let attempt: Started = call.take("attempt", ATTEMPT)?;
-    let settled = call.look::<Admitted>("call", CALL)?.settle(attempt, report, now);
+    call.look::<Admitted<SLOTS>>("call", CALL)?;
+    let attempt: Started<SLOTS> = call.take("attempt", ATTEMPT)?;
+    let settled = call.look::<Admitted<SLOTS>>("call", CALL)?.settle(attempt, report, now);
     print_settled(call.out(), &settled);
     Ok(())
 }
 
-fn cancel(_: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn cancel<const SLOTS: usize>(_: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let now = call.now();
     match (call.args().text("call"), call.args().text("waiting")) {
-        (Some(_), None) => call.take::<Admitted>("call", CALL)?.cancel(now),
-        (None, Some(_)) => call.take::<Queued>("waiting", WAITING)?.cancel(now),
+        (Some(_), None) => call.take::<Admitted<SLOTS>>("call", CALL)?.cancel(now),
+        (None, Some(_)) => call.take::<Queued<SLOTS>>("waiting", WAITING)?.cancel(now),
         _ => return Err(Fault::new("call or waiting must be given, and not both")),
     }
     Ok(())
 }
 
-fn heed(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn heed<const SLOTS: usize>(guard: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let around = call.args().instance("around");
     let Some((name, door)) =
         around.and_then(|shared| Some((shared.name, shared.it.downcast_ref::<Composition>()?)))
@@ -491,28 +413,4 @@ fn heed(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
             Ok(())
         }
     }
-}
-
-fn seats(guard: &'static Decisions) -> Result<&'static Bulkhead<WAITERS>, Fault> {
-    guard.bulkhead().ok_or_else(|| Fault::new("the policy has no bulkhead"))
-}
-
-fn by_hand(
-    guard: &'static Decisions,
-    call: &mut Call<'_>,
-    change: impl Fn(&CircuitBreaker<SLOTS>) -> breaker::Transition,
-) -> Result<(), Fault> {
-    let Some(breaker) = guard.breaker() else {
-        return Err(Fault::new("the policy has no circuit_breaker"));
-    };
-    let change = change(breaker);
-    guard.note_at(change, call.now());
-    call.out().put("transition", transition(change));
-    Ok(())
-}
-
-fn set_shadow(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
-    let was = guard.set_shadow(call.args().flag("on").unwrap_or(true));
-    call.out().put("was_shadow", was);
-    Ok(())
 }

@@ -85,7 +85,7 @@ pub(super) const WINDOW_CALLS: Param = Param::optional(
     "calls",
     Kind::Between(1, 16_777_216),
     "over the last calls. Where they are more than the slots of the window, they leave it by several at once: with ten slots, \
-     which a guard has and a breaker of its own by default, 100 calls move by ten, so that there are 91 to 100 of them",
+     which there are unless slots says more, 100 calls move by ten, so that there are 91 to 100 of them",
 );
 pub(super) const MINIMUM_CALLS: Param = Param::optional(
     "minimum_calls",

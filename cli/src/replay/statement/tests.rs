@@ -431,3 +431,11 @@ fn the_least_calls_of_a_rate_fit_into_a_window_of_few() {
     let policy = r#"{"policy": {"circuit_breaker": {"failure_rate": {"share": "50%", "calls": 5}}}}"#;
     assert!(read(policy).is_ok(), "{:?}", problems(policy));
 }
+
+#[test]
+fn a_guard_has_one_of_the_numbers_of_slots_that_it_names() {
+    assert_eq!(
+        wrong_policy(r#"{"guard": {"slots": 20}}"#),
+        ["1: guard.slots is 20, must be one of 10, 60, 100, 256, 1000"]
+    );
+}

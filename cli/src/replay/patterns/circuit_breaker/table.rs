@@ -119,8 +119,7 @@ pub(super) const WITH_SLOTS: [Param; KEYS.len() + 1] = {
         "slots",
         U32,
         "10",
-        "of the window, which moves by one of them: 1 to 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 50, 60, 64, 100, 120, 128, 256 or \
-         1000; in a guard there are ten",
+        "of the window, which moves by one of them: 1 to 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 50, 60, 64, 100, 120, 128, 256 or 1000",
     );
     let mut all = [slots; KEYS.len() + 1];
     let (keys, _) = all.split_at_mut(KEYS.len());

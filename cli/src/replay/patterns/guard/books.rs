@@ -1,15 +1,30 @@
 //! What a guard has counted, and what it knows of its patterns.
 
+use super::{Decisions, Of};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::patterns::answers::state;
 use crate::replay::patterns::{bulkhead, circuit_breaker, error_budget, rate_limiter};
+use crate::replay::schema::Operation;
 use seawall::core::circuit_breaker as breaker;
 use seawall::core::guard::{Pattern as Refuser, Stats};
-use seawall::guard::Decisions;
 
-pub(super) fn snapshot(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+impl<const SLOTS: usize> Of<SLOTS> {
+    pub(super) const STATS: Operation<Decisions<SLOTS>> =
+        Operation::new("stats", "prints what was counted since the start", &[], stats).prints(&[&["stats"]]);
+    pub(super) const SNAPSHOT: Operation<Decisions<SLOTS>> =
+        Operation::new("snapshot", "prints all that is known of every pattern", &[], snapshot).prints(&[&[
+            "stats",
+            "limiter",
+            "bulkhead",
+            "breaker",
+            "error_budget",
+            "timeout+ns",
+        ]]);
+}
+
+fn snapshot<const SLOTS: usize>(guard: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     let snapshot = guard.snapshot(call.now());
     let out = call.out();
     out.put("stats", stats_fields(&snapshot.stats));
@@ -39,7 +54,7 @@ pub(super) fn snapshot(guard: &'static Decisions, call: &mut Call<'_>) -> Result
     Ok(())
 }
 
-pub(super) fn stats(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn stats<const SLOTS: usize>(guard: &'static Decisions<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     call.out().put("stats", stats_fields(&guard.stats()));
     Ok(())
 }

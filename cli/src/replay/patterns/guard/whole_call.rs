@@ -1,6 +1,8 @@
 //! A whole call: its attempts and the pauses between them.
 
-use super::{DEADLINE, RETRY_AFTER, RETRYABLE, TIMED_OUT, deadline, print_settled, refuse, report};
+use super::{
+    DEADLINE, Decisions, Of, RETRY_AFTER, RETRYABLE, TIMED_OUT, deadline, print_settled, refuse, report,
+};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
@@ -12,7 +14,6 @@ use crate::replay::schema::{ADMISSION, Kind, Operation, Param};
 use crate::replay::value::{Args, Value};
 use seawall::core::Instant;
 use seawall::core::guard::{Report, Verdict};
-use seawall::guard::Decisions;
 use std::time::Duration;
 
 const TOOK: Param = Param::or("took", Kind::Duration, "\"0s\"", "how long the attempt took");
@@ -23,8 +24,9 @@ const ATTEMPT: Kind = Kind::Table(&[OUTCOME_PARAM, TOOK, RETRY_AFTER, RETRYABLE,
 /// The most attempts of one call, so that a script comes to an end.
 const MAX_ATTEMPTS: usize = 10_000;
 
-/// Puts the operation together; `took` of the call is for its short form.
-pub(super) const OPERATION: Operation<Decisions> = Operation::new(
+impl<const SLOTS: usize> Of<SLOTS> {
+    /// `took` of the call is for its short form.
+    pub(super) const CALL: Operation<Decisions<SLOTS>> = Operation::new(
     "call",
     "makes a whole call: try_begin, then attempts with the pauses that the guard asks for between them, until it is over. \
      The clock moves on with it. If there are more attempts than are described, the last one is repeated. \
@@ -39,6 +41,7 @@ pub(super) const OPERATION: Operation<Decisions> = Operation::new(
     whole_call,
 )
 .prints(&[ADMISSION, &["result", "gave_up", "attempts_made", "attempts", "edge", "ended_at+ns"]]);
+}
 
 /// What one attempt does.
 struct Plan {
@@ -81,7 +84,10 @@ fn plans(args: &Args) -> Result<Vec<Plan>, Fault> {
     if plans.is_empty() { Err(Fault::new("there must be at least one attempt")) } else { Ok(plans) }
 }
 
-fn whole_call(guard: &'static Decisions, call: &mut Call<'_>) -> Result<(), Fault> {
+fn whole_call<const SLOTS: usize>(
+    guard: &'static Decisions<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     let plans = plans(call.args())?;
     let mut admitted = match guard.try_begin(deadline(call), call.now()) {
         Ok(admitted) => admitted,

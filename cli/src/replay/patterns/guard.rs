@@ -2,6 +2,7 @@
 
 mod books;
 mod by_hand;
+mod looks;
 mod table;
 mod whole_call;
 
@@ -67,8 +68,20 @@ const INFO: Info = Info {
 {"at": "1s", "op": "guard.call", "attempts": [{"outcome": "success", "took": "300ms"}, {"outcome": "failure", "retryable": false}], "expect": {"result": "failure", "gave_up": "not_retryable", "attempts": [{"timed_out": true, "took": "200ms"}, {"outcome": "failure"}]}}
 {"at": "2s", "op": "guard.try_begin", "as": "a", "expect": {"admitted": true, "in_use": 1}}
 {"op": "guard.begin", "as": "b", "expect": {"admitted": false, "waits": true}}
+{"op": "guard.since", "waiting": "b", "expect": {"since": "2s"}}
+{"op": "guard.deadline", "waiting": "b", "expect": {"deadline": "3s", "remaining": "1s"}}
+{"op": "guard.timeout", "expect": {"timeout": "200ms"}}
 {"op": "guard.try_attempt", "call": "a", "as": "a1", "expect": {"attempt": 1, "remaining": "200ms"}}
+{"op": "guard.about", "attempt": "a1", "expect": {"attempt": 1, "deadline": "2.2s", "remaining": "200ms", "probe": false}}
+{"op": "guard.number", "attempt": "a1", "expect": {"attempt": 1}}
+{"op": "guard.is_probe", "attempt": "a1", "expect": {"probe": false}}
+{"op": "guard.transition", "attempt": "a1", "expect": {"transition": null}}
+{"at": "2.05s", "op": "guard.started", "attempt": "a1", "expect": {"started": "2s"}}
+{"op": "guard.deadline", "attempt": "a1", "expect": {"deadline": "2.2s", "remaining": "150ms"}}
 {"at": "2.1s", "op": "guard.settle", "call": "a", "attempt": "a1", "outcome": "failure", "expect": {"verdict": "give_up", "gave_up": "breaker_open", "state": "open"}}
+{"op": "guard.began", "call": "a", "expect": {"began": "2s"}}
+{"op": "guard.attempts", "call": "a", "expect": {"attempts_made": 1}}
+{"op": "guard.budget_edge", "call": "a", "expect": {"edge": null}}
 {"op": "drop", "what": "a"}
 {"op": "guard.poll", "waiting": "b", "expect": {"admitted": true}}
 {"op": "guard.try_attempt", "call": "b", "expect": {"rejected": "open", "rejected_by": "circuit_breaker", "retry_after": "10s"}}
@@ -94,6 +107,12 @@ const INFO: Info = Info {
 {"op": "guard.snapshot", "expect": {"bulkhead": {"capacity": 2, "closed": true}, "breaker": {"forced": true}, "timeout": "200ms"}}
 {"op": "guard.stats", "expect": {"stats": {"successes": 1, "failures": 2, "rejected_by_circuit_breaker": 1, "cancelled": 1, "retries": 2}}}
 {"op": "ring.last", "expect": {"event": {"kind": "breaker", "at": "3s", "transition": {"cause": "manual"}}}}
+{"op": "ring.cursor_at_end", "as": "end"}
+{"op": "guard.note", "change": "reset", "expect": {"transition": {"to": "closed"}}}
+{"op": "ring.read", "cursor": "end", "expect": {"event": null}}
+{"op": "guard.note_at", "change": "trip", "expect": {"state": "open"}}
+{"op": "ring.read", "cursor": "end", "expect": {"event": {"transition": {"from": "closed", "to": "open"}}}}
+{"op": "guard.stats", "expect": {"stats": {"transitions": {"closed_to_open": 4}}}}
 {"op": "watched.heed", "around": "door", "as": "token", "expect": {"admitted": true}}
 {"op": "door.give_back", "permit": "token"}
 {"op": "watched.heed", "around": "door", "times": 2, "expect_admitted": 1}
@@ -161,7 +180,8 @@ impl<const SLOTS: usize> Of<SLOTS> {
         Self::CALL,
         Operation::new(
             "heed",
-            "asks a composition that stands before the guard, and takes its word into the guard's books: a refusal is counted \
+            "asks a composition for a call that has not begun, as something that stands before the guard, and takes its word into the \
+             guard's books. What it gives is the composition's: settle it there. A refusal is counted \
              here, and in shadow mode the call passes without a permit",
             &[
                 Param::required("around", Kind::Instance(&["composition"]), "the composition"),
@@ -178,11 +198,24 @@ impl<const SLOTS: usize> Of<SLOTS> {
             Ok(())
         })
         .prints(&[&["edge"]]),
+        Self::BEGAN,
+        Self::ATTEMPTS,
+        Self::BUDGET_EDGE,
+        Self::DEADLINE,
+        Self::SINCE,
+        Self::ABOUT,
+        Self::NUMBER,
+        Self::STARTED,
+        Self::IS_PROBE,
+        Self::TRANSITION,
+        Self::TIMEOUT,
         Self::TRIP,
         Self::FORCE_OPEN,
         Self::FORCE_CLOSED,
         Self::RESET,
         Self::SHADOW,
+        Self::NOTE,
+        Self::NOTE_AT,
         Self::RESIZE,
         Self::CLOSE,
         Self::SET_SHADOW,

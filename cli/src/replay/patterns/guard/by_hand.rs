@@ -11,6 +11,13 @@ use seawall::guard::WAITERS;
 
 const CHANGED: Group = &["transition"];
 
+/// A change of the breaker that a caller makes by himself, and tells the guard of.
+const CHANGE: Param = Param::required(
+    "change",
+    Kind::Word(&["trip", "force_open", "force_closed", "reset", "shadow_on", "shadow_off"]),
+    "what is done to the breaker",
+);
+
 impl<const SLOTS: usize> Of<SLOTS> {
     pub(super) const TRIP: Operation<Decisions<SLOTS>> =
         Operation::new("trip", "opens the breaker by hand", &[], |guard, call| noted(guard, "trip", call))
@@ -36,6 +43,25 @@ impl<const SLOTS: usize> Of<SLOTS> {
             let on = call.args().flag("on").unwrap_or(true);
             noted(guard, if on { "shadow_on" } else { "shadow_off" }, call)
         },
+    )
+    .prints(&[CHANGED]);
+    pub(super) const NOTE: Operation<Decisions<SLOTS>> = Operation::new(
+        "note",
+        "changes the breaker by hand as a caller that only has the change counted: it is in stats, and not in the event ring",
+        &[CHANGE],
+        |guard: &'static Decisions<SLOTS>, call| {
+            let change = changed(guard, call.args().word("change").unwrap_or("trip"), call)?;
+            guard.note(change);
+            Ok(())
+        },
+    )
+    .prints(&[CHANGED]);
+    pub(super) const NOTE_AT: Operation<Decisions<SLOTS>> = Operation::new(
+        "note_at",
+        "is note with the moment: the change is in the event ring, too, as that of trip, force_open, force_closed, reset and \
+         shadow is",
+        &[CHANGE],
+        |guard, call| noted(guard, call.args().word("change").unwrap_or("trip"), call),
     )
     .prints(&[CHANGED]);
     pub(super) const RESIZE: Operation<Decisions<SLOTS>> = Operation::new(

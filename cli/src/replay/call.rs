@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::names::{Fault, Names};
+use super::schema::CONFIG;
 use super::value::Args;
 use seawall::core::{Instant, Rng};
 use std::any::Any;
@@ -82,6 +83,11 @@ impl<'a> Call<'a> {
 
     pub(super) fn out(&mut self) -> &mut Fields {
         &mut self.out
+    }
+
+    /// The configuration that is printed.
+    pub(super) fn config(&mut self) -> &mut Fields {
+        self.out.object(CONFIG.name)
     }
 
     pub(super) fn into_out(self) -> Fields {

@@ -1,13 +1,14 @@
 //! Compares a decision with what a script expects of it.
 
-use super::fields::{Fields, Json};
+use super::fields::{Fields, Json, millionths};
 use super::objects;
 use super::schema::{Group, Kind};
 use super::suggest::{shortened, unknown};
-use super::value::read_duration;
+use super::value::{is_of, read_duration};
 use super::words;
 use seawall::config::parse_share;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// Everything in which a decision is not as expected, one text each.
 ///
@@ -40,10 +41,10 @@ fn fits(expected: &Value, name: &str, got: Option<&Json>, fields: &Fields) -> bo
     if let (Value::Object(range), false) = (expected, matches!(got, Json::Object(_))) {
         let is_range = !range.is_empty() && range.keys().all(|key| key == "min" || key == "max");
         return is_range
-            && number_of(got, name, fields).is_some_and(|number| {
+            && number_of(got, name, fields).is_some_and(|(number, unit)| {
                 let bound = |key| match range.get(key) {
                     None => Some(None),
-                    Some(bound) => in_units(bound, name, fields).map(Some),
+                    Some(bound) => in_units(bound, unit).map(Some),
                 };
                 match (bound("min"), bound("max")) {
                     (Some(min), Some(max)) => {
@@ -64,36 +65,53 @@ fn fits(expected: &Value, name: &str, got: Option<&Json>, fields: &Fields) -> bo
                 })
         }
         (_, Json::Text(text)) if expected.as_str() == Some(text) => true,
-        _ => match (in_units(expected, name, fields), number_of(got, name, fields)) {
-            (Some(expected), Some(got)) => expected == got,
-            _ => false,
-        },
+        (_, Json::Decimal(got)) => expected.as_f64() == got.as_f64(),
+        _ => number_of(got, name, fields).is_some_and(|(got, unit)| in_units(expected, unit) == Some(got)),
     }
 }
 
-/// The number that a field stands for: its own, or that of its twin.
-fn number_of(got: &Json, name: &str, fields: &Fields) -> Option<u64> {
-    let twin = |unit: &str| fields.get(&format!("{name}_{unit}"));
-    match (got, twin("ns").or_else(|| twin("millionths"))) {
-        (Json::Number(number), _) | (Json::Text(_), Some(Json::Number(number))) => Some(*number),
+/// What the number of a field counts.
+#[derive(Clone, Copy)]
+enum Unit {
+    Nanos,
+    Millionths,
+    One,
+}
+
+/// The number that a field stands for, its own or that of its twin, and what it counts.
+fn number_of(got: &Json, name: &str, fields: &Fields) -> Option<(u64, Unit)> {
+    let twin = |unit: &str| match fields.get(&format!("{name}_{unit}")) {
+        Some(Json::Number(number)) => Some(*number),
+        _ => None,
+    };
+    match got {
+        Json::Span(duration) => Some((nanos(*duration), Unit::Nanos)),
+        Json::Share(share) => Some((millionths(*share), Unit::Millionths)),
+        Json::Text(_) => {
+            let nanos = twin("ns").map(|number| (number, Unit::Nanos));
+            nanos.or_else(|| twin("millionths").map(|number| (number, Unit::Millionths)))
+        }
+        Json::Number(number) => Some((*number, Unit::One)),
         _ => None,
     }
 }
 
+/// Nanoseconds; "forever", and what does not fit, is the most of them.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The number that a script writes for a field.
-fn in_units(expected: &Value, name: &str, fields: &Fields) -> Option<u64> {
-    if fields.get(&format!("{name}_ns")).is_some() {
-        return read_duration(expected).and_then(|duration| u64::try_from(duration.as_nanos()).ok());
+fn in_units(expected: &Value, unit: Unit) -> Option<u64> {
+    match (unit, expected) {
+        (Unit::Nanos, _) => read_duration(expected).map(nanos),
+        (Unit::Millionths, Value::String(text)) => parse_share(text).map(millionths),
+        (Unit::Millionths, Value::Number(number)) => {
+            parse_share(&format!("{:.6}", number.as_f64()?)).map(millionths)
+        }
+        (Unit::Millionths, _) => None,
+        (Unit::One, _) => expected.as_u64(),
     }
-    if fields.get(&format!("{name}_millionths")).is_some() {
-        let share = match expected {
-            Value::String(text) => parse_share(text)?,
-            Value::Number(number) => parse_share(&format!("{:.6}", number.as_f64()?))?,
-            _ => return None,
-        };
-        return Some(u64::from(share.numerator()) * 1_000_000 / u64::from(share.denominator()));
-    }
-    expected.as_u64()
 }
 
 /// Says everything that could not be in what is expected at a place of a decision of a pattern.
@@ -101,7 +119,16 @@ pub(super) fn check(pattern: &str, place: &str, expected: &Value, problems: &mut
     if let (Some(known), false) = (words::of(pattern, place), expected.is_array()) {
         return check_word(place, expected, known, problems);
     }
+    let configured = objects::configured(pattern, place);
     match (objects::inside(pattern, place), expected) {
+        (_, Value::Object(range)) if configured.is_some() && is_range(range) => {}
+        // These are expected of what is not there.
+        (_, Value::Null | Value::Bool(false)) => {}
+        (None, _) if configured.is_some_and(|kind| !is_of(&kind, expected)) => problems.push(format!(
+            "expect: {place} is {}, must be {}",
+            shortened(&expected.to_string()),
+            configured.map(|kind| kind.to_string()).unwrap_or_default()
+        )),
         (_, Value::Array(list)) => list.iter().for_each(|item| check(pattern, place, item, problems)),
         (Some(known), Value::Object(expected)) => {
             for (name, expected) in expected {
@@ -173,7 +200,6 @@ pub(super) fn count_fits(expected: &Value, count: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn decision() -> Fields {
         let mut inner = Fields::default();

@@ -4,13 +4,19 @@ use seawall::core::{Instant, Ratio};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::time::Duration;
 
-/// A value of a field. There are no floats: every value is exact.
+/// A value of a field. There are no floats but where a configuration has one: every value is exact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Json {
     Null,
     Flag(bool),
     Number(u64),
+    /// A number of a configuration, in the script's words.
+    Decimal(serde_json::Number),
     Text(String),
+    /// A duration of a configuration, which is printed once, so that a policy can take it.
+    Span(Duration),
+    /// A share of a configuration, likewise.
+    Share(Ratio),
     List(Vec<Json>),
     Object(Fields),
 }
@@ -18,6 +24,18 @@ pub(super) enum Json {
 /// An object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields(Vec<(String, Json)>);
+
+impl From<Duration> for Json {
+    fn from(duration: Duration) -> Self {
+        Self::Span(duration)
+    }
+}
+
+impl From<Ratio> for Json {
+    fn from(share: Ratio) -> Self {
+        Self::Share(share)
+    }
+}
 
 impl From<bool> for Json {
     fn from(flag: bool) -> Self {
@@ -97,14 +115,25 @@ impl Fields {
 
     /// Puts a share twice, as a fraction and as `name_millionths`, rounded down.
     pub(super) fn share(&mut self, name: &str, share: Ratio) {
-        let (part, whole) = lowest_terms(share);
-        self.put(name, format!("{part}/{whole}"));
-        self.put(&format!("{name}_millionths"), u64::from(part) * 1_000_000 / u64::from(whole));
+        self.put(name, text_of_share(share));
+        self.put(&format!("{name}_millionths"), millionths(share));
     }
 
     /// The value of a field.
     pub(super) fn get(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The object of this name, which is made if there is none.
+    pub(super) fn object(&mut self, name: &str) -> &mut Self {
+        if !matches!(self.get(name), Some(Json::Object(_))) {
+            self.put(name, Self::default());
+        }
+        let place = self.0.iter_mut().find_map(|(known, value)| match value {
+            Json::Object(fields) if known == name => Some(fields),
+            _ => None,
+        });
+        place.expect("it is there now")
     }
 
     /// The fields in order.
@@ -137,6 +166,27 @@ pub(super) fn text_of_nanos(nanos: u64) -> String {
     format!("{whole}.{}{name}", fraction.trim_end_matches('0'))
 }
 
+/// A duration as a policy has it; core's longest one stands for no end.
+pub(super) fn text_of_duration(duration: Duration) -> String {
+    match u64::try_from(duration.as_nanos()) {
+        Ok(nanos) if nanos < u64::MAX => text_of_nanos(nanos),
+        Ok(_) => "forever".to_owned(),
+        Err(_) if duration == Duration::MAX => "forever".to_owned(),
+        Err(_) => format!("{}s {}ns", duration.as_secs(), duration.subsec_nanos()),
+    }
+}
+
+/// A share as a fraction.
+pub(super) fn text_of_share(share: Ratio) -> String {
+    let (part, whole) = lowest_terms(share);
+    format!("{part}/{whole}")
+}
+
+/// A share in millionths, rounded down.
+pub(super) fn millionths(share: Ratio) -> u64 {
+    u64::from(share.numerator()) * 1_000_000 / u64::from(share.denominator())
+}
+
 /// The fraction without common factors.
 fn lowest_terms(share: Ratio) -> (u32, u32) {
     let (mut a, mut b) = (share.numerator(), share.denominator());
@@ -153,7 +203,10 @@ impl Serialize for Json {
             Self::Null => serializer.serialize_unit(),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Decimal(number) => number.serialize(serializer),
             Self::Text(text) => serializer.serialize_str(text),
+            Self::Span(duration) => serializer.serialize_str(&text_of_duration(*duration)),
+            Self::Share(share) => serializer.serialize_str(&text_of_share(*share)),
             Self::List(list) => serializer.collect_seq(list),
             Self::Object(fields) => fields.serialize(serializer),
         }

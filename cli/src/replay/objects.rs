@@ -1,6 +1,7 @@
 //! The fields of the objects that stand in decisions, so that what is expected of them is checked before anything runs.
 
-use super::schema::Group;
+use super::patterns;
+use super::schema::{CONFIG, Group, Kind, Param};
 use super::statement::expand;
 
 /// An object in a decision.
@@ -212,20 +213,45 @@ const OBJECTS: &[Object] = &[
 
 /// The fields of an object in what a pattern prints; none if there is no object at this place.
 pub(super) fn inside(pattern: &str, place: &str) -> Option<Vec<String>> {
+    if let Some(kind) = configured(pattern, place) {
+        return table(&kind).map(|keys| keys.iter().map(|key| key.name.to_owned()).collect());
+    }
     OBJECTS
         .iter()
         .find(|object| (object.of.is_empty() || object.of.contains(&pattern)) && object.at.contains(&place))
         .map(|object| expand(object.fields))
 }
 
+/// What stands at a place of a configuration that is printed; none if the place is in no configuration.
+pub(super) fn configured(pattern: &str, place: &str) -> Option<Kind> {
+    let mut path = place.split('.');
+    let keys = patterns::find(pattern)?.info().keys;
+    (path.next() == Some(CONFIG.name)).then_some(())?;
+    path.try_fold(Kind::Table(keys), |kind, name| {
+        table(&kind)?.iter().find(|key| key.name == name).map(|key| key.kind)
+    })
+}
+
+/// The keys of a table, or of each table of a list.
+fn table(kind: &Kind) -> Option<&'static [Param]> {
+    match kind {
+        Kind::Table(keys) => Some(keys),
+        Kind::List(kind) => table(kind),
+        Kind::Either(kinds) => kinds.iter().find_map(table),
+        _ => None,
+    }
+}
+
 /// The objects as rows of a table: where they stand, and their fields.
 pub(super) fn rows() -> impl Iterator<Item = (String, String)> {
     let quoted =
         |names: Vec<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    OBJECTS.iter().map(move |object| {
+    let config = ("`config`".to_owned(), "the keys of the pattern's configuration".to_owned());
+    let objects = OBJECTS.iter().map(move |object| {
         let places = quoted(object.at.iter().map(|&place| place.to_owned()).collect());
         let of = quoted(object.of.iter().map(|&pattern| pattern.to_owned()).collect());
         let places = if of.is_empty() { places } else { format!("{places} of {of}") };
         (places, quoted(expand(object.fields)))
-    })
+    });
+    std::iter::once(config).chain(objects)
 }

@@ -1,6 +1,6 @@
 //! Decisions as a table for people.
 
-use super::fields::{Fields, Json};
+use super::fields::{Fields, Json, text_of_duration, text_of_share};
 use std::io::{self, Write};
 
 /// Fields that have columns of their own, or that say the same as another field.
@@ -63,7 +63,10 @@ fn plain(value: &Json) -> String {
         Json::Null => "-".to_owned(),
         Json::Flag(flag) => flag.to_string(),
         Json::Number(number) => number.to_string(),
+        Json::Decimal(number) => number.to_string(),
         Json::Text(text) => printable(text),
+        Json::Span(duration) => text_of_duration(*duration),
+        Json::Share(share) => text_of_share(*share),
         Json::List(list) => format!("[{}]", list.iter().map(plain).collect::<Vec<_>>().join(" ")),
         Json::Object(fields) => format!("{{{}}}", rest(fields)),
     }

@@ -121,6 +121,11 @@ impl<T> Operation<T> {
         Self { signature: Signature { name, about, params, gives: &[], prints: &[] }, run }
     }
 
+    /// What puts into the configuration that is printed what the policy did not say, or what has changed.
+    pub(super) const fn config(run: Run<T>) -> Self {
+        Self { signature: CONFIG, run }
+    }
+
     pub(super) const fn gives(mut self, what: &'static [&'static str]) -> Self {
         self.signature.gives = what;
         self
@@ -176,13 +181,25 @@ pub(super) trait Instance {
     fn shared(&self) -> &'static dyn Any;
 }
 
-/// The operation that every pattern has.
+/// An operation that every pattern has.
 pub(super) const STATE: Signature = Signature {
     name: "state",
     about: "prints the state and changes nothing",
     params: &[],
     gives: &[],
     prints: &[],
+};
+
+/// The other operation that every pattern has.
+///
+/// It prints what the policy said, with the defaults; a pattern whose configuration can change, or that says more of it, has an
+/// operation of this name of its own, which puts that in.
+pub(super) const CONFIG: Signature = Signature {
+    name: "config",
+    about: "prints the configuration that holds, as a policy can take it",
+    params: &[],
+    gives: &[],
+    prints: &[&["config"]],
 };
 
 impl<T> Pattern for Spec<T> {
@@ -192,8 +209,9 @@ impl<T> Pattern for Spec<T> {
 
     fn operations(&self) -> Vec<Signature> {
         let own = self.operations.iter().map(|operation| operation.signature);
-        let has_state = own.clone().any(|signature| signature.name == STATE.name);
-        own.chain((!has_state).then_some(STATE)).collect()
+        let common = [CONFIG, STATE].into_iter();
+        let missing = common.filter(|common| own.clone().all(|signature| signature.name != common.name));
+        own.clone().chain(missing).collect()
     }
 
     fn configure(&self, config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {

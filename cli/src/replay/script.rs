@@ -6,7 +6,7 @@ use super::fields::{Fields, Json};
 use super::names::{Fault, Names};
 use super::objects::inside;
 use super::pretty;
-use super::schema::{Info, STATE};
+use super::schema::{CONFIG, Info, STATE};
 use super::statement::{self, Problem, Script, Statement, name_of};
 use super::words;
 use seawall::core::{Instant, Rng};
@@ -194,6 +194,9 @@ impl<'a> Execution<'a> {
             &suffix,
             &statement.plain,
         );
+        if operation == CONFIG.name {
+            *call.config() = named.config.printed();
+        }
         named.instance.operate(operation, &mut call)?;
         self.now = call.now();
         fields.extend(call.into_out());

@@ -62,6 +62,8 @@ pub(super) struct Named {
     pub(super) name: String,
     pub(super) pattern: &'static dyn Pattern,
     pub(super) instance: Box<dyn Instance>,
+    /// What it was configured with.
+    pub(super) config: Args,
 }
 
 /// One line that says what to do.

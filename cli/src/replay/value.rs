@@ -1,5 +1,6 @@
 //! Values of a script, checked against their kind before anything runs.
 
+use super::fields::{Fields, Json as Printed};
 use super::schema::{Kind, Need, Param};
 use super::suggest::{shortened, unknown, with_articles};
 use seawall::config::{parse_duration, parse_share};
@@ -127,6 +128,15 @@ impl Args {
         })
     }
 
+    /// The object as a decision prints it: a policy can take it.
+    pub(super) fn printed(&self) -> Fields {
+        let mut fields = Fields::default();
+        for (key, value) in &self.0 {
+            fields.put(key, value.printed());
+        }
+        fields
+    }
+
     /// The object as a policy file has it.
     pub(super) fn to_json(&self) -> Json {
         let entries = self.0.iter().map(|(key, value)| ((*key).to_owned(), value.to_json()));
@@ -148,6 +158,29 @@ impl Value {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn printed(&self) -> Printed {
+        match self {
+            Self::Duration(duration) => (*duration).into(),
+            Self::Moment(moment) => {
+                let moment = moment.from(Instant::ZERO);
+                let is_never = moment == Instant::NEVER;
+                if is_never { "never".into() } else { Duration::from_nanos(moment.as_nanos()).into() }
+            }
+            Self::Integer(number) => (*number).into(),
+            Self::Flag(flag) => (*flag).into(),
+            Self::Share(share) => (*share).into(),
+            Self::Number(number) => match serde_json::Number::from_f64(*number) {
+                Some(number) => Printed::Decimal(number),
+                None => number.to_string().into(),
+            },
+            Self::Word(word) => (*word).into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::Instance(shared) => shared.name.as_str().into(),
+            Self::List(list) => Printed::List(list.iter().map(Self::printed).collect()),
+            Self::Table(table) => table.printed().into(),
         }
     }
 
@@ -204,6 +237,11 @@ pub(super) fn read_table(
         }
     }
     Args(args)
+}
+
+/// Whether a value is of a kind.
+pub(super) fn is_of(kind: &Kind, json: &Json) -> bool {
+    read(kind, json, "", &mut Vec::new()).is_some()
 }
 
 /// Reads a value; `place` names it in what is wrong with it.

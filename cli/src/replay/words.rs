@@ -1,7 +1,7 @@
 //! The words that decisions print, so that one which is expected and never printed is told before anything runs.
 
 use super::fields::{Fields, Json};
-use super::schema::Group;
+use super::schema::{CONFIG, Group};
 
 /// The words of a field.
 struct Row {
@@ -217,12 +217,13 @@ pub(super) fn rows() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// The texts of a decision that are no durations and shares, which stand there twice, and no names: each with its place.
+/// The texts of a decision that are no durations and shares, which stand there twice, no names, and no values of a
+/// configuration, whose words its table has: each with its place.
 pub(super) fn said<'f>(place: &str, fields: &'f Fields, words: &mut Vec<(String, &'f str)>) {
     for (name, value) in fields.iter() {
         let has_twin =
             ["ns", "millionths"].iter().any(|unit| fields.get(&format!("{name}_{unit}")).is_some());
-        if has_twin || NAMES.contains(&name) {
+        if has_twin || NAMES.contains(&name) || (place.is_empty() && name == CONFIG.name) {
             continue;
         }
         let inner = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
@@ -235,7 +236,7 @@ fn said_by<'f>(place: &str, value: &'f Json, words: &mut Vec<(String, &'f str)>)
         Json::Text(word) => words.push((place.to_owned(), word)),
         Json::Object(fields) => said(place, fields, words),
         Json::List(list) => list.iter().for_each(|value| said_by(place, value, words)),
-        Json::Null | Json::Flag(_) | Json::Number(_) => {}
+        Json::Null | Json::Flag(_) | Json::Number(_) | Json::Decimal(_) | Json::Span(_) | Json::Share(_) => {}
     }
 }
 

@@ -24,15 +24,15 @@ static SPEC: Spec<AdaptiveConcurrency> = Spec {
             Param::required("initial", U32, "the limit before the first result"),
             Param::or("min", U32, "1", "the lowest limit"),
             Param::or("max", U32, "1000", "the highest limit"),
-            Param::optional("samples", U32, "results of a window at least, up to 31; 16 by default"),
-            Param::optional("window", Kind::Duration, "how long a window lasts at least; 100ms by default"),
+            Param::or("samples", U32, "16", "results of a window at least, up to 31"),
+            Param::or("window", Kind::Duration, "\"100ms\"", "how long a window lasts at least"),
             Param::optional("slow_after", Kind::Duration, "a success that takes so long is as bad as a failure"),
-            Param::optional("backoff", Kind::Share, "a bad window leaves this share of the limit; 0.9 by default"),
-            Param::optional("increase", U32, "aimd: what a good window adds; 1 by default"),
-            Param::optional("tolerance", U32, "gradient: thousandths of the baseline that are tolerated; 1500 by default"),
+            Param::or("backoff", Kind::Share, "0.9", "a bad window leaves this share of the limit"),
+            Param::or("increase", U32, "1", "aimd: what a good window adds"),
+            Param::or("tolerance", U32, "1500", "gradient: thousandths of the baseline that are tolerated"),
             Param::optional("queue", U32, "gradient: calls that may queue; the square root of the limit by default"),
-            Param::optional("smoothing", Kind::Share, "gradient: the share of its way in each window; 0.25 by default"),
-            Param::optional("probe_every", U32, "gradient: busy windows between two baselines; 512 by default"),
+            Param::or("smoothing", Kind::Share, "0.25", "gradient: the share of its way in each window"),
+            Param::or("probe_every", U32, "512", "gradient: busy windows between two baselines"),
             Param::optional("seed", U32, "spreads the probes"),
         ],
         prints: &[&["in_flight", "limit", "is_probing", "latency+ns", "baseline+ns"]],
@@ -44,12 +44,19 @@ static SPEC: Spec<AdaptiveConcurrency> = Spec {
 {"op": "adaptive_concurrency.into_ticket", "permit": "p2"}
 {"op": "adaptive_concurrency.settle", "ticket": "p2", "outcome": "cancelled", "expect": {"in_flight": 0}}
 {"op": "adaptive_concurrency.call", "outcome": "failure", "took": "1s", "expect": {"adjustment": {"reason": "bad"}}}
+{"op": "adaptive_concurrency.check", "expect": {"admitted": true, "in_flight": 0}}
+{"op": "adaptive_concurrency.try_acquire", "as": "q"}
+{"op": "adaptive_concurrency.into_ticket", "permit": "q"}
+{"op": "adaptive_concurrency.settle_after", "ticket": "q", "outcome": "ignored", "latency": "3ms", "expect": {"in_flight": 0, "adjustment": null}}
+{"op": "adaptive_concurrency.config", "expect": {"config": {"rule": "aimd", "backoff": "90%", "max": 10}}}
 {"op": "adaptive_concurrency.snapshot", "expect": {"at": "2s", "limit": {"max": 2}}}
 "#,
     },
     operations: &[
         Operation::new("try_acquire", "admits a call if fewer than the limit run", &[], try_acquire)
             .gives(&[PERMIT])
+            .prints(&[ADMISSION]),
+        Operation::new("check", "says whether try_acquire would refuse a call now, and takes nothing", &[], check)
             .prints(&[ADMISSION]),
         Operation::new("record", "settles a permit", &[THE_PERMIT, OUTCOME_PARAM], record).prints(&[&["adjustment"]]),
         Operation::new("is_probe", "says whether the call helps to measure the baseline", &[THE_PERMIT], is_probe)
@@ -69,12 +76,32 @@ static SPEC: Spec<AdaptiveConcurrency> = Spec {
         )
         .prints(&[&["adjustment"]]),
         Operation::new(
+            "settle_after",
+            "is settle with how long the operation took, in place of the time since its admission",
+            &[
+                Param::required("ticket", Kind::Held(&[TICKET]), "what into_ticket gave"),
+                OUTCOME_PARAM,
+                Param::required("latency", Kind::Duration, "how long it took"),
+            ],
+            settle,
+        )
+        .prints(&[&["adjustment"]]),
+        Operation::new(
             "call",
             "is try_acquire, and if the call is admitted record after it `took` so long; the clock moves on with it",
             &[OUTCOME_PARAM, Param::or("took", Kind::Duration, "\"0s\"", "how long the call took")],
             whole_call,
         )
         .prints(&[ADMISSION, &["adjustment", "ended_at+ns"]]),
+        Operation::config(|limit: &'static AdaptiveConcurrency, call| {
+            let (held, table) = (limit.config(), call.config());
+            let (min, max) = held.bounds();
+            table.put("rule", if held.is_gradient() { "gradient" } else { "aimd" });
+            table.put("initial", held.initial());
+            table.put("min", min);
+            table.put("max", max);
+            Ok(())
+        }),
         Operation::new("snapshot", "prints the counts and figures", &[], |_, _| Ok(())),
     ],
     state: print_state,
@@ -152,6 +179,14 @@ fn try_acquire(limit: &'static AdaptiveConcurrency, call: &mut Call<'_>) -> Resu
     call.keep(PERMIT, permit)
 }
 
+fn check(limit: &'static AdaptiveConcurrency, call: &mut Call<'_>) -> Result<(), Fault> {
+    match limit.check(call.now()) {
+        Ok(()) => admit(call.out()),
+        Err(_) => reject(call.out(), "adaptive_concurrency", "full", None),
+    }
+    Ok(())
+}
+
 fn record(_: &'static AdaptiveConcurrency, call: &mut Call<'_>) -> Result<(), Fault> {
     let permit: Permit<'static> = call.take("permit", PERMIT)?;
     let change = permit.record(outcome(call.args(), "outcome"), call.now());
@@ -172,7 +207,11 @@ fn into_ticket(_: &'static AdaptiveConcurrency, call: &mut Call<'_>) -> Result<(
 
 fn settle(limit: &'static AdaptiveConcurrency, call: &mut Call<'_>) -> Result<(), Fault> {
     let ticket: Ticket = call.take_any("ticket", TICKET)?;
-    let change = limit.settle(ticket, outcome(call.args(), "outcome"), call.now());
+    let (outcome, now) = (outcome(call.args(), "outcome"), call.now());
+    let change = match call.args().duration("latency") {
+        Some(latency) => limit.settle_after(ticket, outcome, latency, now),
+        None => limit.settle(ticket, outcome, now),
+    };
     print_adjustment(call.out(), change);
     Ok(())
 }

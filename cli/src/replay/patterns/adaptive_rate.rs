@@ -44,12 +44,15 @@ static SPEC: Spec<AdaptiveRate> = Spec {
 {"op": "adaptive_rate.try_acquire_many", "cost": 90, "expect": {"admitted": true}}
 {"op": "adaptive_rate.reserve", "cost": 1, "max_wait": "1s", "as": "r"}
 {"op": "adaptive_rate.ready_at", "reservation": "r"}
+{"op": "adaptive_rate.wait", "reservation": "r"}
 {"op": "adaptive_rate.into_grant", "reservation": "r"}
 {"op": "adaptive_rate.would_reject", "grant": "r", "expect": {"would_reject": false}}
 {"op": "adaptive_rate.reserve", "cost": 1, "max_wait": "1s", "as": "r2"}
 {"op": "adaptive_rate.cancel", "reservation": "r2"}
 {"op": "adaptive_rate.set_shadow", "on": true}
+{"op": "adaptive_rate.is_shadow", "expect": {"shadow": true}}
 {"op": "adaptive_rate.available"}
+{"op": "adaptive_rate.config", "expect": {"config": {"rate": 100}}}
 {"op": "adaptive_rate.snapshot", "expect": {"raised": 0}}
 "#,
     },
@@ -59,6 +62,7 @@ static SPEC: Spec<AdaptiveRate> = Spec {
         Of::RESERVE,
         Of::CANCEL,
         Of::READY_AT,
+        Of::WAIT,
         Of::INTO_GRANT,
         Of::WOULD_REJECT,
         Of::CHECK,
@@ -71,7 +75,15 @@ static SPEC: Spec<AdaptiveRate> = Spec {
         )
         .prints(&[&["adjustment"]]),
         Of::SET_SHADOW,
+        Of::IS_SHADOW,
         Of::AVAILABLE,
+        Operation::config(|rate: &'static AdaptiveRate, call| {
+            let (held, table) = (rate.config(), call.config());
+            table.put("target", held.target());
+            table.put("min", held.min());
+            table.put("max", held.max());
+            Ok(())
+        }),
         Operation::new("snapshot", "prints the figures", &[], |_, _| Ok(())),
     ],
     state: print_state,

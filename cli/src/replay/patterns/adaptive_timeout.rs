@@ -33,6 +33,7 @@ trait Learned: Sized + 'static {
     fn set(&self, timeout: Duration) -> Result<(), ConfigError>;
     fn resume(&self);
     fn is_set(&self) -> bool;
+    fn config(&self) -> &Config;
 }
 
 macro_rules! learned {
@@ -60,6 +61,10 @@ macro_rules! learned {
 
             fn is_set(&self) -> bool {
                 self.is_set()
+            }
+
+            fn config(&self) -> &Config {
+                self.config()
             }
         }
     };
@@ -98,6 +103,10 @@ impl<T: Learned> Of<T> {
         T::resume(timeout);
         Ok(())
     });
+    const CONFIG: Operation<T> = Operation::config(|timeout, call| {
+        configured(T::config(timeout), call.config());
+        Ok(())
+    });
     const IS_SET: Operation<T> =
         Operation::new("is_set", "says whether the timeout was set by hand", &[], |_, _| Ok(()));
 }
@@ -120,9 +129,10 @@ static SPEC: Spec<AdaptiveTimeout> = Spec {
 {"op": "adaptive_timeout.set", "timeout": "30s", "expect": {"current": "30s", "is_set": true}}
 {"op": "adaptive_timeout.is_set"}
 {"op": "adaptive_timeout.resume", "expect": {"current": "2s", "is_set": false}}
+{"op": "adaptive_timeout.config", "expect": {"config": {"at_most": "2s", "grow_on": "timeouts"}}}
 "#,
     },
-    operations: &[Of::CURRENT, Of::LIMIT, Of::RECORD, Of::SET, Of::RESUME, Of::IS_SET],
+    operations: &[Of::CURRENT, Of::LIMIT, Of::RECORD, Of::SET, Of::RESUME, Of::IS_SET, Of::CONFIG],
     state: print_state,
     configure: |args| {
         Ok(SPEC.bind(AdaptiveTimeout::try_new(config(args)).map_err(|error| vec![wrong(&error)])?))
@@ -145,6 +155,7 @@ static PERCENTILE: Spec<Percentile> = Spec {
 {"op": "percentile_timeout.set", "timeout": "30s", "expect": {"is_set": true}}
 {"op": "percentile_timeout.is_set"}
 {"op": "percentile_timeout.resume"}
+{"op": "percentile_timeout.config", "expect": {"config": {"initial": "1000ms", "at_least": "10ms"}}}
 "#,
     },
     operations: &[
@@ -154,6 +165,7 @@ static PERCENTILE: Spec<Percentile> = Spec {
         Of::SET,
         Of::RESUME,
         Of::IS_SET,
+        Of::CONFIG,
         Operation::new(
             "samples",
             "prints how many attempts were samples",
@@ -181,6 +193,15 @@ fn config(args: &Args) -> Config {
         .at_least(duration("at_least"))
         .at_most(duration("at_most"))
         .grow_on(growth)
+}
+
+/// Puts what holds of a timeout that is learned into its table.
+pub(super) fn configured(config: &Config, table: &mut Fields) {
+    let (least, most) = config.bounds();
+    table.put("initial", config.initial());
+    table.put("at_least", least);
+    table.put("at_most", most);
+    table.put("grow_on", if config.growth() == Growth::Failures { "failures" } else { "timeouts" });
 }
 
 fn print_state<T: Learned>(timeout: &T, now: Instant, out: &mut Fields) {

@@ -21,23 +21,35 @@ static SPEC: Spec<Backoff> = Spec {
 {"op": "backoff.delay", "retry": 4294967295, "expect": {"delay": "1s"}}
 {"op": "spread.delay", "retry": 0, "draw": 0, "expect": {"delay": "750ms"}}
 {"op": "spread.delay", "retry": 0, "draw": 4294967295, "expect": {"delay": "1.25s"}}
+{"op": "backoff.config", "expect": {"config": {"multiplier": 2, "max_delay": "1000ms", "jitter": "none"}}}
 "#,
     },
-    operations: &[Operation::new(
-        "delay",
-        "prints the delay before a retry",
-        &[
-            Param::required("retry", U32, "its number, counted from 0"),
-            Param::or("previous", Kind::Duration, "\"0s\"", "the delay before, for a decorrelated schedule"),
-            Param::optional(
-                "draw",
-                U32,
-                "what the jitter depends on; 0 is least, 4294967295 most, by default drawn",
-            ),
-        ],
-        delay,
-    )
-    .prints(&[&["delay+ns"]])],
+    operations: &[
+        Operation::config(|backoff, call| {
+            policy::schedule(backoff, call.config());
+            Ok(())
+        }),
+        Operation::new(
+            "delay",
+            "prints the delay before a retry",
+            &[
+                Param::required("retry", U32, "its number, counted from 0"),
+                Param::or(
+                    "previous",
+                    Kind::Duration,
+                    "\"0s\"",
+                    "the delay before, for a decorrelated schedule",
+                ),
+                Param::optional(
+                    "draw",
+                    U32,
+                    "what the jitter depends on; 0 is least, 4294967295 most, by default drawn",
+                ),
+            ],
+            delay,
+        )
+        .prints(&[&["delay+ns"]]),
+    ],
     state: |_, _, _| (),
     configure,
 };

@@ -83,6 +83,7 @@ static SPEC: Spec<Seats> = Spec {
 {"op": "bulkhead.release", "ticket": "c", "expect": {"in_use": 1}}
 {"op": "bulkhead.weight", "permit": "a", "expect": {"weight": 1}}
 {"op": "bulkhead.resize", "max_concurrent": 1, "expect": {"capacity": 1}}
+{"op": "bulkhead.config", "expect": {"config": {"max_waiting": 2, "max_wait": "5000ms"}}}
 {"at": "2s", "op": "bulkhead.enqueue", "as": "e"}
 {"op": "bulkhead.deadline", "waiter": "e", "expect": {"deadline": "7s"}}
 {"at": "7s", "op": "bulkhead.poll", "waiter": "e", "expect": {"rejected": "wait_timeout", "waited": "5s"}}
@@ -148,6 +149,10 @@ static SPEC: Spec<Seats> = Spec {
             seats.bulkhead.close();
             Ok(())
         }),
+        Operation::config(|seats: &'static Seats, call| {
+            configured(&seats.bulkhead.snapshot(), call.config());
+            Ok(())
+        }),
         Operation::new("snapshot", "prints the counts", &[], |_, _| Ok(())),
     ],
     state: print_state,
@@ -185,6 +190,12 @@ pub(super) fn counts(counts: &Snapshot, out: &mut Fields) {
     waits.duration("longest", counts.waits.longest);
     waits.duration("mean", counts.waits.mean());
     out.put("waits_so_far", waits);
+}
+
+/// Puts what holds of a bulkhead into its table.
+pub(super) fn configured(counts: &Snapshot, table: &mut Fields) {
+    table.put("max_concurrent", counts.capacity);
+    table.put("max_waiting", counts.max_waiting);
 }
 
 /// What a bulkhead's refusal is called.

@@ -14,8 +14,9 @@ use seawall::core::circuit_breaker::{
 };
 use seawall::core::guard::{self, Admit, Took};
 use seawall::core::{CircuitBreaker, Instant};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
+pub(super) use table::configured;
 pub(super) use table::{
     FAILED_SHARE, FAILING_SLOW, FAILURES, GROWING, KEYS, ON_FAILURE_ONLY, PROBES, RESULTS,
 };
@@ -24,6 +25,8 @@ use table::{WITH_SLOTS, config};
 /// A breaker that can be put in the place of another one, with what was counted since its state last changed.
 pub(super) struct Station<const SLOTS: usize> {
     breaker: Cell<&'static CircuitBreaker<SLOTS>>,
+    /// The table of the present breaker, if it is not the first one.
+    resumed: RefCell<Option<Args>>,
     tally: Tally,
 }
 
@@ -126,9 +129,11 @@ const INFO: Info = Info {
 {"op": "circuit_breaker.would_reject", "permit": "s", "expect": {"would_reject": "open"}}
 {"op": "circuit_breaker.record_with", "permit": "s", "outcome": "failure", "retry_after": "5s", "expect": {"settlement": "uncounted"}}
 {"op": "circuit_breaker.try_resuming", "consecutive_failures": 9, "expect": {"state": "open"}}
+{"op": "circuit_breaker.config", "expect": {"config": {"consecutive_failures": 9, "open_for": "60s", "slots": 10}}}
 {"op": "circuit_breaker.try_acquire", "as": "u"}
 {"op": "circuit_breaker.into_ticket", "permit": "u"}
 {"op": "circuit_breaker.settle_with", "ticket": "u", "outcome": "slow"}
+{"op": "last20.config", "expect": {"config": {"failure_rate": {"share": 0.5, "calls": 20, "minimum_calls": 20}, "probes": 1, "slots": 20}}}
 {"op": "last20.call", "outcome": "success", "times": 19}
 {"op": "last20.call", "outcome": "failure", "times": 9, "expect": {"state": "closed"}}
 {"op": "last20.call", "outcome": "failure", "expect": {"state": "open", "transition": {"figures": {"calls": 20, "failures": 10}}}}
@@ -223,6 +228,7 @@ impl<const SLOTS: usize> Of<SLOTS> {
                 KEYS,
                 try_resuming,
             ),
+            Operation::config(print_config),
             Operation::new("status", "prints the state, and how long calls are rejected while it is open", &[], status)
                 .prints(&[&["retry_after+ns"]]),
         ],
@@ -234,7 +240,11 @@ impl<const SLOTS: usize> Of<SLOTS> {
         match CircuitBreaker::<SLOTS>::try_new(config) {
             Ok(breaker) => {
                 let breaker = Cell::new(&*Box::leak(Box::new(breaker)));
-                Ok(const { &Self::SPEC }.bind(Station { breaker, tally: Tally::new() }))
+                Ok(const { &Self::SPEC }.bind(Station {
+                    breaker,
+                    resumed: RefCell::new(None),
+                    tally: Tally::new(),
+                }))
             }
             Err(error) => Err(vec![super::answers::wrong(&error)]),
         }
@@ -438,6 +448,21 @@ fn try_resuming<const SLOTS: usize>(
     let next = CircuitBreaker::try_resuming(config, station.breaker.get(), call.now());
     let next = next.map_err(|error| Fault::new(error.to_string()))?;
     station.breaker.set(Box::leak(Box::new(next)));
+    station.resumed.replace(Some(call.args().clone()));
+    Ok(())
+}
+
+fn print_config<const SLOTS: usize>(
+    station: &'static Station<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
+    let table = call.config();
+    if let Some(args) = &*station.resumed.borrow() {
+        let slots = table.get("slots").cloned();
+        *table = args.printed();
+        slots.into_iter().for_each(|slots| table.put("slots", slots));
+    }
+    configured(table);
     Ok(())
 }
 

@@ -27,6 +27,8 @@ static SPEC: Spec<Composite> = Spec {
 {"op": "composite.report", "member": 0, "healthy": true, "expect": {"healthy": false, "edge": null}}
 {"op": "composite.report", "member": 2, "healthy": true, "expect": {"healthy": true, "edge": "healthy"}}
 {"op": "composite.is_member_healthy", "member": 1, "expect": {"member_healthy": false}}
+{"op": "composite.members", "expect": {"members": 3}}
+{"op": "composite.required", "expect": {"required": 2}}
 {"op": "composite.is_healthy", "expect": {"healthy": true}}
 {"op": "composite.healthy_members", "expect": {"healthy_members": 2}}
 {"op": "composite.clear", "expect": {"edge": "unhealthy", "healthy_members": 0}}
@@ -50,6 +52,8 @@ static SPEC: Spec<Composite> = Spec {
             },
         )
         .prints(&[&["edge"]]),
+        Operation::new("members", "prints how many members it has", &[], |_, _| Ok(())),
+        Operation::new("required", "prints how many must be healthy", &[], |_, _| Ok(())),
         Operation::new("is_healthy", "says whether enough members are healthy", &[], |_, _| Ok(())),
         Operation::new(
             "is_member_healthy",

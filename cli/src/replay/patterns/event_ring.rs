@@ -44,6 +44,13 @@ impl<const N: usize> Of<N> {
                 read,
             )
             .prints(&[&["event", "missed"]]),
+            Operation::new(
+                "missed",
+                "prints how many events a reader has missed so far",
+                &[Param::required("cursor", Kind::Held(&[CURSOR]), "of the reader")],
+                missed,
+            )
+            .prints(&[&["missed"]]),
             Operation::new("last", "prints the newest event", &[], |ring, call| {
                 let event = EventRing::<N>::last(ring).map(print);
                 call.out().put("event", event);
@@ -73,6 +80,7 @@ const INFO: Info = Info {
 {"at": "1s", "op": "event_ring.push", "budget": "exhausted", "expect": {"dropped": 0}}
 {"at": "2s", "op": "event_ring.push", "from": "normal", "to": "degraded", "times": 2, "every": "1s"}
 {"op": "event_ring.read", "cursor": "reader", "expect": {"event": {"at": "2s", "kind": "level"}, "missed": 1}}
+{"op": "event_ring.missed", "cursor": "reader", "expect": {"missed": 1}}
 {"op": "event_ring.last", "expect": {"event": {"at": "3s", "change": {"to": "degraded"}}}}
 {"op": "event_ring.dropped", "expect": {"dropped": 1}}
 {"op": "event_ring.push", "latency_budget": "recovered"}
@@ -118,6 +126,12 @@ fn read<const N: usize>(ring: &'static EventRing<N>, call: &mut Call<'_>) -> Res
     let event = ring.read(cursor);
     let missed = cursor.missed();
     call.out().put("event", event.map(print));
+    call.out().put("missed", missed);
+    Ok(())
+}
+
+fn missed<const N: usize>(_: &'static EventRing<N>, call: &mut Call<'_>) -> Result<(), Fault> {
+    let missed = call.look::<Cursor>("cursor", CURSOR)?.missed();
     call.out().put("missed", missed);
     Ok(())
 }

@@ -70,7 +70,7 @@ const INFO: Info = Info {
 {"op": "guard.begin", "as": "b", "expect": {"admitted": false, "waits": true}}
 {"op": "guard.since", "waiting": "b", "expect": {"since": "2s"}}
 {"op": "guard.deadline", "waiting": "b", "expect": {"deadline": "3s", "remaining": "1s"}}
-{"op": "guard.timeout", "expect": {"timeout": "200ms"}}
+{"op": "guard.timeout_at", "expect": {"timeout": "200ms"}}
 {"op": "guard.try_attempt", "call": "a", "as": "a1", "expect": {"attempt": 1, "remaining": "200ms"}}
 {"op": "guard.about", "attempt": "a1", "expect": {"attempt": 1, "deadline": "2.2s", "remaining": "200ms", "probe": false}}
 {"op": "guard.number", "attempt": "a1", "expect": {"attempt": 1}}
@@ -104,6 +104,7 @@ const INFO: Info = Info {
 {"op": "guard.try_begin", "expect": {"rejected": "closed"}}
 {"op": "guard.set_shadow", "on": true, "expect": {"was_shadow": false, "shadow": true}}
 {"op": "guard.is_shadow"}
+{"op": "guard.config", "expect": {"config": {"timeout": "0.2s", "bulkhead": {"max_concurrent": 2, "max_waiting": 1}, "retry": {"max_attempts": 3, "initial_delay": "50ms"}}}}
 {"op": "guard.snapshot", "expect": {"bulkhead": {"capacity": 2, "closed": true}, "breaker": {"forced": true}, "timeout": "200ms"}}
 {"op": "guard.stats", "expect": {"stats": {"successes": 1, "failures": 2, "rejected_by_circuit_breaker": 1, "cancelled": 1, "retries": 2}}}
 {"op": "ring.last", "expect": {"event": {"kind": "breaker", "at": "3s", "transition": {"cause": "manual"}}}}
@@ -208,7 +209,7 @@ impl<const SLOTS: usize> Of<SLOTS> {
         Self::STARTED,
         Self::IS_PROBE,
         Self::TRANSITION,
-        Self::TIMEOUT,
+        Self::TIMEOUT_AT,
         Self::TRIP,
         Self::FORCE_OPEN,
         Self::FORCE_CLOSED,
@@ -222,6 +223,7 @@ impl<const SLOTS: usize> Of<SLOTS> {
         Operation::new("is_shadow", "says whether calls that begin now are only watched", &[], |_, _| Ok(())),
         Self::STATS,
         Self::SNAPSHOT,
+        Self::CONFIG,
     ],
     state: print_state,
     configure,

@@ -1,6 +1,6 @@
 //! The health check.
 
-use super::answers::span;
+use super::answers::{LEVEL, level, span};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
@@ -50,6 +50,7 @@ static SPEC: Spec<Check> = Spec {
 {"at": "20s", "op": "health_check.record", "success": false, "every": "1s", "times": 3}
 {"op": "health_check.status", "expect": {"status": "unhealthy", "failures_in_row": 3}}
 {"op": "health_check.is_healthy", "expect": {"healthy": false}}
+{"op": "health_check.level", "unhealthy": "degraded", "expect": {"level": "degraded"}}
 {"at": "23s", "op": "health_check.record", "success": true, "started": "5s", "expect": {"failures_in_row": 3}}
 {"at": "60s", "op": "health_check.expire", "expect": {"transition": {"to": "unknown", "cause": "stale"}}}
 {"op": "health_check.snapshot", "expect": {"age": null}}
@@ -90,6 +91,18 @@ static SPEC: Spec<Check> = Spec {
             },
         )
         .prints(&[&["healthy"]]),
+        Operation::new(
+            "level",
+            "prints the level of degradation that its status means: this one if it is known not to work, else normal",
+            &[Param::required("unhealthy", LEVEL, "the level")],
+            |check: &'static Check, call| {
+                let status = check.status(call.now());
+                let level = status.level(level(call.args(), "unhealthy"));
+                call.out().put("level", level.name());
+                Ok(())
+            },
+        )
+        .prints(&[&["level"]]),
         Operation::new("snapshot", "prints what is known", &[], |_, _| Ok(())),
         Operation::new("reset", "forgets every result", &[], |check: &'static Check, call| {
             let transition = check.reset(call.now());

@@ -56,6 +56,7 @@ static SPEC: Spec<Hedged> = Spec {
 {"op": "hedge.plan", "deadline": "150ms", "expect": {"no_hedge": "deadline"}}
 {"op": "hedge.start", "expect": {"admitted": true, "balance": 0}}
 {"op": "hedge.start", "expect": {"admitted": false, "no_hedge": "budget"}}
+{"op": "hedge.config", "expect": {"config": {"percentile": 0.5, "max_hedges": 1, "budget": {"ratio": "1/5", "cap": 1}}}}
 "#,
     },
     operations: &[
@@ -65,6 +66,12 @@ static SPEC: Spec<Hedged> = Spec {
             &[Param::required("latency", Kind::Duration, "how long an attempt took")],
             record,
         ),
+        Operation::config(|hedged: &'static Hedged, call| {
+            let table = call.config();
+            table.put("max_hedges", hedged.hedge.max_hedges());
+            retry::budget(hedged.budget.config(), table);
+            Ok(())
+        }),
         Operation::new("delay", "prints the delay at present", &[], |_, _| Ok(())),
         Operation::new("plan", "says what to do about an attempt that starts now", &[HEDGES, DEADLINE], plan)
             .prints(&[&["plan", "hedge_after+ns", "no_hedge"]]),

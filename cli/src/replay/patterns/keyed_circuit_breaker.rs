@@ -98,6 +98,8 @@ static SPEC: Spec<Keyed> = Spec {
 {"op": "keyed_circuit_breaker.is_empty"}
 {"op": "keyed_circuit_breaker.evictions"}
 {"op": "keyed_circuit_breaker.snapshot"}
+{"op": "last10.config", "expect": {"config": {"failure_rate": {"share": 0.6, "slow": "2000ms"}, "forgiving": 1}}}
+{"op": "keyed_circuit_breaker.config", "expect": {"config": {"consecutive_failures": 2, "probes": 1}}}
 {"op": "keyed_circuit_breaker.try_acquire", "hash": 7, "expect": {"admitted": true}}
 {"op": "keyed_circuit_breaker.status", "hash": 7, "expect": {"known": true}}
 "#,
@@ -180,6 +182,10 @@ static SPEC: Spec<Keyed> = Spec {
         })
         .prints(&[&["empty"]]),
         Operation::new("evictions", "prints how many keys lost their entry", &[], print_sums),
+        Operation::config(|_, call| {
+            circuit_breaker::configured(call.config());
+            Ok(())
+        }),
         Operation::new("state", STATE.about, &[], print_sums),
         Operation::new("snapshot", "prints all breakers in sums", &[], print_sums),
     ],

@@ -57,6 +57,7 @@ static SPEC: Spec<Keyed> = Spec {
 {"op": "keyed_rate_limiter.is_empty", "expect": {"empty": false}}
 {"op": "keyed_rate_limiter.snapshot"}
 {"op": "keyed_rate_limiter.quota", "expect": {"rate": 1, "burst": 2}}
+{"op": "keyed_rate_limiter.config", "expect": {"config": {"per": "1s", "entries": 8, "when_full": "refuse"}}}
 {"op": "keyed_rate_limiter.try_acquire", "hash": 7, "expect": {"admitted": true}}
 {"op": "keyed_rate_limiter.status", "hash": 7, "expect": {"known": true}}
 "#,
@@ -103,6 +104,10 @@ static SPEC: Spec<Keyed> = Spec {
         .prints(&[&["empty"]]),
         Operation::new("state", STATE.about, &[], print_sums),
         Operation::new("snapshot", "prints all buckets in sums", &[], print_sums),
+        Operation::config(|keyed: &'static Keyed, call| {
+            rate_limiter::configured(keyed.quota(), call.config());
+            Ok(())
+        }),
         Operation::new("quota", "prints the quota of each key", &[], |keyed: &'static Keyed, call| {
             rate_limiter::print_quota(call.out(), keyed.quota());
             Ok(())

@@ -1,9 +1,11 @@
 //! Configurations that policy files have, too: they are read by the same code.
 
+use crate::replay::fields::Fields;
 use crate::replay::schema::{Kind, Param, U32};
 use crate::replay::value::Args;
 use seawall::config::{OperationPolicy, PolicyTable};
-use seawall::core::Policy;
+use seawall::core::backoff::Jitter;
+use seawall::core::{Backoff, Policy};
 use seawall::guard::Surroundings;
 use serde_json::json;
 
@@ -29,8 +31,8 @@ fn finite(config: &Args) -> Result<(), Vec<String>> {
 
 /// The policy of a table; `prefix` is left out of the problems.
 fn policy(table: &serde_json::Value, prefix: &str) -> Result<Policy, Vec<String>> {
-    let table: PolicyTable =
-        serde_json::from_value(table.clone()).map_err(|error| vec![format!("config: {error}")])?;
+    let table: PolicyTable = serde_json::from_value(table.clone())
+        .map_err(|error| vec![format!("table cannot be read: {error}")])?;
     let base = OperationPolicy::new(Policy::new());
     match table.apply("policy", &base) {
         Ok(applied) if applied.around != Surroundings::NONE => {
@@ -46,6 +48,22 @@ fn policy(table: &serde_json::Value, prefix: &str) -> Result<Policy, Vec<String>
             let strip = |text: &String| text.strip_prefix(prefix).unwrap_or(text).to_owned();
             Err(invalid.problems().iter().map(strip).collect())
         }
+    }
+}
+
+/// Puts what holds of a schedule into its table.
+pub(super) fn schedule(backoff: &Backoff, table: &mut Fields) {
+    if table.get("backoff").is_none() {
+        table.put("backoff", "constant");
+    }
+    table.put("initial_delay", backoff.base());
+    table.put("max_delay", backoff.cap());
+    match backoff.spread() {
+        Jitter::None => table.put("jitter", "none"),
+        Jitter::PlusMinus(percent) => table.put("jitter", u32::from(percent)),
+        Jitter::Equal => table.put("jitter", "equal"),
+        Jitter::Full => table.put("jitter", "full"),
+        _ => table.put("jitter", "other"),
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) trait Limiter: Sized + 'static {
     fn check(&self, cost: u32, now: Instant) -> Result<(), Rejected>;
     fn refund(&self, grant: &Self::Grant, now: Instant);
     fn set_shadow(&self, on: bool);
+    fn is_shadow(&self) -> bool;
     fn available(&self, now: Instant) -> u32;
 }
 
@@ -96,6 +97,10 @@ macro_rules! limiter {
 
             fn set_shadow(&self, on: bool) {
                 self.set_shadow(on);
+            }
+
+            fn is_shadow(&self) -> bool {
+                self.is_shadow()
             }
 
             fn available(&self, now: Instant) -> u32 {
@@ -160,6 +165,13 @@ impl<L: Limiter> Of<L> {
         ready_at,
     )
     .prints(&[WOULD_REJECT, &["ready_at+ns", "wait+ns"]]);
+    pub(super) const WAIT: Operation<L> = Operation::new(
+        "wait",
+        "prints the same as ready_at",
+        &[Param::required("reservation", Kind::Held(&[RESERVATION]), "what reserve gave")],
+        ready_at,
+    )
+    .prints(&[WOULD_REJECT, &["ready_at+ns", "wait+ns"]]);
     pub(super) const CHECK: Operation<L> = Operation::new(
         "check",
         "says whether `cost` tokens could be taken, and changes nothing",
@@ -175,6 +187,12 @@ impl<L: Limiter> Of<L> {
     );
     pub(super) const SET_SHADOW: Operation<L> =
         Operation::new("set_shadow", "switches shadow mode", &[ON], set_shadow);
+    pub(super) const IS_SHADOW: Operation<L> =
+        Operation::new("is_shadow", "says whether it is in shadow mode", &[], |limiter, call| {
+            call.out().put("shadow", L::is_shadow(limiter));
+            Ok(())
+        })
+        .prints(&[&["shadow"]]);
     pub(super) const AVAILABLE: Operation<L> =
         Operation::new("available", "prints the tokens that there are now", &[], |_, _| Ok(()));
 }
@@ -205,6 +223,7 @@ static SPEC: Spec<RateLimiter> = Spec {
 {"op": "rate_limiter.reserve", "max_wait": "1s", "as": "r2", "expect": {"wait": "200ms"}}
 {"op": "rate_limiter.cancel", "reservation": "r2", "expect": {"returned": true}}
 {"at": "20.05s", "op": "rate_limiter.ready_at", "reservation": "r1", "expect": {"ready_at": "20.1s", "wait": "50ms"}}
+{"op": "rate_limiter.wait", "reservation": "r1", "expect": {"wait": "50ms"}}
 {"at": "20.1s", "op": "rate_limiter.into_grant", "reservation": "r1"}
 {"op": "rate_limiter.refund", "grant": "r1"}
 {"op": "rate_limiter.set_shadow", "on": true}
@@ -212,6 +231,7 @@ static SPEC: Spec<RateLimiter> = Spec {
 {"op": "rate_limiter.try_acquire_many", "cost": 3, "as": "s", "expect": {"admitted": true, "would_reject": true}}
 {"op": "rate_limiter.would_reject", "grant": "s", "expect": {"would_reject": true}}
 {"op": "rate_limiter.quota", "expect": {"rate": 10, "per": "1s", "burst": 2}}
+{"op": "rate_limiter.config", "expect": {"config": {"rate": 10, "per": "1000ms", "burst": 2}}}
 "#,
     },
     operations: &[
@@ -220,6 +240,7 @@ static SPEC: Spec<RateLimiter> = Spec {
         Of::RESERVE,
         Of::CANCEL,
         Of::READY_AT,
+        Of::WAIT,
         Of::INTO_GRANT,
         Of::WOULD_REJECT,
         Of::CHECK,
@@ -232,12 +253,12 @@ static SPEC: Spec<RateLimiter> = Spec {
         )
         .prints(&[&["undone"]]),
         Of::SET_SHADOW,
-        Operation::new("is_shadow", "says whether it is in shadow mode", &[], |limiter, call| {
-            call.out().put("shadow", RateLimiter::is_shadow(limiter));
-            Ok(())
-        })
-        .prints(&[&["shadow"]]),
+        Of::IS_SHADOW,
         Of::AVAILABLE,
+        Operation::config(|limiter, call| {
+            configured(limiter.quota(), call.config());
+            Ok(())
+        }),
         Operation::new("quota", "prints the quota", &[], |limiter: &'static RateLimiter, call| {
             print_quota(call.out(), limiter.quota());
             Ok(())
@@ -263,13 +284,16 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
 {"op": "adjustable_rate_limiter.check", "cost": 6, "expect": {"rejected": "exceeds_burst"}}
 {"op": "adjustable_rate_limiter.reserve", "cost": 4, "max_wait": "1s", "as": "r"}
 {"op": "adjustable_rate_limiter.ready_at", "reservation": "r"}
+{"op": "adjustable_rate_limiter.wait", "reservation": "r"}
 {"op": "adjustable_rate_limiter.into_grant", "reservation": "r", "as": "h"}
 {"op": "adjustable_rate_limiter.would_reject", "grant": "h", "expect": {"would_reject": false}}
 {"op": "adjustable_rate_limiter.reserve", "cost": 1, "max_wait": "1s", "as": "r"}
 {"op": "adjustable_rate_limiter.cancel", "reservation": "r"}
 {"op": "adjustable_rate_limiter.set_shadow", "on": true}
 {"op": "adjustable_rate_limiter.available"}
+{"op": "adjustable_rate_limiter.is_shadow", "expect": {"shadow": true}}
 {"op": "adjustable_rate_limiter.quota", "expect": {"rate": 100, "burst": 5}}
+{"op": "adjustable_rate_limiter.config", "expect": {"config": {"rate": 100, "burst": 5}}}
 "#,
     },
     operations: &[
@@ -278,6 +302,7 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
         Of::RESERVE,
         Of::CANCEL,
         Of::READY_AT,
+        Of::WAIT,
         Of::INTO_GRANT,
         Of::WOULD_REJECT,
         Of::CHECK,
@@ -290,7 +315,12 @@ static ADJUSTABLE: Spec<AdjustableRateLimiter> = Spec {
             set_quota,
         ),
         Of::SET_SHADOW,
+        Of::IS_SHADOW,
         Of::AVAILABLE,
+        Operation::config(|limiter, call| {
+            configured(&limiter.quota(), call.config());
+            Ok(())
+        }),
         Operation::new("quota", "prints the quota", &[], |_, _| Ok(())),
     ],
     state: |limiter, now, out| {
@@ -321,6 +351,13 @@ pub(super) fn print_quota(out: &mut Fields, quota: &Quota) {
     out.put("rate", quota.tokens());
     out.duration("per", quota.period());
     out.put("burst", quota.burst_size());
+}
+
+/// Puts what holds of a quota into its table.
+pub(super) fn configured(quota: &Quota, table: &mut Fields) {
+    table.put("rate", quota.tokens());
+    table.put("per", quota.period());
+    table.put("burst", quota.burst_size());
 }
 
 /// What a limiter's refusal is called.

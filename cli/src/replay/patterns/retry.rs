@@ -2,10 +2,11 @@
 
 use super::policy::{self, BACKOFF, INCREMENT, INITIAL_DELAY, JITTER, MAX_DELAY, MULTIPLIER};
 use crate::replay::call::Call;
+use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
 use crate::replay::value::Args;
-use seawall::core::retry::{Decision, GiveUp, Kind as FailureKind};
+use seawall::core::retry::{Config, Decision, GiveUp, Kind as FailureKind};
 use seawall::core::{Deadline, Retry};
 use std::time::Duration;
 
@@ -81,6 +82,7 @@ static SPEC: Spec<Retry> = Spec {
 {"op": "retry.balance", "expect": {"balance": 0}}
 {"op": "grpc.call_failed", "kind": "failure", "expect": {"balance": 9}}
 {"op": "retry.call_failed", "kind": "failure", "expect": {"balance": 0}}
+{"op": "retry.config", "expect": {"config": {"max_attempts": 3, "budget": {"ratio": "50%", "per_second": 0}, "cost": {"timeout": 1}}}}
 "#,
     },
     operations: &[
@@ -122,6 +124,10 @@ static SPEC: Spec<Retry> = Spec {
                 Ok(())
             },
         ),
+        Operation::config(|retry, call| {
+            configured(Retry::config(retry), call.config());
+            Ok(())
+        }),
         Operation::new("balance", "prints the retries that the budget holds", &[], |_, _| Ok(())),
     ],
     state: |retry, _, out| out.put("balance", retry.balance()),
@@ -137,6 +143,36 @@ fn configure(config: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     Retry::try_new(*policy.retry_config())
         .map(|retry| SPEC.bind(retry))
         .map_err(|error| vec![super::answers::wrong(&error)])
+}
+
+/// Puts what holds of retries into their table.
+pub(super) fn configured(config: &Config, table: &mut Fields) {
+    table.put("max_attempts", config.max_attempts());
+    policy::schedule(config.backoff(), table);
+    budget(config, table);
+    let costs = table.object("cost");
+    for (key, kind) in [
+        ("failure", FailureKind::Failure),
+        ("timeout", FailureKind::Timeout),
+        ("throttled", FailureKind::Throttled),
+    ] {
+        costs.put(key, u32::from(config.cost_of(kind)));
+    }
+}
+
+/// Puts what holds of a budget into the table of what is paid from it.
+pub(super) fn budget(config: &Config, table: &mut Fields) {
+    let (ratio, cap, per_second) = config.budget_parts();
+    if config.is_throttle() {
+        let throttle = table.object("throttle");
+        throttle.put("ratio", ratio);
+        throttle.put("max_tokens", cap);
+    } else {
+        let budget = table.object("budget");
+        budget.put("ratio", ratio);
+        budget.put("cap", cap);
+        budget.put("per_second", per_second);
+    }
 }
 
 /// What a reason to give up is called.

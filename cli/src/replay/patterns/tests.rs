@@ -1,3 +1,5 @@
+mod coverage;
+
 use super::super::script::{Ending, run};
 use super::super::statement;
 use super::all;
@@ -36,10 +38,52 @@ fn every_operation_and_every_key_of_a_pattern_is_known_once() {
 fn every_operation_is_executed_by_an_example() {
     for pattern in all() {
         let info = pattern.info();
-        for signature in pattern.operations().iter().filter(|signature| signature.name != "state") {
+        // The next test asks each of its configuration.
+        for signature in
+            pattern.operations().iter().filter(|signature| !["state", "config"].contains(&signature.name))
+        {
             let written = format!(".{}\"", signature.name);
             assert!(info.example.contains(&written), "{}{written} is in no example", info.name);
         }
+    }
+}
+
+/// The configuration that each instance of a policy prints.
+fn configurations(policy: &serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    let names = policy["policy"].as_object().unwrap().keys();
+    let asked: Vec<String> = names.map(|name| format!("{{\"op\": \"{name}.config\"}}")).collect();
+    let script = format!("{policy}\n{}", asked.join("\n"));
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let ending = run("s", &script, false, &mut out, &mut err).unwrap();
+    assert_eq!(ending, Ending::AsExpected, "{}\n{script}", String::from_utf8_lossy(&err));
+    let decisions = String::from_utf8(out).unwrap();
+    let decisions = decisions.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    decisions
+        .map(|mut decision| {
+            let name = decision["op"].as_str().unwrap().trim_end_matches(".config").to_owned();
+            (name, decision["config"].take())
+        })
+        .collect()
+}
+
+#[test]
+fn the_configuration_that_is_printed_is_a_policy_that_prints_it_again() {
+    let files = std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+    let files = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let examples = all().map(|pattern| pattern.info().example.to_owned());
+    for script in files.chain(examples) {
+        let policy = script.lines().find(|line| line.starts_with("{\"policy\"")).unwrap();
+        let mut policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+        let printed = configurations(&policy);
+        for (name, table) in policy["policy"].as_object_mut().unwrap() {
+            let pattern = table["pattern"].as_str().unwrap_or(name).to_owned();
+            for (key, value) in table.as_object().unwrap().iter().filter(|(key, _)| *key != "pattern") {
+                assert!(!printed[name][key].is_null(), "{name}.{key} is {value}, and is not printed");
+            }
+            *table = printed[name].clone();
+            table["pattern"] = pattern.into();
+        }
+        assert_eq!(configurations(&policy), printed, "{policy}");
     }
 }
 
@@ -101,7 +145,7 @@ fn hostile_values_are_errors_and_no_panics() {
             if ending == Ending::Wrong {
                 assert!(err.starts_with(b"s:"), "{}", String::from_utf8_lossy(&err));
                 assert!(
-                    !String::from_utf8_lossy(&err).contains("config:"),
+                    !String::from_utf8_lossy(&err).contains("cannot be read:"),
                     "{}",
                     String::from_utf8_lossy(&err)
                 );

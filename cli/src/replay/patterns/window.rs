@@ -29,6 +29,8 @@ impl<const SLOTS: usize> Of<SLOTS> {
                 record_only,
             ),
             Operation::new("totals", "prints the sums", &[], |_, _| Ok(())),
+            Operation::new("span", "prints the span", &[], print_span)
+                .prints(&[&["window+ns", "last_calls"]]),
             Operation::new("clear", "forgets everything", &[], clear),
         ],
         state: print_state,
@@ -68,6 +70,7 @@ const INFO: Info = Info {
 {"at": "5s", "op": "window.record_only", "slow": true}
 {"at": "9.9s", "op": "window.totals", "expect": {"calls": 2, "slow": 1}}
 {"at": "10s", "op": "window.totals", "expect": {"calls": 1, "failures": 0}}
+{"op": "window.span", "expect": {"window": "10s", "last_calls": null}}
 {"op": "window.clear", "expect": {"calls": 0}}
 {"op": "last.record", "failure": true, "times": 2}
 {"op": "last.record", "times": 2, "expect": {"calls": 3}}
@@ -112,6 +115,13 @@ fn record<const SLOTS: usize>(window: &'static Window<SLOTS>, call: &mut Call<'_
 
 fn record_only<const SLOTS: usize>(window: &'static Window<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
     window.record_only(sample(call), call.now());
+    Ok(())
+}
+
+fn print_span<const SLOTS: usize>(window: &'static Window<SLOTS>, call: &mut Call<'_>) -> Result<(), Fault> {
+    let span = window.span();
+    call.out().duration("window", span.as_time());
+    call.out().put("last_calls", span.as_calls());
     Ok(())
 }
 

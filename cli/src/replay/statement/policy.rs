@@ -131,7 +131,8 @@ impl Reader {
         if problems.is_empty() {
             match pattern.configure(&args) {
                 Ok(instance) => {
-                    return self.instances.push(Named { name: name.to_owned(), pattern, instance });
+                    let name = name.to_owned();
+                    return self.instances.push(Named { name, pattern, instance, config: args });
                 }
                 Err(wrong) => problems.extend(wrong.iter().map(|wrong| format!("{name}.{wrong}"))),
             }

@@ -439,3 +439,21 @@ fn a_guard_has_one_of_the_numbers_of_slots_that_it_names() {
         ["1: guard.slots is 20, must be one of 10, 60, 100, 256, 1000"]
     );
 }
+
+#[test]
+fn what_is_expected_of_a_configuration_is_checked_by_its_table() {
+    for (expected, problem) in [
+        (r#"{"open_fro": "1s"}"#, r#"config: unknown field "open_fro"; did you mean "open_for"? "#),
+        (r#"{"open_for": "soon"}"#, r#"config.open_for is "soon", must be a duration such as "250ms""#),
+        (r#"{"failure_rate": {"share": 2}}"#, "config.failure_rate.share is 2, must be a share such as 0.5"),
+        (
+            r#"{"failure_rate": {"calls": 0}}"#,
+            "config.failure_rate.calls is 0, must be an integer from 1 to ",
+        ),
+    ] {
+        let wrong =
+            wrong(&format!(r#"{{"op": "circuit_breaker.config", "expect": {{"config": {expected}}}}}"#));
+        let start = format!("2: circuit_breaker.config: expect: {problem}");
+        assert!(wrong.len() == 1 && wrong[0].starts_with(&start), "{wrong:?}");
+    }
+}

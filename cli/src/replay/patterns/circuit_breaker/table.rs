@@ -1,5 +1,6 @@
 //! The keys of a circuit breaker's table.
 
+use crate::replay::fields::{Fields, Json};
 use crate::replay::patterns::policy::{
     self, BACKOFF, INCREMENT, INITIAL_DELAY, JITTER, MAX_DELAY, MINIMUM_CALLS, MULTIPLIER, WINDOW_CALLS,
     WINDOW_SPAN,
@@ -126,6 +127,20 @@ pub(super) const WITH_SLOTS: [Param; KEYS.len() + 1] = {
     keys.copy_from_slice(KEYS);
     all
 };
+
+/// Puts what holds of a breaker's rates into its table: the calls without which there is no rate.
+pub(in crate::replay::patterns) fn configured(table: &mut Fields) {
+    // Beside a failure rate, slow calls are looked at over its window.
+    let rate = ["failure_rate", "slow_call_rate"].into_iter().find(|rate| table.get(rate).is_some());
+    let Some(rate) = rate.map(|rate| table.object(rate)) else { return };
+    if rate.get("minimum_calls").is_none() {
+        let least = match rate.get("calls") {
+            Some(Json::Number(calls)) => 10.min(*calls),
+            _ => 10,
+        };
+        rate.put("minimum_calls", least);
+    }
+}
 
 /// The configuration of a table.
 pub(super) fn config(args: &Args) -> Result<Config, Vec<String>> {

@@ -5,7 +5,9 @@ use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
 use crate::replay::patterns::answers::state;
-use crate::replay::patterns::{bulkhead, circuit_breaker, error_budget, rate_limiter};
+use crate::replay::patterns::{
+    adaptive_timeout, bulkhead, circuit_breaker, error_budget, rate_limiter, retry,
+};
 use crate::replay::schema::Operation;
 use seawall::core::circuit_breaker as breaker;
 use seawall::core::guard::{Pattern as Refuser, Stats};
@@ -13,6 +15,7 @@ use seawall::core::guard::{Pattern as Refuser, Stats};
 impl<const SLOTS: usize> Of<SLOTS> {
     pub(super) const STATS: Operation<Decisions<SLOTS>> =
         Operation::new("stats", "prints what was counted since the start", &[], stats).prints(&[&["stats"]]);
+    pub(super) const CONFIG: Operation<Decisions<SLOTS>> = Operation::config(print_config);
     pub(super) const SNAPSHOT: Operation<Decisions<SLOTS>> =
         Operation::new("snapshot", "prints all that is known of every pattern", &[], snapshot).prints(&[&[
             "stats",
@@ -51,6 +54,31 @@ fn snapshot<const SLOTS: usize>(guard: &'static Decisions<SLOTS>, call: &mut Cal
         out.put("error_budget", fields);
     }
     out.duration("timeout", snapshot.timeout);
+    Ok(())
+}
+
+/// The tables of the parts that it has; it always has a retry decision.
+fn print_config<const SLOTS: usize>(
+    guard: &'static Decisions<SLOTS>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
+    let tables = call.config();
+    if let Some(limiter) = guard.limiter() {
+        rate_limiter::configured(limiter.quota(), tables.object("rate_limiter"));
+    }
+    if let Some(bulkhead) = guard.bulkhead() {
+        bulkhead::configured(&bulkhead.snapshot(), tables.object("bulkhead"));
+    }
+    if guard.breaker().is_some() {
+        circuit_breaker::configured(tables.object("circuit_breaker"));
+    }
+    if let Some(timeout) = guard.adaptive_timeout() {
+        adaptive_timeout::configured(timeout.config(), tables.object("adaptive_timeout"));
+    }
+    if tables.get("retry").is_none() {
+        tables.object("retry").put("enabled", true);
+    }
+    retry::configured(guard.retry().config(), tables.object("retry"));
     Ok(())
 }
 

@@ -109,8 +109,8 @@ impl<const SLOTS: usize> Of<SLOTS> {
         },
     )
     .prints(&[&["transition"]]);
-    pub(super) const TIMEOUT: Look<SLOTS> = Look::new(
-        "timeout",
+    pub(super) const TIMEOUT_AT: Look<SLOTS> = Look::new(
+        "timeout_at",
         "prints how long an attempt that starts now may take; null if there is no end",
         &[],
         |guard, call| {

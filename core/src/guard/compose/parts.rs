@@ -6,7 +6,8 @@ use crate::admission::adaptive_rate::{self, AdaptiveRate};
 use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{self, CircuitBreaker};
 use crate::admission::load_shedder::{LoadShedder, Priority};
-use crate::admission::rate_limiter::{Grant, RateLimiter, adjustable};
+use crate::admission::rate_limiter::adjustable::{self, AdjustableRateLimiter};
+use crate::admission::rate_limiter::{Grant, RateLimiter};
 use crate::guard::rejected::Rejected;
 use crate::health::degradation::Degradation;
 use crate::health::error_budget::Edge;
@@ -35,6 +36,32 @@ impl Admit for RateLimiter {
     /// Its token is spent.
     #[inline]
     fn settle(&self, _grant: Grant, _took: Took, _now: Instant) {}
+}
+
+/// It refuses as a [`RateLimiter`] does.
+impl Admit for AdjustableRateLimiter {
+    type Permit<'a> = adjustable::Grant;
+    type Change = ();
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<adjustable::Grant, Rejected> {
+        self.try_acquire(now).map_err(Rejected::RateLimiter)
+    }
+
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        if self.is_shadow() { Ok(()) } else { self.check(1, now).map_err(Rejected::RateLimiter) }
+    }
+
+    /// A token of an earlier quota does not come back.
+    #[inline]
+    fn give_back(&self, grant: adjustable::Grant, now: Instant) {
+        self.refund(&grant, now);
+    }
+
+    /// Its token is spent.
+    #[inline]
+    fn settle(&self, _grant: adjustable::Grant, _took: Took, _now: Instant) {}
 }
 
 impl<const WAITERS: usize> Admit for Bulkhead<WAITERS> {

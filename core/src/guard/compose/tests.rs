@@ -6,7 +6,7 @@ use crate::admission::adaptive_rate::{self, AdaptiveRate};
 use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{self, CircuitBreaker, State};
 use crate::admission::load_shedder::{self, LoadShedder, Priority};
-use crate::admission::rate_limiter::{Quota, RateLimiter};
+use crate::admission::rate_limiter::{Quota, RateLimiter, adjustable::AdjustableRateLimiter};
 use crate::atomic::sync::probe::count;
 use crate::guard::{Pattern, Rejected};
 use crate::health::degradation::{Component, Degradation, Level};
@@ -201,6 +201,34 @@ fn adaptive_parts_refuse_by_their_own_names_and_take_back_what_was_not_used() {
     assert_eq!(pattern(door.check(T)), Some(Pattern::AdaptiveRate));
     rate.set_shadow(true);
     assert!(rate.is_shadow() && door.check(T).is_ok() && door.try_acquire(T).is_ok(), "it is only watched");
+}
+
+#[test]
+fn a_limiter_whose_quota_changes_takes_part_as_one_whose_quota_does_not() {
+    let limiter = AdjustableRateLimiter::new(Quota::per_second(1).burst(3));
+    let slots = Bulkhead::<0>::new(bulkhead::Config::new(1));
+    let door = (&limiter, &slots);
+    let permits = door.try_acquire(T).unwrap();
+    assert_eq!(pattern(door.try_acquire(T)), Some(Pattern::Bulkhead));
+    assert_eq!(limiter.available(T), 2, "what the slots refused gave its token back");
+    assert_eq!(door.settle(permits, Took::new(Outcome::Success, MILLI), T), ((), ()));
+    assert_eq!(limiter.available(T), 2, "a call that ended has spent its token");
+
+    let permits = door.try_acquire(T).unwrap();
+    limiter.set_quota(Quota::per_second(2).burst(3), T).unwrap();
+    assert_eq!(limiter.available(T), 1);
+    door.give_back(permits, T);
+    assert_eq!((limiter.available(T), slots.snapshot().in_use), (1, 0), "its token was of an earlier quota");
+
+    let permits = door.try_acquire(T).unwrap();
+    let refused = Admit::check(&limiter, T).unwrap_err();
+    assert_eq!((refused.pattern(), refused.retry_after()), (Pattern::RateLimiter, Some(SECOND / 2)));
+    assert_eq!(pattern(door.check(T)), Some(Pattern::RateLimiter));
+    limiter.set_shadow(true);
+    assert!(Admit::check(&limiter, T).is_ok(), "it is only watched");
+    limiter.set_shadow(false);
+    door.give_back(permits, T);
+    assert!(door.check(T).is_ok());
 }
 
 #[test]

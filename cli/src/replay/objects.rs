@@ -3,6 +3,7 @@
 use super::patterns;
 use super::schema::{CONFIG, Group, Kind, Param};
 use super::statement::expand;
+use std::borrow::Cow;
 
 /// An object in a decision.
 struct Object {
@@ -62,7 +63,7 @@ const OBJECTS: &[Object] = &[
     Object {
         of: &["composition"],
         at: &["changes"],
-        fields: &["part", "settlement", "transition", "adjustment", "edge"],
+        fields: &["part", "settlement", "transition", "adjustment", "edge", "changes"],
     },
     Object {
         of: &["composition"],
@@ -216,10 +217,23 @@ pub(super) fn inside(pattern: &str, place: &str) -> Option<Vec<String>> {
     if let Some(kind) = configured(pattern, place) {
         return table(&kind).map(|keys| keys.iter().map(|key| key.name.to_owned()).collect());
     }
+    let place = &*unnested(place);
     OBJECTS
         .iter()
         .find(|object| (object.of.is_empty() || object.of.contains(&pattern)) && object.at.contains(&place))
         .map(|object| expand(object.fields))
+}
+
+/// The place that all levels of a composition in a composition have in the tables.
+pub(super) fn unnested(place: &str) -> Cow<'_, str> {
+    if !place.starts_with("changes.changes") {
+        return place.into();
+    }
+    let mut rest = place;
+    while let Some(inner) = rest.strip_prefix("changes.").filter(|inner| inner.starts_with("changes")) {
+        rest = inner;
+    }
+    rest.into()
 }
 
 /// What stands at a place of a configuration that is printed; none if the place is in no configuration.

@@ -131,6 +131,8 @@ struct Giver {
 struct Reader {
     seed: u32,
     has_policy: bool,
+    /// The names of all instances, also of those that are not made yet.
+    declared: Vec<String>,
     instances: Vec<Named>,
     /// Instances whose configuration is wrong: their operations are checked all the same.
     broken: Vec<(String, &'static dyn Pattern)>,

@@ -1,6 +1,7 @@
 //! The words that decisions print, so that one which is expected and never printed is told before anything runs.
 
 use super::fields::{Fields, Json};
+use super::objects::unnested;
 use super::schema::{CONFIG, Group};
 
 /// The words of a field.
@@ -202,6 +203,7 @@ const NAMES: Group = &["op", "note", "as", "gave", "dropped", "of", "woken", "pa
 
 /// The words of a field in what a pattern prints; none if it has other values.
 pub(super) fn of(pattern: &str, place: &str) -> Option<Group> {
+    let place = &*unnested(place);
     let prints =
         |words: &&Row| (words.of.is_empty() || words.of.contains(&pattern)) && words.at.contains(&place);
     WORDS.iter().find(prints).map(|words| words.words)

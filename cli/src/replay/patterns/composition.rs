@@ -14,13 +14,26 @@ use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, P
 use crate::replay::value::{Args, Value};
 use seawall::core::guard::{Admit, Rejected, Serve, Shed, Took};
 use seawall::core::load_shedder::{LoadShedder, Priority};
-use seawall::core::{AdaptiveConcurrency, AdaptiveRate, Degradation, Instant, LatencyBudget, RateLimiter};
+use seawall::core::{
+    AdaptiveConcurrency, AdaptiveRate, AdjustableRateLimiter, Degradation, Instant, LatencyBudget,
+    RateLimiter,
+};
 use std::any::Any;
 use std::time::Duration;
 
 pub(super) const PERMIT: &str = "composition permit";
 const THE_PERMIT: Param = Param::required("permit", Kind::Held(&[PERMIT]), "what an admission gave");
 pub(super) const LOAD: Param = Param::or("load", U32, "0", "for a load shedder: the load now");
+
+const LATENCY: Param = Param::or(
+    "latency",
+    Kind::Duration,
+    "\"0s\"",
+    "how long the operation took; a breaker measures it from the admission",
+);
+
+/// The most parts of all levels of one composition, so that a call comes to an end.
+const MOST_IN_ALL: usize = 64;
 
 /// The most parts, which core's longest tuple has.
 const MOST: usize = 6;
@@ -33,6 +46,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// For what does not look at it.
+    const NOTHING: Self = Self { priority: Priority::Normal, load: 0 };
+
     pub(super) fn of(call: &Call<'_>) -> Self {
         Self { priority: priority(call), load: call.args().u32("load").unwrap_or(0) }
     }
@@ -46,8 +62,13 @@ trait Part {
     fn try_acquire(&self, asked: Asked, now: Instant) -> Result<Held, Rejected>;
     fn check(&self, asked: Asked, now: Instant) -> Result<(), Rejected>;
     fn give_back(&self, held: Held, now: Instant);
+    fn observe(&self, took: Took, now: Instant);
     /// Settles, and prints what that changed.
     fn settle(&self, held: Held, took: Took, now: Instant) -> Fields;
+    /// How many parts it is, itself counted.
+    fn parts(&self) -> usize {
+        1
+    }
 }
 
 /// A pattern that asks for nothing but the moment, and what prints its change.
@@ -69,6 +90,10 @@ where
         if let Ok(permit) = held.downcast::<A::Permit<'static>>() {
             self.0.give_back(*permit, now);
         }
+    }
+
+    fn observe(&self, took: Took, now: Instant) {
+        self.0.observe(took, now);
     }
 
     fn settle(&self, held: Held, took: Took, now: Instant) -> Fields {
@@ -94,8 +119,45 @@ impl<A: Admit, F: Fn(Asked) -> A> Part for ByPriority<F> {
 
     fn give_back(&self, _: Held, _: Instant) {}
 
+    fn observe(&self, _: Took, _: Instant) {}
+
     fn settle(&self, _: Held, _: Took, _: Instant) -> Fields {
         Fields::default()
+    }
+}
+
+/// A composition is a part as its parts are, and prints what changed in them.
+struct Nested(&'static Composition);
+
+impl Part for Nested {
+    fn try_acquire(&self, asked: Asked, now: Instant) -> Result<Held, Rejected> {
+        self.0.admit(asked, now).map(|permits| Box::new(permits) as Held)
+    }
+
+    fn check(&self, asked: Asked, now: Instant) -> Result<(), Rejected> {
+        self.0.asking(asked).check(now)
+    }
+
+    fn give_back(&self, held: Held, now: Instant) {
+        if let Ok(permits) = held.downcast::<Permits>() {
+            self.0.give_back(*permits, now);
+        }
+    }
+
+    fn observe(&self, took: Took, now: Instant) {
+        self.0.observe(took, now);
+    }
+
+    fn settle(&self, held: Held, took: Took, now: Instant) -> Fields {
+        let mut fields = Fields::default();
+        if let Ok(permits) = held.downcast::<Permits>() {
+            fields.put("changes", self.0.settle(*permits, took, now));
+        }
+        fields
+    }
+
+    fn parts(&self) -> usize {
+        self.0.0.iter().map(|(_, part)| part.parts()).sum::<usize>() + 1
     }
 }
 
@@ -114,6 +176,12 @@ macro_rules! breaker {
 fn part(it: &'static dyn Any) -> Option<Box<dyn Part>> {
     if let Some(limiter) = it.downcast_ref::<RateLimiter>() {
         return Some(Box::new(Plain(limiter, |(), _| {})));
+    }
+    if let Some(limiter) = it.downcast_ref::<AdjustableRateLimiter>() {
+        return Some(Box::new(Plain(limiter, |(), _| {})));
+    }
+    if let Some(composition) = it.downcast_ref::<Composition>() {
+        return Some(Box::new(Nested(composition)));
     }
     if let Some(rate) = it.downcast_ref::<AdaptiveRate>() {
         return Some(Box::new(Plain(rate, |change, out| {
@@ -168,6 +236,10 @@ impl Admit for Asking<'_> {
         self.part.give_back(held, now);
     }
 
+    fn observe(&self, took: Took, now: Instant) {
+        self.part.observe(took, now);
+    }
+
     fn settle(&self, held: Held, took: Took, now: Instant) -> Fields {
         self.part.settle(held, took, now)
     }
@@ -192,6 +264,27 @@ impl Composition {
     pub(super) fn admit(&self, asked: Asked, now: Instant) -> Result<Permits, Rejected> {
         self.asking(asked).try_acquire(now).map(Permits)
     }
+
+    fn give_back(&self, Permits(permits): Permits, now: Instant) {
+        self.asking(Asked::NOTHING).give_back(permits, now);
+    }
+
+    fn observe(&self, took: Took, now: Instant) {
+        self.asking(Asked::NOTHING).observe(took, now);
+    }
+
+    /// Settles a call, and says what that changed, part by part.
+    fn settle(&self, Permits(permits): Permits, took: Took, now: Instant) -> Vec<Fields> {
+        let changes: [_; MOST] = self.asking(Asked::NOTHING).settle(permits, took, now).into();
+        let changes = changes.into_iter().flatten();
+        let named = self.0.iter().zip(changes).map(|((name, _), change)| {
+            let mut fields = Fields::default();
+            fields.put("part", name.as_str());
+            fields.extend(change);
+            fields
+        });
+        named.collect()
+    }
 }
 
 /// What an admitted call holds of all parts.
@@ -201,15 +294,16 @@ static SPEC: Spec<Composition> = Spec {
     info: Info {
         name: "composition",
         about: "Instances of the script that admit as one, in their order: if one refuses, what those before it gave comes \
-                back. Ask the parts for their states. `changes` has what the end of a call changed, part by part",
+                back. Ask the parts for their states. `changes` has what the end of a call changed, part by part; that of a part \
+                which is a composition has its `changes` in it",
         keys: &[Param::required(
             "parts",
             Kind::List(&Kind::Instance(PARTS)),
-            "one to six, by their names, each once",
+            "one to six, by their names, each once. A part can be a composition, whose parts count, too: all together 64 at most",
         )],
         prints: &[],
         example: r#"
-{"policy": {"door": {"pattern": "composition", "parts": ["breaker", "limiter", "slots"]}, "breaker": {"pattern": "circuit_breaker", "consecutive_failures": 1, "open_for": "10s", "successes_to_close": 1}, "limiter": {"pattern": "rate_limiter", "rate": 1, "per": "1m", "burst": 2}, "slots": {"pattern": "bulkhead", "max_concurrent": 1}, "served": {"pattern": "composition", "parts": ["service", "shedder"]}, "service": {"pattern": "degradation"}, "shedder": {"pattern": "load_shedder", "max_load": 10}}}
+{"policy": {"door": {"pattern": "composition", "parts": ["breaker", "limiter", "slots"]}, "breaker": {"pattern": "circuit_breaker", "consecutive_failures": 1, "open_for": "10s", "successes_to_close": 1}, "limiter": {"pattern": "rate_limiter", "rate": 1, "per": "1m", "burst": 2}, "slots": {"pattern": "bulkhead", "max_concurrent": 1}, "served": {"pattern": "composition", "parts": ["service", "shedder"]}, "service": {"pattern": "degradation"}, "shedder": {"pattern": "load_shedder", "max_load": 10}, "whole": {"pattern": "composition", "parts": ["served", "quota", "inner"]}, "quota": {"pattern": "adjustable_rate_limiter", "rate": 1, "burst": 5}, "inner": {"pattern": "composition", "parts": ["latency", "place"]}, "latency": {"pattern": "latency_budget", "slo": "99%", "target": "1s", "window": "60s", "minimum_calls": 1}, "place": {"pattern": "bulkhead", "max_concurrent": 1}}}
 {"at": "0s", "op": "door.try_acquire", "as": "a", "expect": {"admitted": true}}
 {"op": "door.check", "expect": {"rejected": "full", "rejected_by": "bulkhead"}}
 {"op": "door.give_back", "permit": "a"}
@@ -222,6 +316,13 @@ static SPEC: Spec<Composition> = Spec {
 {"op": "service.set_level", "component": 0, "level": "severely_degraded"}
 {"op": "served.try_acquire", "priority": "low", "expect": {"rejected": "degraded", "rejected_by": "degradation"}}
 {"op": "served.try_acquire", "priority": "critical", "load": 10, "expect": {"admitted": true}}
+{"op": "whole.try_acquire", "priority": "low", "expect": {"rejected": "degraded"}}
+{"op": "whole.try_acquire", "priority": "critical", "as": "w", "expect": {"admitted": true}}
+{"op": "whole.check", "priority": "critical", "expect": {"rejected": "full", "rejected_by": "bulkhead"}}
+{"op": "whole.observe", "outcome": "failure", "latency": "3s"}
+{"op": "latency.snapshot", "expect": {"calls": 1, "exhausted": true}}
+{"op": "whole.settle", "permit": "w", "outcome": "success", "latency": "2s", "expect": {"changes": [{"part": "served"}, {"part": "quota"}, {"part": "inner", "changes": [{"part": "latency", "edge": null}, {"part": "place"}]}]}}
+{"op": "quota.available", "expect": {"available": 4}}
 "#,
     },
     operations: &[
@@ -247,18 +348,16 @@ static SPEC: Spec<Composition> = Spec {
             give_back,
         ),
         Operation::new(
+            "observe",
+            "tells the parts how an attempt of a call ended that was not the last one: a rate that follows the latency and a \
+             promise about it learn from it",
+            &[OUTCOME_PARAM, LATENCY],
+            observe,
+        ),
+        Operation::new(
             "settle",
             "settles a call with every part",
-            &[
-                THE_PERMIT,
-                OUTCOME_PARAM,
-                Param::or(
-                    "latency",
-                    Kind::Duration,
-                    "\"0s\"",
-                    "how long the operation took; a breaker measures it from the admission",
-                ),
-            ],
+            &[THE_PERMIT, OUTCOME_PARAM, LATENCY],
             settle,
         )
         .prints(&[&["changes"]]),
@@ -271,12 +370,14 @@ static SPEC: Spec<Composition> = Spec {
 const PARTS: &[&str] = &[
     "circuit_breaker",
     "rate_limiter",
+    "adjustable_rate_limiter",
     "bulkhead",
     "adaptive_rate",
     "adaptive_concurrency",
     "latency_budget",
     "degradation",
     "load_shedder",
+    "composition",
 ];
 
 pub(super) const PATTERN: &dyn Pattern = &SPEC;
@@ -295,6 +396,12 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
     }
     if parts.is_empty() || parts.len() > MOST {
         return Err(vec![format!("parts has {}, must have 1 to {MOST}", parts.len())]);
+    }
+    let in_all: usize = parts.iter().map(|(_, part)| part.parts()).sum();
+    if in_all > MOST_IN_ALL {
+        return Err(vec![format!(
+            "parts has {in_all} with the parts of its parts, must have at most {MOST_IN_ALL}"
+        )]);
     }
     Ok(SPEC.bind(Composition(parts)))
 }
@@ -321,25 +428,25 @@ fn check(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), F
 }
 
 fn give_back(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
-    let Permits(permits) = call.take("permit", PERMIT)?;
-    composition.asking(Asked::of(call)).give_back(permits, call.now());
+    let permits: Permits = call.take("permit", PERMIT)?;
+    composition.give_back(permits, call.now());
+    Ok(())
+}
+
+/// How a call or an attempt ended.
+fn took(call: &Call<'_>) -> Took {
+    let latency = call.args().duration("latency").unwrap_or(Duration::ZERO);
+    Took::new(outcome(call.args(), "outcome"), latency)
+}
+
+fn observe(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
+    composition.observe(took(call), call.now());
     Ok(())
 }
 
 fn settle(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
-    let Permits(permits) = call.take("permit", PERMIT)?;
-    let latency = call.args().duration("latency").unwrap_or(Duration::ZERO);
-    let took = Took::new(outcome(call.args(), "outcome"), latency);
-    let changes = composition.asking(Asked::of(call)).settle(permits, took, call.now());
-    let changes: [_; MOST] = changes.into();
-    let changes = changes.into_iter().flatten();
-    let named = composition.0.iter().zip(changes).map(|((name, _), change)| {
-        let mut fields = Fields::default();
-        fields.put("part", name.as_str());
-        fields.extend(change);
-        fields
-    });
-    let named: Vec<Fields> = named.collect();
-    call.out().put("changes", named);
+    let permits: Permits = call.take("permit", PERMIT)?;
+    let changes = composition.settle(permits, took(call), call.now());
+    call.out().put("changes", changes);
     Ok(())
 }

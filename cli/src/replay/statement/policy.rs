@@ -2,10 +2,11 @@
 
 use super::{Named, Reader};
 use crate::replay::patterns;
-use crate::replay::schema::{Kind, Param};
+use crate::replay::schema::{Kind, Param, Pattern};
 use crate::replay::suggest::{shortened, unknown};
 use crate::replay::value::{Args, read_table};
 use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most instances of a script.
 const MAX_INSTANCES: usize = 1000;
@@ -38,13 +39,40 @@ impl Reader {
                 format!("policy names {} instances, must be at most {MAX_INSTANCES}", policy.len()),
             );
         }
+        self.declared.extend(policy.keys().cloned());
         // Those that name others are made when the others are there.
-        for among_others in [false, true] {
-            for (name, config) in
-                policy.iter().filter(|(name, config)| names_others(name, config) == among_others)
-            {
+        let mut left: BTreeMap<&str, Vec<&str>> =
+            policy.iter().map(|(name, config)| (name.as_str(), others(name, config))).collect();
+        loop {
+            let is_ready = |name: &str| left[name].iter().all(|other| !left.contains_key(other));
+            let ready: Vec<_> = policy.iter().filter(|(name, _)| left.contains_key(name.as_str())).collect();
+            let ready: Vec<_> = ready.into_iter().filter(|(name, _)| is_ready(name)).collect();
+            if ready.is_empty() {
+                break;
+            }
+            for (name, config) in ready {
+                left.remove(name.as_str());
                 self.instance(line, name, config);
             }
+        }
+        self.circles(line, policy, &left);
+    }
+
+    /// Says which instances are parts of themselves, and what is wrong with those that name them.
+    fn circles(&mut self, line: usize, policy: &Map<String, Value>, left: &BTreeMap<&str, Vec<&str>>) {
+        let mut told = BTreeSet::new();
+        for &name in left.keys() {
+            let Some(circle) = circle(name, left) else { continue };
+            self.broken.extend(pattern_of(name, &policy[name]).map(|pattern| (name.to_owned(), pattern)));
+            if told.insert(name) {
+                let names = circle.iter().map(|name| format!("names {:?}", shortened(name)));
+                let names = names.collect::<Vec<_>>().join(", which ");
+                self.problem(line, format!("{name}: it {names}: nothing can be a part of itself"));
+            }
+            told.extend(circle);
+        }
+        for name in left.keys().filter(|name| !told.contains(*name)) {
+            self.instance(line, name, &policy[*name]);
         }
     }
 
@@ -64,7 +92,11 @@ impl Reader {
                 None if self.broken.iter().any(|(known, _)| known == name) => {
                     format!("{:?} is wrong itself", shortened(name))
                 }
-                None => unknown("instance", name, self.instances.iter().map(|named| named.name.as_str())),
+                None => {
+                    // Nothing is a part of itself.
+                    let others = self.declared.iter().map(String::as_str).filter(|other| *other != place);
+                    unknown("instance", name, others)
+                }
             };
             problems.push(format!("{place}: {wrong}"));
             None
@@ -144,11 +176,40 @@ impl Reader {
     }
 }
 
-/// Whether a configuration names other instances.
-fn names_others(name: &str, config: &Value) -> bool {
-    let pattern = config.get("pattern").map_or(Some(name), Value::as_str);
-    pattern.and_then(patterns::find).is_some_and(|pattern| {
-        let is_instance = |kind: &Kind| matches!(kind, Kind::Instance(_) | Kind::List(Kind::Instance(_)));
-        pattern.info().keys.iter().any(|key| is_instance(&key.kind) && config.get(key.name).is_some())
-    })
+/// The pattern that a configuration is of, if there is one.
+fn pattern_of(name: &str, config: &Value) -> Option<&'static dyn Pattern> {
+    patterns::find(config.get("pattern").map_or(Some(name), Value::as_str)?)
+}
+
+/// The other instances that a configuration names.
+fn others<'c>(name: &str, config: &'c Value) -> Vec<&'c str> {
+    let Some(pattern) = pattern_of(name, config) else { return Vec::new() };
+    let is_instance = |kind: &Kind| matches!(kind, Kind::Instance(_) | Kind::List(Kind::Instance(_)));
+    let keys = pattern.info().keys.iter().filter(|key| is_instance(&key.kind));
+    keys.filter_map(|key| config.get(key.name))
+        .flat_map(|value| match value {
+            Value::Array(list) => list.iter().collect(),
+            value => vec![value],
+        })
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// The way from an instance by those that are named back to it, without its beginning.
+fn circle<'n>(from: &str, left: &BTreeMap<&'n str, Vec<&'n str>>) -> Option<Vec<&'n str>> {
+    let mut seen = BTreeSet::new();
+    let mut ways: Vec<Vec<&str>> = vec![Vec::new()];
+    while let Some(way) = ways.pop() {
+        for other in left.get(way.last().copied().unwrap_or(from)).into_iter().flatten() {
+            let mut longer = way.clone();
+            longer.push(other);
+            if *other == from {
+                return Some(longer);
+            }
+            if seen.insert(*other) {
+                ways.push(longer);
+            }
+        }
+    }
+    None
 }

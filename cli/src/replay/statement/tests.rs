@@ -457,3 +457,39 @@ fn what_is_expected_of_a_configuration_is_checked_by_its_table() {
         assert!(wrong.len() == 1 && wrong[0].starts_with(&start), "{wrong:?}");
     }
 }
+
+#[test]
+fn nothing_is_a_part_of_itself() {
+    let policy = r#"{"own": {"pattern": "composition", "parts": ["own"]},
+        "a": {"pattern": "composition", "parts": ["b"]},
+        "b": {"pattern": "composition", "parts": ["limiter", "a"]},
+        "user": {"pattern": "composition", "parts": ["limiter", "b"]},
+        "limiter": {"pattern": "rate_limiter", "rate": 1},
+        "fine": {"pattern": "composition", "parts": ["inner"]},
+        "inner": {"pattern": "composition", "parts": ["limiter"]}}"#;
+    assert_eq!(
+        wrong_policy(&policy.replace('\n', " ")),
+        [
+            r#"1: a: it names "b", which names "a": nothing can be a part of itself"#,
+            r#"1: own: it names "own": nothing can be a part of itself"#,
+            r#"1: user: "b" is wrong itself"#,
+        ]
+    );
+}
+
+#[test]
+fn the_parts_of_all_levels_have_a_bound_together() {
+    let level = |parts: &str| format!(r#"{{"pattern": "composition", "parts": {parts}}}"#);
+    let limiter = level(r#"["limiter"]"#);
+    let mut policy =
+        format!(r#""limiter": {{"pattern": "rate_limiter", "rate": 1}}, "a0": {limiter}, "b0": {limiter}"#);
+    for number in 0..5 {
+        let parts = level(&format!(r#"["a{number}", "b{number}"]"#));
+        policy += &format!(r#", "a{next}": {parts}, "b{next}": {parts}"#, next = number + 1);
+    }
+    assert_eq!(
+        wrong_policy(&format!("{{{policy}}}")),
+        ["a5", "b5"]
+            .map(|name| format!("1: {name}.parts has 94 with the parts of its parts, must have at most 64"))
+    );
+}

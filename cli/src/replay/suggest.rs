@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 /// The most known words in a message.
 const MOST_KNOWN: usize = 100;
 
+/// The fewest letters with which a word has begun.
+const LEAST_BEGINNING: usize = 4;
+
 /// The most characters of a word of a script in a message.
 const MOST: usize = 120;
 
@@ -34,8 +37,7 @@ pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item 
 pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|candidate| (nearest(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
+        .filter_map(|candidate| nearest(word, candidate).map(|distance| (distance, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -58,10 +60,13 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The distance to a word or to what stands behind one of its underscores: `acquire` is near to `try_acquire`.
-fn nearest(word: &str, candidate: &str) -> usize {
-    let parts = candidate.match_indices('_').map(|(at, _)| distance(word, &candidate[at + 1..]) + 1);
-    parts.chain([distance(word, candidate)]).min().unwrap_or(usize::MAX)
+/// The distance to a word that is near, to its beginning, or to what stands behind one of its underscores: `acquire` is near to
+/// `try_acquire`, and `severe` to `severely_degraded`.
+fn nearest(word: &str, candidate: &str) -> Option<usize> {
+    let near = |to: &str| Some(distance(word, to)).filter(|distance| *distance <= 1 + to.len() / 3);
+    let parts = candidate.match_indices('_').filter_map(|(at, _)| near(&candidate[at + 1..]));
+    let begins = word.len() >= LEAST_BEGINNING && candidate.starts_with(word);
+    near(candidate).into_iter().chain(parts.map(|distance| distance + 1)).chain(begins.then_some(1)).min()
 }
 
 /// How many letters differ: those put in, left out, changed, or swapped with their neighbor.
@@ -96,6 +101,14 @@ mod tests {
         assert_eq!(
             unknown("operation", "aquire", ["record", "try_acquire"]),
             r#"unknown operation "aquire"; did you mean "try_acquire"? known: record, try_acquire"#
+        );
+        assert_eq!(
+            unknown("word", "severe", ["normal", "severely_degraded"]),
+            r#"unknown word "severe"; did you mean "severely_degraded"? known: normal, severely_degraded"#
+        );
+        assert_eq!(
+            unknown("operation", "call", ["give_back", "settle"]),
+            r#"unknown operation "call"; known: give_back, settle"#
         );
         assert_eq!(unknown("name", "p", []), r#"unknown name "p"; there is none"#);
         let names: Vec<String> = (0..1000).map(|number| format!("p{number}")).collect();

@@ -460,7 +460,9 @@ fn print_config<const SLOTS: usize>(
     if let Some(args) = &*station.resumed.borrow() {
         let slots = table.get("slots").cloned();
         *table = args.printed();
-        slots.into_iter().for_each(|slots| table.put("slots", slots));
+        if let Some(slots) = slots {
+            table.put("slots", slots);
+        }
     }
     configured(table);
     Ok(())

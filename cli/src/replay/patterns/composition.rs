@@ -323,6 +323,7 @@ static SPEC: Spec<Composition> = Spec {
 {"op": "latency.snapshot", "expect": {"calls": 1, "exhausted": true}}
 {"op": "whole.settle", "permit": "w", "outcome": "success", "latency": "2s", "expect": {"changes": [{"part": "served"}, {"part": "quota"}, {"part": "inner", "changes": [{"part": "latency", "edge": null}, {"part": "place"}]}]}}
 {"op": "quota.available", "expect": {"available": 4}}
+{"op": "whole.call", "priority": "critical", "outcome": "success", "took": "20ms", "expect": {"admitted": true, "ended_at": "11.02s", "changes": [{"part": "served"}, {}, {"changes": [{"edge": null}, {}]}]}}
 "#,
     },
     operations: &[
@@ -347,6 +348,18 @@ static SPEC: Spec<Composition> = Spec {
             &[THE_PERMIT],
             give_back,
         ),
+        Operation::new(
+            "call",
+            "is try_acquire, and if the call is admitted settle after it `took` so long; the clock moves on with it",
+            &[
+                PRIORITY,
+                LOAD,
+                OUTCOME_PARAM,
+                Param::or("took", Kind::Duration, "\"0s\"", "how long the call took"),
+            ],
+            whole_call,
+        )
+        .prints(&[ADMISSION, &["changes", "ended_at+ns"]]),
         Operation::new(
             "observe",
             "tells the parts how an attempt of a call ended that was not the last one: a rate that follows the latency and a \
@@ -430,6 +443,23 @@ fn check(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), F
 fn give_back(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
     let permits: Permits = call.take("permit", PERMIT)?;
     composition.give_back(permits, call.now());
+    Ok(())
+}
+
+fn whole_call(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
+    match composition.admit(Asked::of(call), call.now()) {
+        Ok(permits) => {
+            admit(call.out());
+            let latency = call.args().duration("took").unwrap_or(Duration::ZERO);
+            call.pass(latency);
+            let took = Took::new(outcome(call.args(), "outcome"), latency);
+            let changes = composition.settle(permits, took, call.now());
+            call.out().put("changes", changes);
+            let end = call.now();
+            call.out().moment("ended_at", end);
+        }
+        Err(rejected) => refuse(call.out(), &rejected),
+    }
     Ok(())
 }
 

@@ -16,7 +16,11 @@ type Budget = ErrorBudget<SLOTS>;
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[
     Param::required("slo", Kind::Share, "the share of calls that is to succeed"),
-    Param::required("window", Kind::Duration, "over which calls are counted, in ten buckets"),
+    Param::required(
+        "window",
+        Kind::Duration,
+        "over which calls are counted, in ten buckets, or in the slots of a guard",
+    ),
     Param::optional(
         "minimum_calls",
         U32,

@@ -1,4 +1,5 @@
 use super::read;
+use std::fmt::Write as _;
 
 const POLICY: &str = r#"{"policy": {"circuit_breaker": {"consecutive_failures": 1}}}"#;
 
@@ -485,7 +486,8 @@ fn the_parts_of_all_levels_have_a_bound_together() {
         format!(r#""limiter": {{"pattern": "rate_limiter", "rate": 1}}, "a0": {limiter}, "b0": {limiter}"#);
     for number in 0..5 {
         let parts = level(&format!(r#"["a{number}", "b{number}"]"#));
-        policy += &format!(r#", "a{next}": {parts}, "b{next}": {parts}"#, next = number + 1);
+        let next = number + 1;
+        _ = write!(policy, r#", "a{next}": {parts}, "b{next}": {parts}"#);
     }
     assert_eq!(
         wrong_policy(&format!("{{{policy}}}")),

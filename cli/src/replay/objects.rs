@@ -186,6 +186,7 @@ const OBJECTS: &[Object] = &[
             "at+ns",
             "probe",
             "half_opened",
+            "struck",
             "outcome",
             "timed_out",
             "took+ns",

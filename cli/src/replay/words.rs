@@ -183,6 +183,11 @@ const WORDS: &[Row] = &[
         words: &["bad", "room", "latency", "probe", "probe_over"],
     },
     Row { of: &["guard"], at: &["result", "attempts.outcome"], words: OUTCOMES },
+    Row {
+        of: &["guard"],
+        at: &["attempts.struck"],
+        words: &["runs", "timed_out", "error", "partition", "panic"],
+    },
     Row { of: &["guard"], at: &["verdict", "attempts.verdict"], words: &["done", "retry", "give_up"] },
     Row { of: &["change_detector"], at: &["verdict"], words: &["learning", "normal", "anomalous"] },
     Row { of: &["retry"], at: &["decision"], words: &["retry", "give_up"] },

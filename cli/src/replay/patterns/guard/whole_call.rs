@@ -12,8 +12,10 @@ use crate::replay::patterns::answers::{
 use crate::replay::patterns::retry;
 use crate::replay::schema::{ADMISSION, Kind, Operation, Param};
 use crate::replay::value::{Args, Value};
-use seawall::core::Instant;
-use seawall::core::guard::{Report, Verdict};
+use seawall::core::guard::{About, Report, Struck, Verdict};
+use seawall::core::{Instant, Outcome};
+use seawall_core::Chaos;
+use seawall_core::chaos::Strike;
 use std::time::Duration;
 
 const TOOK: Param = Param::or("took", Kind::Duration, "\"0s\"", "how long the attempt took");
@@ -37,6 +39,12 @@ impl<const SLOTS: usize> Of<SLOTS> {
         Param::optional("outcomes", Kind::List(&OUTCOME), "the outcome of each attempt"),
         Param::optional("outcome", OUTCOME, "the outcome of every attempt"),
         Param::or("took", Kind::Duration, "\"0s\"", "with outcomes or outcome: how long each attempt took"),
+        Param::optional(
+            "chaos",
+            Kind::Instance(&["chaos"]),
+            "decides about each attempt. What it strikes is held up, and then runs, times out, fails or panics; a failure is worth \
+             another attempt",
+        ),
     ],
     whole_call,
 )
@@ -44,6 +52,7 @@ impl<const SLOTS: usize> Of<SLOTS> {
 }
 
 /// What one attempt does.
+#[derive(Clone, Copy)]
 struct Plan {
     report: Report,
     timed_out: bool,
@@ -57,6 +66,37 @@ impl Plan {
 
     fn simple(word: &str, took: Duration) -> Self {
         Self { report: Report::new(outcome_of(word)), timed_out: false, took }
+    }
+
+    /// It ran into its timeout.
+    fn cut_off(took: Duration) -> Self {
+        Self { report: Report::timed_out(), timed_out: true, took }
+    }
+
+    /// As it goes in the time that the attempt has.
+    fn within(&self, about: &About, now: Instant) -> Self {
+        let has = about.deadline().remaining(now);
+        let is_over = self.took > has && about.deadline().moment() != Instant::NEVER;
+        if is_over { Self::cut_off(has) } else { Self { ..*self } }
+    }
+
+    /// As it goes when a fault strikes it, and what that made of it.
+    fn struck(&self, about: About, strike: &Strike, now: Instant) -> (Option<&'static str>, Self) {
+        let held = about.held_up(strike);
+        let now = now.saturating_add(held);
+        let failed = Report::new(Outcome::Failure);
+        let fails = |report| Self { report, timed_out: false, took: held };
+        let (struck, plan) = match about.struck(strike, now) {
+            Struck::Runs(about) => {
+                let rest = self.within(&about, now);
+                ("runs", Self { took: held.saturating_add(rest.took), ..rest })
+            }
+            Struck::TimedOut(_) => ("timed_out", Self::cut_off(held)),
+            Struck::Fails(fault) => (fault.name(), fails(failed)),
+            // A panic goes on to the caller.
+            Struck::Panics => ("panic", fails(failed.not_retryable())),
+        };
+        (Some(struck), plan)
     }
 }
 
@@ -89,6 +129,7 @@ fn whole_call<const SLOTS: usize>(
     call: &mut Call<'_>,
 ) -> Result<(), Fault> {
     let plans = plans(call.args())?;
+    let chaos = call.args().instance("chaos").and_then(|shared| shared.it.downcast_ref::<Chaos>());
     let mut admitted = match guard.try_begin(deadline(call), call.now()) {
         Ok(admitted) => admitted,
         Err(rejected) => {
@@ -123,13 +164,17 @@ fn whole_call<const SLOTS: usize>(
         if let Some(change) = attempt.transition() {
             fields.put("half_opened", transition(change));
         }
-        let has = attempt.deadline().remaining(call.now());
-        let cut_off = plan.took > has && attempt.deadline().moment() != Instant::NEVER;
-        let took = if cut_off { has } else { plan.took };
-        let report = if cut_off { Report::timed_out() } else { plan.report };
+        let strike = chaos.and_then(|chaos| chaos.decide(call.now()));
+        let (struck, Plan { report, timed_out, took }) = match strike {
+            None => (None, plan.within(&attempt.about(), call.now())),
+            Some(strike) => plan.struck(attempt.about(), &strike, call.now()),
+        };
         call.pass(took);
+        if let Some(struck) = struck {
+            fields.put("struck", struck);
+        }
         fields.put("outcome", outcome_name(report.outcome()));
-        fields.put("timed_out", cut_off || plan.timed_out);
+        fields.put("timed_out", timed_out);
         fields.duration("took", took);
         let settled = admitted.settle(attempt, report, call.now());
         print_settled(&mut fields, &settled);

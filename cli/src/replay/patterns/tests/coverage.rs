@@ -50,6 +50,7 @@ const HELD: &[(&str, &[&str], &str)] = &[
     ("guard/notes.rs", &["Guard"], "guard"),
     ("guard/snapshot.rs", &["Guard"], "guard"),
     ("guard/call.rs", &["Call", "Attempt", "About"], "guard"),
+    ("guard/struck.rs", &["About"], "guard"),
     ("guard/waiting.rs", &["Waiting"], "guard"),
 ];
 
@@ -79,6 +80,7 @@ const WITHOUT: &[(&str, &[&str], &str)] = &[
     ),
     ("guard", &["note_into"], "a key"),
     ("guard", &["remaining"], "printed by about"),
+    ("guard", &["held_up", "struck"], "call with chaos"),
     ("guard", &["starting_at"], "for adapters, whose attempts start later than core says"),
 ];
 

@@ -4,7 +4,7 @@ use super::objects;
 use super::patterns;
 use super::schema::{Group, Info, Kind, Need, Param, Signature};
 use super::statement::{COMMON, DROP, expand};
-use super::suggest::with_articles;
+use super::suggest::{one_of, with_articles};
 use super::words;
 use std::fmt::Write as _;
 
@@ -114,7 +114,7 @@ fn nested(text: &mut String, name: &str, kind: &Kind) {
 
 /// `a` or `b`.
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+    one_of(&words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>())
 }
 
 fn short(kind: &Kind) -> String {

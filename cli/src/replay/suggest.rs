@@ -49,7 +49,16 @@ pub(super) fn article(word: &str) -> &'static str {
 
 /// `a permit or an attempt`.
 pub(super) fn with_articles(words: &[&str]) -> String {
-    words.iter().map(|word| format!("{} {word}", article(word))).collect::<Vec<_>>().join(" or ")
+    one_of(&words.iter().map(|word| format!("{} {word}", article(word))).collect::<Vec<_>>())
+}
+
+/// `a, b or c`.
+pub(super) fn one_of(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// The beginning of a text that is too long for a message.

@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, Json as Printed};
 use super::schema::{Kind, Need, Param};
-use super::suggest::{shortened, unknown, with_articles};
+use super::suggest::{one_of, shortened, unknown, with_articles};
 use seawall::config::{parse_duration, parse_share};
 use seawall::core::{Instant, Ratio};
 use serde_json::{Map, Value as Json};
@@ -362,11 +362,11 @@ impl std::fmt::Display for Kind {
             Self::Number => f.write_str("a number, \"NaN\", \"inf\" or \"-inf\""),
             Self::Word(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
-                f.write_str(&quoted.join(" or "))
+                f.write_str(&one_of(&quoted))
             }
             Self::Held(what) => write!(f, "the name of {}", with_articles(what)),
             Self::Instance(patterns) => {
-                write!(f, "the name of an instance of {}", patterns.join(" or "))
+                write!(f, "the name of an instance of {}", one_of(patterns))
             }
             Self::Text => f.write_str("a text of one character or more"),
             Self::List(kind) => write!(f, "a list, each of it {kind}"),

@@ -63,7 +63,7 @@ const INFO: Info = Info {
     keys: table::KEYS,
     prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted", "shadow"]],
     example: r#"
-{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "note_into": "ring", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}, "ring": {"pattern": "event_ring"}, "door": {"pattern": "composition", "parts": ["node"]}, "node": {"pattern": "rate_limiter", "rate": 1, "per": "1h"}, "watched": {"pattern": "guard", "slots": 100, "error_budget": {"slo": "50%", "window": "10s", "minimum_calls": 1}}}}
+{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "note_into": "ring", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}, "ring": {"pattern": "event_ring"}, "door": {"pattern": "composition", "parts": ["node"]}, "node": {"pattern": "rate_limiter", "rate": 1, "per": "1h"}, "watched": {"pattern": "guard", "slots": 100, "adaptive_timeout": {"initial": "1s"}, "error_budget": {"slo": "50%", "window": "10s", "minimum_calls": 1}}}}
 {"at": "0s", "op": "guard.call", "outcomes": ["failure", "success"], "took": "10ms", "expect": {"result": "success", "attempts_made": 2, "ended_at": "70ms"}}
 {"at": "1s", "op": "guard.call", "attempts": [{"outcome": "success", "took": "300ms"}, {"outcome": "failure", "retryable": false}], "expect": {"result": "failure", "gave_up": "not_retryable", "attempts": [{"timed_out": true, "took": "200ms"}, {"outcome": "failure"}]}}
 {"at": "2s", "op": "guard.try_begin", "as": "a", "expect": {"admitted": true, "in_use": 1}}
@@ -123,6 +123,11 @@ const INFO: Info = Info {
 {"op": "watched.set_shadow", "on": false}
 {"op": "watched.call", "outcome": "failure", "expect": {"edge": "exhausted"}}
 {"at": "20s", "op": "watched.refresh", "expect": {"edge": "recovered"}}
+{"op": "watched.call", "outcome": "failure", "expect": {"edge": "exhausted"}}
+{"op": "watched.reset_budget", "expect": {"edge": "recovered", "exhausted": false}}
+{"op": "watched.set_timeout", "timeout": "20ms"}
+{"op": "watched.timeout_at", "expect": {"timeout": "20ms"}}
+{"op": "watched.resume_timeout"}
 "#,
 };
 
@@ -219,6 +224,9 @@ impl<const SLOTS: usize> Of<SLOTS> {
         Self::NOTE_AT,
         Self::RESIZE,
         Self::CLOSE,
+        Self::SET_TIMEOUT,
+        Self::RESUME_TIMEOUT,
+        Self::RESET_BUDGET,
         Self::SET_SHADOW,
         Operation::new("is_shadow", "says whether calls that begin now are only watched", &[], |_, _| Ok(())),
         Self::STATS,

@@ -3,7 +3,7 @@
 use super::{Named, Reader};
 use crate::replay::patterns;
 use crate::replay::schema::{Kind, Param, Pattern};
-use crate::replay::suggest::{shortened, unknown};
+use crate::replay::suggest::{one_of, shortened, unknown};
 use crate::replay::value::{Args, read_table};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +87,7 @@ impl Reader {
                     "{:?} is of the pattern {}, must be of {}",
                     shortened(name),
                     named.pattern.info().name,
-                    patterns.join(" or ")
+                    one_of(patterns)
                 ),
                 None if self.broken.iter().any(|(known, _)| known == name) => {
                     format!("{:?} is wrong itself", shortened(name))

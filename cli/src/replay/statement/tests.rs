@@ -71,7 +71,7 @@ fn every_value_out_of_range_is_an_error_with_its_bound() {
     for (statement, text) in [
         (
             r#"{"op": "circuit_breaker.call"}"#,
-            r#"2: circuit_breaker.call.outcome is missing: it must be "success" or "failure" or "slow" or "ignored" or "cancelled""#,
+            r#"2: circuit_breaker.call.outcome is missing: it must be "success", "failure", "slow", "ignored" or "cancelled""#,
         ),
         (
             r#"{"op": "circuit_breaker.check", "times": 1000001}"#,
@@ -381,8 +381,8 @@ fn a_word_that_its_field_never_has_is_an_error() {
             r#"{"rejected": "limited"}"#,
             r#"expect: rejected: unknown word "limited"; known: open, forced_open, probes_out, ramping"#,
         ),
-        (r#"{"state": 1}"#, r#"expect: state is 1, must be "closed" or "half_open" or "open""#),
-        (r#"{"state": {"min": 1}}"#, r#"expect: state is {"min":1}, must be "closed" or "#),
+        (r#"{"state": 1}"#, r#"expect: state is 1, must be "closed", "half_open" or "open""#),
+        (r#"{"state": {"min": 1}}"#, r#"expect: state is {"min":1}, must be "closed", "#),
     ] {
         let op = "circuit_breaker.call";
         let found = wrong(&format!(r#"{{"op": "{op}", "outcome": "failure", "expect": {expect}}}"#));
@@ -414,11 +414,11 @@ fn an_instance_that_another_one_names_must_be_there_and_fit() {
         ),
         (
             r#""parts": ["clock"]"#,
-            r#"1: door: "clock" is of the pattern deadline, must be of circuit_breaker or "#,
+            r#"1: door: "clock" is of the pattern deadline, must be of circuit_breaker, "#,
         ),
         (r#""parts": ["limiter", "limiter"]"#, r#"1: door.parts has "limiter" twice"#),
         (r#""parts": []"#, "1: door.parts has 0, must have 1 to 6"),
-        (r#""parts": [1]"#, "1: door.parts[0] is 1, must be the name of an instance of circuit_breaker or "),
+        (r#""parts": [1]"#, "1: door.parts[0] is 1, must be the name of an instance of circuit_breaker, "),
     ] {
         let found = wrong_policy(&format!(
             r#"{{"door": {{"pattern": "composition", {rest}}}, "clock": {{"pattern": "deadline"}}, "limiter": {{"pattern": "rate_limiter", "rate": 1}}}}"#

@@ -3,10 +3,10 @@
 use super::{Decisions, Of};
 use crate::replay::call::Call;
 use crate::replay::names::Fault;
-use crate::replay::patterns::answers::transition;
+use crate::replay::patterns::answers::{edge, transition};
 use crate::replay::schema::{Group, Kind, Operation, Param};
-use seawall::core::Bulkhead;
 use seawall::core::circuit_breaker::Transition;
+use seawall::core::{AdaptiveTimeout, Bulkhead};
 use seawall::guard::WAITERS;
 
 const CHANGED: Group = &["transition"];
@@ -78,6 +78,32 @@ impl<const SLOTS: usize> Of<SLOTS> {
             seats(guard)?.close();
             Ok(())
         });
+    pub(super) const SET_TIMEOUT: Operation<Decisions<SLOTS>> = Operation::new(
+        "set_timeout",
+        "sets the timeout that is learned by hand, until resume_timeout",
+        &[Param::required("timeout", Kind::Duration, "of an attempt")],
+        |guard: &'static Decisions<SLOTS>, call| {
+            let timeout = call.args().duration("timeout").unwrap_or_default();
+            learned(guard)?.set(timeout).map_err(|error| Fault::new(error.to_string()))
+        },
+    );
+    pub(super) const RESUME_TIMEOUT: Operation<Decisions<SLOTS>> =
+        Operation::new("resume_timeout", "lets the timeout be learned again", &[], |guard, _| {
+            learned(guard)?.resume();
+            Ok(())
+        });
+    pub(super) const RESET_BUDGET: Operation<Decisions<SLOTS>> = Operation::new(
+        "reset_budget",
+        "forgets every call in the error budget; the edge is not in the event ring",
+        &[],
+        |guard: &'static Decisions<SLOTS>, call| {
+            let budget = guard.error_budget().ok_or_else(|| Fault::new("the policy has no error_budget"))?;
+            let crossed = budget.reset(call.now());
+            call.out().put("edge", crossed.map(edge));
+            Ok(())
+        },
+    )
+    .prints(&[&["edge"]]);
     pub(super) const SET_SHADOW: Operation<Decisions<SLOTS>> = Operation::new(
         "set_shadow",
         "switches shadow mode, for calls that begin from now on, and says whether it was on",
@@ -97,6 +123,10 @@ impl<const SLOTS: usize> Of<SLOTS> {
 
 fn seats<const SLOTS: usize>(guard: &'static Decisions<SLOTS>) -> Result<&'static Bulkhead<WAITERS>, Fault> {
     guard.bulkhead().ok_or_else(|| Fault::new("the policy has no bulkhead"))
+}
+
+fn learned<const SLOTS: usize>(guard: &'static Decisions<SLOTS>) -> Result<&'static AdaptiveTimeout, Fault> {
+    guard.adaptive_timeout().ok_or_else(|| Fault::new("the policy has no adaptive_timeout"))
 }
 
 /// Makes a change, and prints it.

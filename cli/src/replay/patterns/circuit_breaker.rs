@@ -464,7 +464,7 @@ fn print_config<const SLOTS: usize>(
             table.put("slots", slots);
         }
     }
-    configured(table);
+    configured(station.breaker.get().config(), table);
     Ok(())
 }
 

@@ -182,8 +182,8 @@ static SPEC: Spec<Keyed> = Spec {
         })
         .prints(&[&["empty"]]),
         Operation::new("evictions", "prints how many keys lost their entry", &[], print_sums),
-        Operation::config(|_, call| {
-            circuit_breaker::configured(call.config());
+        Operation::config(|keyed: &'static Keyed, call| {
+            circuit_breaker::configured(keyed.breaker_config(), call.config());
             Ok(())
         }),
         Operation::new("state", STATE.about, &[], print_sums),

@@ -128,8 +128,15 @@ pub(super) const WITH_SLOTS: [Param; KEYS.len() + 1] = {
     all
 };
 
-/// Puts what holds of a breaker's rates into its table: the calls without which there is no rate.
-pub(in crate::replay::patterns) fn configured(table: &mut Fields) {
+/// Puts what holds of a breaker into its table: the schedule of its open times, and the calls without which there is no rate.
+pub(in crate::replay::patterns) fn configured(config: &Config, table: &mut Fields) {
+    if table.get(GROWING.name).is_some() {
+        let growing = table.object(GROWING.name);
+        if growing.get(BACKOFF.name).is_none() {
+            growing.put(BACKOFF.name, "exponential");
+        }
+        policy::schedule(config.open_times(), growing);
+    }
     // Beside a failure rate, slow calls are looked at over its window.
     let rate = ["failure_rate", "slow_call_rate"].into_iter().find(|rate| table.get(rate).is_some());
     let Some(rate) = rate.map(|rate| table.object(rate)) else { return };

@@ -69,8 +69,8 @@ fn print_config<const SLOTS: usize>(
     if let Some(bulkhead) = guard.bulkhead() {
         bulkhead::configured(&bulkhead.snapshot(), tables.object("bulkhead"));
     }
-    if guard.breaker().is_some() {
-        circuit_breaker::configured(tables.object("circuit_breaker"));
+    if let Some(breaker) = guard.breaker() {
+        circuit_breaker::configured(breaker.config(), tables.object("circuit_breaker"));
     }
     if let Some(timeout) = guard.adaptive_timeout() {
         adaptive_timeout::configured(timeout.config(), tables.object("adaptive_timeout"));

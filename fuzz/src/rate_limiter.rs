@@ -161,7 +161,7 @@ impl Pair {
 
     fn take(&mut self, cost: u32) {
         let now = self.clock.instant();
-        let given = i128::from(self.exact.tokens) * i128::from(self.clock.forward);
+        let given = i128::from(self.exact.tokens) * self.clock.forward;
         self.least = self.least.min(self.granted * self.period() - given);
         let real = self.limiter.try_acquire_many(cost, now);
         let exact = self.exact.take(cost, self.clock.now);
@@ -210,7 +210,7 @@ struct Clock {
     now: u64,
     newest: u64,
     /// How far it went forward in all.
-    forward: u64,
+    forward: i128,
     furthest_back: u64,
     /// The time in which an empty bucket fills.
     fill: u64,
@@ -228,7 +228,7 @@ impl Clock {
     fn pass(&mut self, nanos: u64) {
         let before = self.now;
         self.now = self.now.saturating_add(nanos).min(LAST);
-        self.forward += self.now - before;
+        self.forward += i128::from(self.now - before);
         self.newest = self.newest.max(self.now);
     }
 

@@ -24,7 +24,7 @@ use crate::time::Instant;
 /// let about = call.try_attempt(Instant::ZERO)?.about();
 /// let strike = chaos.decide(Instant::ZERO).unwrap();
 /// assert_eq!(about.held_up(&strike), late);
-/// let Struck::Runs(about) = about.struck(&strike, Instant::ZERO + late) else { panic!("it is only late") };
+/// let Struck::Runs(about) = about.struck(&strike, Instant::ZERO.saturating_add(late)) else { panic!("it is only late") };
 /// assert_eq!(about.remaining(), Duration::from_millis(150));
 /// # Ok::<(), seawall_core::guard::Rejected>(())
 /// ```

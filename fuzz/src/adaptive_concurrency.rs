@@ -44,7 +44,7 @@ pub fn check(bytes: &[u8]) {
         running: Vec::new(),
     };
     while let Some(operation) = input.operation() {
-        // Ticks of the narrow layout wrap after 2048 windows.
+        // Far from where ticks of the narrow layout wrap.
         if rules.window > 0 && pair.newest > start + 1500 * rules.window {
             break;
         }
@@ -175,7 +175,9 @@ impl Pair<'_> {
     }
 
     fn acquire(&mut self) {
-        let (admitted, call) = (self.limiter.try_acquire(self.at()), self.model.acquire(self.now));
+        let before = self.limiter.snapshot();
+        let admitted = self.limiter.try_acquire(self.at());
+        let call = self.model.acquire(self.now, &before, &self.limiter.snapshot());
         match (admitted, call) {
             (Ok(permit), Some(call)) => {
                 assert_eq!(permit.is_probe(), call.probe);
@@ -202,9 +204,10 @@ impl Pair<'_> {
         let latency = self.now.saturating_sub(call.started);
         let ended = self.model.end(call, outcome, latency, self.now);
         let gradient = matches!(self.model.rules.rule, Rule::Gradient { .. });
+        let worked = outcome.is_success() && call.probe == before.is_probing;
+        let result = worked.then(|| Duration::from_millis(latency));
         if gradient {
-            let worked = outcome.is_success() && call.probe == before.is_probing;
-            mean_moves(&before, &after, worked.then(|| Duration::from_millis(latency)), adjustment);
+            mean_moves(&before, &after, result, adjustment);
         }
         let Ended::Window(window) = ended else {
             assert_eq!(adjustment, None, "no window is complete");
@@ -212,7 +215,7 @@ impl Pair<'_> {
             return;
         };
         let expected = if gradient {
-            self.model.gradient(window, adjustment, &before, &after, self.now)
+            self.model.gradient(window, adjustment, &before, &after, result, self.now)
         } else {
             self.model.additive(window)
         };

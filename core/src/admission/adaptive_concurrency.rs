@@ -47,7 +47,8 @@
 //!   once, the limit goes down to a quarter for one window, and the latency there is the new baseline.
 //!   So a dependency that has become slower for good is not starved for good.
 //!   Results of calls that were admitted before such a probe are stale and only free their place.
-//!   Calls that do not come back could hold up a probe; after eight windows it ends without a result.
+//!   Calls that do not come back could hold up a probe; after eight windows, or four times what calls took before it if that
+//!   is longer, it ends with the results that it has, at last after 256 windows.
 //!   The first probe, and one after a probe that found a baseline a quarter lower, comes after 16 windows, so that a limit
 //!   that starts too high is soon found out.
 //!
@@ -85,7 +86,8 @@
 //!
 //! - At most 4095 calls at once; latencies up to 33 seconds are told apart.
 //! - After the limit fell, calls in flight go on, and none is admitted until they are fewer.
-//! - A window should last for a few latencies, or its samples are those of an older limit.
+//! - A window should last for a few latencies, or its samples are those of an older limit. Where calls take more than some
+//!   hundred windows no probe brings a result, and the baseline only falls.
 //! - Where a window has no length, a probe has no end but its results.
 //! - If the clock steps back, latencies are zero and lower the baseline until the next probe.
 //!
@@ -175,7 +177,7 @@ pub struct AdaptiveConcurrency {
     scale: Scale,
     /// When the present window is long enough.
     window_over: Timer,
-    /// When a probe has lasted too long.
+    /// When a probe has lasted long enough, with or without results.
     probe_over: Timer,
     gradient: Gradient,
 }
@@ -335,8 +337,9 @@ impl AdaptiveConcurrency {
             return self.change(|state| state.end_probe(saved, window.bad, &self.config));
         }
         let lowest = window.limit <= self.config.min;
+        let latency = self.gradient.latency();
         if window.busy && !window.bad && !lowest && self.gradient.is_probe_due(&self.config, window.limit) {
-            self.probe_over.rearm(self.scale, 0, now.saturating_add(self.config.longest_probe()));
+            self.probe_over.rearm(self.scale, 0, now.saturating_add(self.config.probe_time(latency)));
             return self.change(|state| state.begin_probe(&self.config));
         }
         let may_rise = !window.busy || lowest;
@@ -356,11 +359,13 @@ impl AdaptiveConcurrency {
         self.state.transition(step)
     }
 
-    /// Calls from before the probe keep their places for too long: the limit is what it was, and the call is asked again.
+    /// The probe has lasted too long, since calls from before it keep their places or its own take long: it ends with the
+    /// results that it has, and the call is asked again.
     #[cold]
     fn give_up_probe(&self) -> Result<Place, Rejected> {
-        let saved = self.gradient.end_probe(&self.config, false);
-        self.change(|state| state.end_probe(saved, false, &self.config));
+        let soon = self.gradient.take_baseline();
+        let saved = self.gradient.end_probe(&self.config, soon);
+        self.change(|state| state.end_probe(saved, state.bad, &self.config));
         self.state.transition(State::admit)
     }
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 use seawall_core::adaptive_concurrency::{Adjustment, Reason, Snapshot};
 use seawall_core::{Outcome, Ratio};
 
-/// A probe that calls hold up ends after so many windows.
+/// A probe that calls hold up ends after so many windows, or after so many times what they take; after so many windows at last.
 const PROBE_WINDOWS: u64 = 8;
+const PROBE_LATENCIES: u128 = 4;
+const LONGEST_PROBE_WINDOWS: u64 = 256;
+/// Words are of 32 bits, where a tick is a millisecond at most for windows of this size.
+const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
 /// The first probe, and one that has to be repeated, comes after so many windows.
 const SOON: u32 = 16;
 /// Latencies are counted in parts of a microsecond, 64 of them, up to 2³¹.
@@ -90,8 +94,8 @@ pub(super) struct Model {
     results: Vec<(bool, bool)>,
     /// When the present window is long enough.
     over: u64,
-    /// When a probe has lasted too long.
-    probe_over: u64,
+    /// When a probe has lasted too long, in nanoseconds: not before the first, and for certain at the second.
+    probe_over: [u128; 2],
     /// Busy windows since the last probe.
     windows: u32,
     /// Whether the next probe comes soon; `None` is either.
@@ -107,7 +111,7 @@ impl Model {
             probe: None,
             results: Vec::new(),
             over: 0,
-            probe_over: 0,
+            probe_over: [0; 2],
             windows: 0,
             soon: Some(true),
         }
@@ -118,12 +122,20 @@ impl Model {
         2 * u64::from(self.in_flight) >= self.limit.into()
     }
 
-    pub(super) fn acquire(&mut self, now: u64) -> Option<Call> {
-        let over = self.in_flight >= self.limit && self.rules.window > 0 && now >= self.probe_over;
-        if let Some(probe) = self.probe.filter(|_| over) {
-            // Its calls do not come back.
-            self.end_probe(probe.saved);
-            self.soon = Some(false);
+    /// A call asks; the limiter was in one way before, and is in another one after it.
+    pub(super) fn acquire(&mut self, now: u64, before: &Snapshot, after: &Snapshot) -> Option<Call> {
+        let [may, must] = self.probe_over.map(|over| u128::from(now) * 1_000_000 >= over);
+        let held_up = self.in_flight >= self.limit && self.rules.window > 0;
+        if let Some(probe) = self.probe.filter(|_| held_up && (must || may && !after.is_probing)) {
+            // Its calls do not come back, or not so soon.
+            let baseline = if probe.measured { after.latency } else { before.baseline };
+            assert_eq!(after.baseline, baseline, "the baseline is the latency of what came back");
+            let bad = self.results.iter().any(|&(bad, _)| bad);
+            let saved = if bad { self.less(probe.saved) } else { probe.saved.into() };
+            self.end_probe(self.rules.within(saved));
+            self.soon = is_lower(before.baseline, after.baseline, probe.measured);
+        } else {
+            assert_eq!(after.baseline, before.baseline);
         }
         if self.in_flight >= self.limit {
             return None;
@@ -196,6 +208,7 @@ impl Model {
         seen: Option<Adjustment>,
         before: &Snapshot,
         after: &Snapshot,
+        result: Option<Duration>,
         now: u64,
     ) -> Option<Adjustment> {
         let Rule::Gradient { probe_every, .. } = self.rules.rule else { return None };
@@ -232,7 +245,9 @@ impl Model {
             if probes {
                 assert_eq!(after.baseline, before.baseline);
                 self.probe = Some(Probe { saved: self.limit, measured: false });
-                self.probe_over = self.probe_over.max(now + PROBE_WINDOWS * self.rules.window);
+                let over =
+                    self.probe_time(before.latency, result).map(|time| u128::from(now) * 1_000_000 + time);
+                self.probe_over = [0, 1].map(|end| self.probe_over[end].max(over[end]));
                 return self.follow(u64::from(self.limit) / 4, Reason::Probe);
             }
         }
@@ -250,6 +265,24 @@ impl Model {
             Reason::Room
         };
         self.follow(to.into(), reason)
+    }
+
+    /// How long a probe lasts at least and at most, in nanoseconds, when the mean of the latency went on to `result`.
+    fn probe_time(&self, before: Option<Duration>, result: Option<Duration>) -> [u128; 2] {
+        let windows = |n| u128::from(n * self.rules.window) * 1_000_000;
+        let [before, result] =
+            [before, result.map(|it| it.min(LONGEST))].map(|it| it.map(|it| it.as_nanos()));
+        let mean = match (before, result) {
+            (Some(before), Some(result)) if result > before => before + (result - before) / 8,
+            (Some(before), Some(result)) => before - (before - result) / 8,
+            (before, result) => before.or(result).unwrap_or_default(),
+        };
+        let early = if NARROW { 1_000_000 } else { 0 };
+        let slack = 4 * PART_NANOS;
+        [(mean.saturating_sub(slack), early), (mean + slack, 0)].map(|(mean, early)| {
+            let latencies = mean * PROBE_LATENCIES;
+            latencies.max(windows(PROBE_WINDOWS)).min(windows(LONGEST_PROBE_WINDOWS)) - early.min(windows(1))
+        })
     }
 
     /// Where the limit should go, at least and at most: the means are known to a part.

@@ -6,10 +6,14 @@ use super::state::{MAX_LIMIT, MAX_SAMPLES};
 use crate::admission::adaptive_concurrency::gradient::MAX_WINDOWS;
 use crate::config::ConfigError;
 use crate::ratio::Ratio;
-use crate::time::nanos;
+use crate::time::{duration, nanos};
 
-/// A probe without a result ends after so many windows.
+/// A probe ends after so many windows, whatever results it has ...
 const PROBE_WINDOWS: u64 = 8;
+/// ... or, if that is longer, when calls had so many times the time that they take, ...
+const PROBE_LATENCIES: u64 = 4;
+/// ... but after so many windows at last.
+const LONGEST_PROBE_WINDOWS: u64 = 256;
 
 /// A probe that is needed soon comes after so many windows.
 const SOON: u32 = 16;
@@ -189,9 +193,16 @@ impl Config {
         (self.min, self.max)
     }
 
-    /// A probe without a result ends after this time.
+    /// How long a probe lasts at most, when calls take `latency`.
+    pub(super) fn probe_time(&self, latency: Option<Duration>) -> Duration {
+        let latencies = nanos(latency.unwrap_or_default()).saturating_mul(PROBE_LATENCIES);
+        let least = self.window.saturating_mul(PROBE_WINDOWS);
+        duration(latencies.max(least)).min(self.longest_probe())
+    }
+
+    /// How long a probe lasts at most, whatever calls take.
     pub(super) const fn longest_probe(&self) -> Duration {
-        Duration::from_nanos(self.window.saturating_mul(PROBE_WINDOWS))
+        duration(self.window.saturating_mul(LONGEST_PROBE_WINDOWS))
     }
 
     /// The windows between probes, zero for AIMD.

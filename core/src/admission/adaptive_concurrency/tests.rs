@@ -1,11 +1,13 @@
 extern crate std;
 
+mod drift;
 mod figures;
 
 use std::string::ToString;
 use std::{format, thread, vec::Vec};
 
 use super::*;
+use crate::atomic::sync::Wide;
 use crate::atomic::sync::probe::{Accesses, count, with_spurious_failures};
 use crate::atomic::word::Packed;
 use crate::ratio::Ratio;
@@ -333,6 +335,37 @@ fn a_probe_that_calls_hold_up_ends_after_eight_windows() {
     assert!(!permit.is_probe());
     assert_eq!((limit(&limiter), limiter.snapshot().is_probing), (40, false));
     drop((held, permit));
+}
+
+/// Where a window is shorter than what calls take, a probe waits for them: for those from before it and for its own.
+#[test]
+fn a_probe_lasts_for_four_latencies_and_takes_what_results_it_has() {
+    for (latency, lasts) in [(150, 800), (300, 1200), (3000, 12_000), (9000, 25_600)] {
+        let config = Config::gradient(40).between(2, 40).samples(4).probe_every(1);
+        let limiter = AdaptiveConcurrency::new(config);
+        let mut now = START;
+        while !limiter.snapshot().is_probing {
+            let permits: Vec<_> = (0..40).map_while(|_| limiter.try_acquire(now).ok()).collect();
+            now = now.saturating_add(ms(latency));
+            for permit in permits {
+                permit.record(Outcome::Success, now);
+            }
+        }
+        let at = |millis| now.saturating_add(ms(millis));
+        // Three of the ten that a probe admits come back, three times as slow as before.
+        let mut probe: Vec<_> = (0..10).map(|_| limiter.try_acquire(now).unwrap()).collect();
+        assert!(probe[0].is_probe());
+        for permit in probe.drain(..3) {
+            permit.record(Outcome::Success, now.saturating_add(ms(3 * latency)));
+        }
+        let more: Vec<_> = (0..3).map(|_| limiter.try_acquire(now).unwrap()).collect();
+        let early = if Wide::BITS == 64 { 1 } else { 10 };
+        assert!(limiter.try_acquire(at(lasts - early)).is_err(), "{latency} ms");
+        let next = limiter.try_acquire(at(lasts)).unwrap();
+        assert!(!next.is_probe());
+        assert_eq!(limiter.snapshot().baseline, Some(ms(3 * latency)), "the latency of the three");
+        drop((probe, more, next));
+    }
 }
 
 #[test]

@@ -69,8 +69,13 @@
 //! open              GENERATION 10 | CYCLES 4 | – 14                         | MODE 2 | PHASE 2
 //! ```
 //!
-//! A second word holds the deadline of the phase (open time, probe lease, ramp) with the generation that it belongs to; see
-//! `atomic/timer.rs` for its accuracy.
+//! A second word holds the deadline of the phase (open time, probe lease, ramp) with the generation that it belongs to.
+//! On 64-bit words it is exact to the nanosecond for times up to 26 days, on 32-bit ones early by one part in 6500 of the longest
+//! of those times at most.
+//! A clock that steps back, or one reading that is low, keeps the deadline: by up to the longest of those times, on 64-bit words
+//! by up to 68 seconds if that is more. By more it ends the phase: a probe comes early, a ramp is over.
+//! A breaker that was not asked for 208 days, on 32-bit words for 256 of its longest times, may take its deadline to be ahead
+//! once more, for as long as that.
 //! The generation wraps after 1024 phases: a permit that is settled exactly 1024 phases later, each at least one open time
 //! long, would count as fresh.
 //! The two words, 16 bytes or 8 where words have 32 bits, are all that a breaker without a rate rule changes; configuration,

@@ -16,12 +16,12 @@
 //! So deadlines are exact to the nanosecond for intervals up to 26 days on 64 bits; on 32 bits they may be early by less than
 //! a tick, one part in 6500 of the longest interval (5 ms for a minute).
 //!
-//! Deadlines are *bounded ahead*: a stored value that seems to be further ahead than twice the longest interval is in the
-//! past. So a clock that steps back by up to one interval keeps the deadline, and one that steps back further ends it.
+//! Deadlines are *bounded ahead*: a stored value that seems to be further ahead than twice the longest interval, on 64 bits
+//! than that interval and 68 seconds if that is more, is in the past. So a clock that steps back by up to one interval, or by
+//! up to 68 seconds, keeps the deadline, and one that steps back further ends it.
 //! The ticks wrap after 208 days (on 32 bits after 256 longest intervals at least).
-//! A deadline that nobody looked at for that long may seem to be ahead again, with a chance of two longest intervals in one
-//! wrap (1 in 128 at most on 32 bits; 1 in 150 000 for a minute on 64); it costs one decision that is late by at most two
-//! intervals.
+//! A deadline that nobody looked at for that long may seem to be ahead again, with a chance of that bound in one wrap (1 in
+//! 128 at most on 32 bits; 1 in 140 000 for a minute on 64); it costs one decision that is late by at most that bound.
 
 use core::time::Duration;
 
@@ -36,6 +36,8 @@ const STAMP_MAX: Wide = (1 << STAMP_BITS) - 1;
 const TICK_BITS: u32 = Wide::BITS - STAMP_BITS;
 /// All ticks set: the deadline that is never reached.
 const NEVER: Wide = Wide::MAX >> STAMP_BITS;
+/// A step back of so many nanoseconds keeps a deadline, however short its interval is; where words are short there is no room.
+const STEP_BACK: u64 = if Wide::BITS == 64 { 1 << 36 } else { 0 };
 /// The most ticks that an interval takes.
 const INTERVAL_BITS: u32 = if Wide::BITS == 64 { 51 } else { 14 };
 
@@ -90,7 +92,9 @@ impl Scale {
     pub(crate) const fn new(longest: Duration) -> Self {
         let longest = nanos(longest);
         let tick = tick_for(longest, INTERVAL_BITS);
-        Self { tick: Divisor::new(tick), horizon: (longest / tick) as Wide * 2 + 2 }
+        let back = if longest > STEP_BACK { longest } else { STEP_BACK };
+        let ahead = longest / tick + back / tick;
+        Self { tick: Divisor::new(tick), horizon: ahead as Wide + 2 }
     }
 
     /// When an interval that begins at `now` ends: one that is shorter than a tick lasts until the next tick begins, and not no time
@@ -267,10 +271,15 @@ mod tests {
 
     #[test]
     fn a_step_back_of_one_interval_keeps_the_deadline_and_a_longer_one_ends_it() {
-        let (timer, scale) = (Timer::new(), Scale::new(SECOND));
-        timer.arm(scale, 1, Instant::from_secs(101));
-        assert!(matches!(timer.remaining(scale, 1, Instant::from_millis(99_100)), Remaining::Ahead(Some(_))));
-        assert_eq!(timer.remaining(scale, 1, Instant::from_secs(50)), Remaining::Reached);
+        for seconds in [1, 100] {
+            let (timer, scale) = (Timer::new(), Scale::new(SECOND * seconds));
+            let start = 1_000_000;
+            timer.arm(scale, 1, Instant::from_millis(start + 1000 * u64::from(seconds)));
+            let most = if Wide::BITS == 64 { seconds.max(68) } else { seconds };
+            let back = |millis| timer.remaining(scale, 1, Instant::from_millis(start - millis));
+            assert!(matches!(back(u64::from(most) * 1000 - 100), Remaining::Ahead(Some(_))), "{seconds}");
+            assert_eq!(back(u64::from(most) * 1000 + 1000), Remaining::Reached, "{seconds}");
+        }
     }
 
     #[test]
@@ -298,7 +307,8 @@ mod tests {
     fn a_deadline_at_the_horizon_is_ahead_and_one_beyond_it_is_in_the_past() {
         let (timer, scale) = (Timer::new(), Scale::new(SECOND));
         let tick = if Wide::BITS == 64 { 1 } else { 100_000 };
-        let horizon = 2_000_000_000 + 2 * tick;
+        let back = if Wide::BITS == 64 { 1 << 36 } else { 1_000_000_000 };
+        let horizon = 1_000_000_000 + back + 2 * tick;
         let ahead = |nanos| Instant::from_nanos(1_000_000_000_000 - nanos);
         timer.arm(scale, 1, ahead(0));
         let left = Duration::from_nanos(horizon);
@@ -308,7 +318,7 @@ mod tests {
 
     /// The longest intervals, the end of time, and idling across the wrap of the ticks.
     #[test]
-    fn no_interval_panics_and_a_wrap_costs_at_most_two_intervals() {
+    fn no_interval_panics_and_a_wrap_costs_at_most_the_bound_ahead() {
         for interval in [
             Duration::ZERO,
             Duration::from_nanos(1),
@@ -331,7 +341,8 @@ mod tests {
                 for _ in 0..70 {
                     idle = idle.saturating_add(Duration::from_nanos(idle.as_nanos().max(1)));
                     if let Remaining::Ahead(Some(left)) = timer.remaining(scale, 1, idle) {
-                        assert!(left <= interval.saturating_mul(2).saturating_add(SECOND / 8), "{left:?}");
+                        let back = if Wide::BITS == 64 { interval.max(SECOND * 69) } else { interval };
+                        assert!(left <= interval.saturating_add(back).saturating_add(SECOND / 8), "{left:?}");
                     }
                 }
             }

@@ -9,11 +9,14 @@ use seawall_core::circuit_breaker::{CircuitBreaker, State};
 use seawall_core::error_budget::{self, Edge, ErrorBudget};
 use seawall_core::rate_limiter::Quota;
 use seawall_core::window::{Sample, Span, Window};
-use seawall_core::{AdjustableRateLimiter, Clock, Instant, ManualClock, Outcome, RateLimiter, Ratio};
+use seawall_core::{
+    AdjustableRateLimiter, Clock, Instant, KeyedCircuitBreaker, ManualClock, Outcome, RateLimiter, Ratio,
+    keyed,
+};
 
 use super::support::{
-    DAY, MINUTE, SECOND, WRAP_OF_MICROS, WRAP_OF_MILLIS, WRAP_OF_NANOS, before, burst, calls, consecutive,
-    ms, s, state,
+    DAY, MINUTE, SECOND, WIDE, WRAP_OF_MICROS, WRAP_OF_MILLIS, WRAP_OF_NANOS, before, burst, calls,
+    consecutive, ms, s, state,
 };
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -102,6 +105,33 @@ pub(crate) fn b67_a_clock_that_reads_a_rollover_low_once_mints_nothing() {
     calls(&breaker, "F", now);
     assert!(breaker.try_acquire(before(now, Duration::from_micros(65_536))).is_err());
     assert_eq!(breaker.status(now).retry_after, Some(MINUTE));
+}
+
+/// Also where the phases are shorter than what it reads low by, on 64-bit words.
+#[cfg_attr(test, test)]
+pub(crate) fn b67_one_low_reading_ends_no_phase() {
+    const SHORT: Duration = Duration::from_millis(50);
+    let lows: &[u64] = if WIDE { &[10, 50, 66, 131, 65_536, 68_000] } else { &[10, 49] };
+    for low in lows.iter().map(|millis| Duration::from_millis(*millis)) {
+        let now = s(100_000);
+        let breaker = CircuitBreaker::<0>::new(consecutive(1).open_for(SHORT));
+        calls(&breaker, "F", now);
+        assert!(breaker.try_acquire(before(now, low)).is_err(), "open, {low:?} low");
+        let probe = breaker.try_acquire(now.saturating_add(SHORT)).unwrap();
+        assert!(
+            breaker.try_acquire(before(now.saturating_add(SHORT), low)).is_err(),
+            "a probe is out, {low:?}"
+        );
+        drop(probe);
+
+        let keyed = KeyedCircuitBreaker::<1>::new(consecutive(1).open_for(SHORT), keyed::Config::seeded(7));
+        keyed.try_acquire("a", now).unwrap().record(Outcome::Failure, now);
+        assert!(
+            keyed.try_acquire("b", before(now, low)).is_err(),
+            "an open key keeps its entry, {low:?} low"
+        );
+        assert!(keyed.try_acquire("a", now).is_err());
+    }
 }
 
 #[cfg_attr(test, test)]

@@ -435,9 +435,12 @@ impl Oracle {
         Change { from, to: self.state(), cause, generation: self.shown_generation() }
     }
 
-    /// A deadline further ahead than two of the longest intervals is taken to be past.
+    /// A deadline further ahead than two of the longest intervals is taken to be past; where words are wide, than one and 68 s
+    /// if that is more.
     fn too_far(&self, ahead: u64) -> bool {
-        u128::from(ahead) > 2 * u128::from(self.setup.longest())
+        let longest = u128::from(self.setup.longest());
+        let back = if cfg!(any(seawall_word32, not(target_has_atomic = "64"))) { 0 } else { 1 << 36 };
+        u128::from(ahead) > longest + longest.max(back)
     }
 
     /// The later of a deadline that holds and a new one.

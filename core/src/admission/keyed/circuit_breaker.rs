@@ -50,6 +50,7 @@
 //! last one whose time is over, since it would admit a probe now.
 //! A breaker that refuses calls or is forced never goes; if all of a set are such, [`WhenFull`](super::WhenFull) decides, and no
 //! time is told to wait for if all are forced.
+//! A clock that steps back further than a [`CircuitBreaker`](crate::CircuitBreaker) stands may let an open key go.
 //! Between two keys a breaker is *sealed*: it belongs to nobody, and every ticket from before is stale.
 //!
 //! ```text

@@ -291,9 +291,10 @@ impl<const SLOTS: usize> HealthCheck<SLOTS> {
 
     fn low_rate(&self, now: Instant) -> Option<Cause> {
         let rule = self.config.success_rate?;
-        let Totals { calls, failures, .. } = self.window.totals(now);
+        let sums = self.window.totals(now);
+        let Totals { calls, failures, .. } = sums;
         let successes = calls - failures;
-        (calls >= rule.minimum_results && !rule.minimum.is_reached_by(successes, calls))
+        (self.window.has_seen(rule.minimum_results, sums) && !rule.minimum.is_reached_by(successes, calls))
             .then_some(Cause::SuccessRate { successes, results: calls })
     }
 

@@ -283,6 +283,25 @@ impl<const SLOTS: usize> Window<SLOTS> {
         }
     }
 
+    /// Whether there were `minimum` calls: in `sums`, or among the last calls that the window is over, of which the sums leave out
+    /// as many as a bucket has.
+    #[inline]
+    pub(crate) fn has_seen(&self, minimum: u32, sums: Totals) -> bool {
+        sums.calls >= minimum || self.shape.leaves_out(minimum, sums.calls) && self.has_been_full()
+    }
+
+    /// Whether as many calls as the window is over were recorded since the last clear.
+    #[cold]
+    fn has_been_full(&self) -> bool {
+        let Some(calls) = self.span().as_calls() else { return false };
+        let sum = |words: [u32; KINDS]| words.into_iter().fold(0, u32::wrapping_add);
+        // ORDERING: acquire, as in `counts`; a clear in between makes the number smaller, or is not there yet.
+        let held = self.clearing.load(Ordering::Acquire) & HELD != 0;
+        let forgotten = if held { sum(read(&self.baseline)) } else { 0 };
+        // A baseline is given up after many times as many calls.
+        sum(self.read_counters()).wrapping_sub(forgotten) >= calls
+    }
+
     /// Forgets everything that was recorded.
     ///
     /// What other threads record meanwhile may be forgotten too.

@@ -533,3 +533,29 @@ pub(crate) fn a_lease_and_a_ramp_without_an_end_leave_the_open_time_as_it_is() {
         assert_eq!((refused.reason, refused.retry_after), (Reason::ProbesOut, None), "its lease has no end");
     }
 }
+
+/// resilience4j's default: a hundred calls, of which there have to be a hundred. Ten slots leave the oldest out of the sums, but
+/// not out of the number of calls that there were.
+#[cfg_attr(test, test)]
+pub(crate) fn a_minimum_of_all_calls_of_the_window_is_met_by_each_call_from_then_on() {
+    let config = || Config::failure_rate(Ratio::percent(50), Span::calls(100), 100).successes_to_close(1);
+    for successes in 100..130 {
+        let breaker = CircuitBreaker::<10>::new(config());
+        (0..successes).for_each(|_| calls(&breaker, "S", s(1)));
+        let failures = (1..=100).find(|_| {
+            calls(&breaker, "F", s(1));
+            state(&breaker, s(1)) == State::Open
+        });
+        assert!(failures.is_some_and(|n| (46..=50).contains(&n)), "{failures:?} after {successes} successes");
+    }
+    // Not before, neither at the start nor when it has closed again.
+    let breaker = CircuitBreaker::<10>::new(config());
+    for start in [1, 1000] {
+        (0..99).for_each(|_| calls(&breaker, "F", s(start)));
+        assert_eq!(state(&breaker, s(start)), State::Closed, "of 99 calls");
+        calls(&breaker, "F", s(start));
+        assert_eq!(state(&breaker, s(start)), State::Open);
+        calls(&breaker, "S", s(start + 500));
+        assert_eq!(state(&breaker, s(start + 500)), State::Closed);
+    }
+}

@@ -458,7 +458,8 @@ impl Oracle {
         self.recorded += 1;
         self.events.push(Event { bucket, failed, slow });
         let Totals { calls, failures, slow, .. } = self.totals(now);
-        if calls < rule.minimum || (!failed && self.setup.on_failure_only) {
+        let full = matches!(rule.span, Span::Calls(calls) if self.events.len() >= calls as usize);
+        if calls < rule.minimum && !full || (!failed && self.setup.on_failure_only) {
             return None;
         }
         let reaches = |part: u32, share: Ratio| {

@@ -196,7 +196,7 @@ impl Cell {
         let rate_met = match rules.config.rates {
             None => None,
             Some(rates) => match kept.record(Sample::new(failed, rules.is_slow(ticket, ending)), ending.at) {
-                Some(sums) => rules.rate_met(rates, sums, failed),
+                Some(sums) => rules.rate_met(rates, kept, sums, failed),
                 None => return self.settle_in_word(rules, kept, ticket, ending, (failed, rates), state),
             },
         };
@@ -272,7 +272,7 @@ impl Cell {
                 return Step::To(state.trip(), Cause::ConsecutiveFailures { failures });
             }
             let sums = Totals { calls: results.calls(), failures: results.failures(), ..Totals::ZERO };
-            match rules.rate_met(rates, sums, failed) {
+            match rules.rate_met(rates, kept, sums, failed) {
                 Some(cause) => Step::To(state.trip(), cause),
                 // A success that follows successes alone leaves a full window as it is.
                 None if counted == state => Step::Stay(Settlement::Counted),

@@ -18,6 +18,9 @@ pub(crate) trait Keep {
     /// Records a result, and tells the sums with it; `None` if the state word keeps them.
     fn record(&self, sample: Sample, now: Instant) -> Option<Totals>;
 
+    /// Whether there were `minimum` calls, of which these are the sums.
+    fn has_seen(&self, minimum: u32, sums: Totals) -> bool;
+
     /// Forgets all of them.
     fn clear(&self, now: Instant);
 }
@@ -28,6 +31,11 @@ impl<const SLOTS: usize> Keep for Window<SLOTS> {
     #[inline]
     fn record(&self, sample: Sample, now: Instant) -> Option<Totals> {
         Some(Self::record(self, sample, now))
+    }
+
+    #[inline]
+    fn has_seen(&self, minimum: u32, sums: Totals) -> bool {
+        Self::has_seen(self, minimum, sums)
     }
 
     #[inline]
@@ -45,6 +53,11 @@ impl Keep for InWord {
     #[inline]
     fn record(&self, _: Sample, _: Instant) -> Option<Totals> {
         None
+    }
+
+    #[inline]
+    fn has_seen(&self, minimum: u32, sums: Totals) -> bool {
+        sums.calls >= minimum
     }
 
     #[inline]

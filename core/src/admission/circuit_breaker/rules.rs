@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::config::{Rates, Slow};
+use super::results::Keep;
 use super::state::{Phase, Snapshot};
 use super::{Cause, Config, Settlement, Ticket};
 use crate::atomic::rng::Rng;
@@ -81,9 +82,15 @@ impl Rules {
 
     /// Why the breaker is to trip, if these sums say so; the last call failed or not.
     #[inline]
-    pub(super) fn rate_met(&self, rates: Rates, sums: Totals, failed: bool) -> Option<Cause> {
+    pub(super) fn rate_met(
+        &self,
+        rates: Rates,
+        kept: &impl Keep,
+        sums: Totals,
+        failed: bool,
+    ) -> Option<Cause> {
         let Totals { calls, failures, slow, .. } = sums;
-        if calls < rates.minimum_calls || (self.config.evaluates_on_failure_only && !failed) {
+        if self.config.evaluates_on_failure_only && !failed || !kept.has_seen(rates.minimum_calls, sums) {
             return None;
         }
         match rates.slow {

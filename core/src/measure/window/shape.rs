@@ -149,6 +149,15 @@ impl<const SLOTS: usize> Shape<SLOTS> {
         Bucket { slot: number as usize % SLOTS, number }
     }
 
+    /// Whether sums of so many calls may be fewer than `minimum` only since the newest bucket has just begun.
+    #[inline]
+    pub(super) const fn leaves_out(&self, minimum: u32, calls: u32) -> bool {
+        match self.pace {
+            Pace::Time { .. } => false,
+            Pace::Calls { width, asked } => minimum <= asked && calls + width > asked,
+        }
+    }
+
     /// The calls after which the numbers of buckets start over.
     pub(super) const fn calls_per_lap(&self) -> u32 {
         match self.pace {

@@ -431,3 +431,29 @@ fn many_threads_lose_nothing_and_count_nothing_twice() {
     assert_eq!(window.totals(end), totals(all, all / 2, all / 2));
     assert_eq!(last_calls.totals(end), totals(all, all / 2, all / 2));
 }
+
+/// Of windows of every length, with buckets of one call and of several, before and after a clear.
+#[test]
+fn a_window_has_seen_what_its_sums_leave_out() {
+    for calls in [1, 2, 3, 4, 5, 7, 40, 41] {
+        let window = Window::<4>::new(Span::calls(calls));
+        for _ in 0..3 {
+            for seen in 1..=3 * calls {
+                let sums = window.record(Sample::SUCCESS, Instant::ZERO);
+                for minimum in 1..=calls {
+                    let expected = seen >= minimum;
+                    assert_eq!(window.has_seen(minimum, sums), expected, "{minimum} of {seen} in {calls}");
+                }
+            }
+            window.clear(Instant::ZERO);
+        }
+        // Long after the baseline was given up.
+        for _ in 0..100 * calls {
+            window.record_only(Sample::SUCCESS, Instant::ZERO);
+        }
+        assert!(window.has_seen(calls, window.record(Sample::SUCCESS, Instant::ZERO)));
+    }
+    let time = Window::<4>::new(Span::time(Duration::from_secs(4)));
+    let sums = time.record(Sample::SUCCESS, Instant::ZERO);
+    assert!(time.has_seen(1, sums) && !time.has_seen(2, sums));
+}

@@ -365,7 +365,7 @@ impl RateLimiter {
     /// Sees to it that an idle time as long as the units take to wrap is not taken for none.
     #[inline]
     fn enter_era(&self, now: Instant) {
-        if self.scale.has_eras() && !self.era.is_present(self.scale.era_log2, now) {
+        if self.scale.has_eras() && !self.era.is_present(self.scale.era_log2(), now) {
             self.begin_era(now);
         }
     }
@@ -373,7 +373,7 @@ impl RateLimiter {
     #[cold]
     fn begin_era(&self, now: Instant) {
         let seen: State = self.bucket.load();
-        if self.era.begin(self.scale.era_log2, now) {
+        if self.era.begin(self.scale.era_log2(), now) {
             // Who was between this and that found the bucket as it was, and took from it or did not.
             self.bucket.transition(|bucket: State| {
                 let same = bucket == seen || mutant!("limiter_refills_what_was_taken_meanwhile");
@@ -385,7 +385,7 @@ impl RateLimiter {
     /// The bucket as a call at `now` finds it.
     fn bucket_at(&self, now: Instant) -> State {
         let bucket: State = self.bucket.load();
-        let past = self.scale.has_eras() && self.era.is_past(self.scale.era_log2, now);
+        let past = self.scale.has_eras() && self.era.is_past(self.scale.era_log2(), now);
         if past { bucket.filled() } else { bucket }
     }
 

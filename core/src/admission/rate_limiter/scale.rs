@@ -110,7 +110,7 @@ impl Room {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::admission) struct Scale<const TAG: u32> {
     /// Zero if time stands still.
-    pub(in crate::admission) per_nano: u32,
+    pub(in crate::admission) per_nano: u16,
     pub(in crate::admission) unit: Divisor,
     /// Units of one token, rounded up.
     pub(in crate::admission) interval: Wide,
@@ -120,7 +120,7 @@ pub(in crate::admission) struct Scale<const TAG: u32> {
     pub(in crate::admission) horizon: Wide,
     /// Two to the power of so many nanoseconds are an [`Era`](crate::atomic::era::Era): a quarter of what the units take to
     /// wrap, or a little less.
-    pub(in crate::admission) era_log2: u32,
+    era_log2: u16,
 }
 
 /// What a bucket gives back.
@@ -208,7 +208,7 @@ impl<const TAG: u32> Scale<TAG> {
             (tolerance as Wide) << TAG,
             room,
         );
-        Some(Self { era_log2: scale.era(), ..scale })
+        Some(Self { era_log2: scale.era() as u16, ..scale })
     }
 
     /// How long an era is.
@@ -226,7 +226,13 @@ impl<const TAG: u32> Scale<TAG> {
     /// Whether its units wrap within the time of a clock.
     #[inline]
     pub(in crate::admission) const fn has_eras(&self) -> bool {
-        self.era_log2 != NO_ERAS
+        self.era_log2() != NO_ERAS
+    }
+
+    /// Two to the power of so many nanoseconds are an era.
+    #[inline]
+    pub(in crate::admission) const fn era_log2(&self) -> u32 {
+        self.era_log2 as u32
     }
 
     /// Units in which no time passes, so that nothing comes back.
@@ -243,14 +249,16 @@ impl<const TAG: u32> Scale<TAG> {
         interval: Wide,
         tolerance: Wide,
     ) -> Self {
-        Self { era_log2, ..Self::in_room(per_nano, unit, interval, tolerance, Room::of_word(TAG)) }
+        let scale = Self::in_room(per_nano, unit, interval, tolerance, Room::of_word(TAG));
+        Self { era_log2: era_log2 as u16, ..scale }
     }
 
     #[inline]
     const fn in_room(per_nano: u32, unit: Divisor, interval: Wide, tolerance: Wide, room: Room) -> Self {
         let ahead = if per_nano == 0 { Wide::MAX } else { room.horizon(TAG, per_nano, tolerance >> TAG) };
         let horizon = if ahead > Wide::MAX >> TAG { Wide::MAX } else { ahead << TAG };
-        Self { per_nano, unit, interval, tolerance, horizon, era_log2: NO_ERAS }
+        // At most the finest, and 63: both fit.
+        Self { per_nano: per_nano as u16, unit, interval, tolerance, horizon, era_log2: NO_ERAS as u16 }
     }
 
     /// By how many units reservations may go beyond a full bucket.

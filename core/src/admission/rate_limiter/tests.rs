@@ -150,7 +150,7 @@ fn what_was_taken_an_era_ago_comes_back_with_the_rest_and_not_again() {
 #[test]
 fn an_era_that_begins_while_calls_ask_mints_nothing() {
     let limiter = RateLimiter::new(WRAPPING);
-    let era = 1 << limiter.scale.era_log2;
+    let era = 1 << limiter.scale.era_log2();
     assert!((WRAP / 8..=WRAP / 4).contains(&era), "{era}");
     for start in (1..28).map(|n| n * era) {
         let before = at(start - 1);
@@ -439,7 +439,7 @@ fn the_cost_is_as_documented_also_with_spurious_failures() {
     let loads = |now, cost| count(|| limiter.try_acquire_many(cost, now).is_ok()).0;
     let _new = loads(at(0), 1);
     assert_eq!(loads(at(0), 1), Accesses { loads: 2, writes: 1 });
-    let era = 1 << limiter.scale.era_log2;
+    let era = 1 << limiter.scale.era_log2();
     assert_eq!(loads(at(era), 1), Accesses { loads: 4, writes: 2 });
     assert_eq!(loads(at(3 * era), 1), Accesses { loads: 5, writes: 3 });
     let limiter = RateLimiter::new(Quota::per_second(1).burst(50));

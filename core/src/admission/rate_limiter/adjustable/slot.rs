@@ -60,13 +60,13 @@ impl Slot {
         store(&self.unit[1], unit_high);
         store_wide(&self.interval, scale.interval);
         store_wide(&self.tolerance, scale.tolerance);
-        self.era.set(scale.era_log2, now);
+        self.era.set(scale.era_log2(), now);
     }
 
     /// Whether the bucket was used in the era of `now` already, or has none.
     #[inline]
     pub(super) fn is_in_its_era(&self, scale: &Scale, now: Instant) -> bool {
-        !scale.has_eras() || self.era.is_present(scale.era_log2, now)
+        !scale.has_eras() || self.era.is_present(scale.era_log2(), now)
     }
 
     /// How long an era is, without the rest of the scale.
@@ -77,7 +77,7 @@ impl Slot {
     /// Whether the bucket, which was not used for an era or more, is full whatever it seems to be.
     #[inline]
     pub(super) fn is_past(&self, scale: &Scale, now: Instant) -> bool {
-        scale.has_eras() && self.era.is_past(scale.era_log2, now)
+        scale.has_eras() && self.era.is_past(scale.era_log2(), now)
     }
 
     /// Begins the era of `now`; see [`Era::begin`].
@@ -118,7 +118,7 @@ const ERA_LOG2: u32 = 16;
 const PER_NANO: u32 = (1 << ERA_LOG2) - 1;
 
 const fn with_era(scale: &Scale) -> u32 {
-    scale.era_log2 << ERA_LOG2 | scale.per_nano
+    scale.era_log2() << ERA_LOG2 | scale.per_nano as u32
 }
 
 /// A word's low half and its high half.

@@ -26,7 +26,7 @@ fn units<const TAG: u32>(quota: (u64, u32, u32), room: Room) -> Units {
     let scale = scale::<TAG>(quota, room);
     let [interval, tolerance] = [scale.interval, scale.tolerance].map(|units| (units >> TAG) as u64);
     (scale != Scale::standing_still(quota.2)).then_some((
-        scale.per_nano,
+        scale.per_nano.into(),
         scale.unit.get(),
         interval,
         tolerance,

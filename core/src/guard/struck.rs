@@ -102,6 +102,8 @@ mod tests {
             (ms(30), ms(30), at(45), Some(ms(55))),
             (ms(99), ms(99), at(99), Some(ms(1))),
             (ms(100), ms(100), at(100), None),
+            // A sleep that ended early gives no time back.
+            (ms(100), ms(100), at(99), None),
             (ms(500), ms(100), at(100), None),
             // The sleep took longer than what was left.
             (ms(30), ms(30), at(100), None),

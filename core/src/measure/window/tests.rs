@@ -444,6 +444,7 @@ fn a_window_has_seen_what_its_sums_leave_out() {
                     let expected = seen >= minimum;
                     assert_eq!(window.has_seen(minimum, sums), expected, "{minimum} of {seen} in {calls}");
                 }
+                assert!(!window.has_seen(2 * calls + 1, sums), "more than it is ever over");
             }
             window.clear(Instant::ZERO);
         }

@@ -52,8 +52,9 @@
 //! From outside, ramping is closed.
 //!
 //! The open time is the configured one, or the one that the failing peer [asks for](Config::honor_retry_after).
-//! A slow success is a success, unless [it is told](Config::slow_calls_fail) to count as a failure; where there is a rule for slow
-//! calls, a probe that succeeds slowly has failed, or a breaker that slow calls tripped would close on them.
+//! A slow success is a success, unless [it is told](Config::slow_calls_fail) to count as a failure, in a row as in a rate; where
+//! there is a rule for slow calls, a probe that succeeds slowly has failed, or a breaker that slow calls tripped would close on
+//! them.
 //!
 //! Beside the states stand three modes.
 //! Forced open and forced closed hold until [`CircuitBreaker::reset`], [`CircuitBreaker::trip`] or
@@ -133,6 +134,7 @@ mod tenancy;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod transition;
+mod watch;
 
 use core::fmt;
 use core::time::Duration;

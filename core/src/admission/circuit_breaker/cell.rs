@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use super::config::Rates;
 use super::permit::Kind;
 use super::results::{Keep, MAX_CALLS};
 use super::rules::{Ending, Rules, Step};
 use super::state::{Mode, Phase, Snapshot};
+use super::watch::Rates;
 use super::{Cause, Config, Reason, Rejected, Settlement, Ticket, Transition};
 use crate::atomic::timer::{Remaining, Timer};
 use crate::atomic::word::Word;
@@ -192,10 +192,11 @@ impl Cell {
         if !state.is_closed() {
             return self.settle_probe(rules, kept, ticket, ending, state);
         }
-        let failed = rules.has_failed(ticket, ending);
-        let rate_met = match rules.config.rates {
+        let slow = rules.config.watch.slow;
+        let failed = slow.has_failed(ticket, ending);
+        let rate_met = match rules.config.watch.rates {
             None => None,
-            Some(rates) => match kept.record(Sample::new(failed, rules.is_slow(ticket, ending)), ending.at) {
+            Some(rates) => match kept.record(Sample::new(failed, slow.is(ticket, ending)), ending.at) {
                 Some(sums) => rules.rate_met(rates, kept, sums, failed),
                 None => return self.settle_in_word(rules, kept, ticket, ending, (failed, rates), state),
             },

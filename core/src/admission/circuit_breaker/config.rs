@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::ramp::Ramp;
 use super::results::MAX_CALLS;
 use super::state::{MAX_FAILURES, MAX_PROBES, MAX_RESULTS, Mode};
+use super::watch::{Rates, Slow, Watch};
 use crate::attempt::backoff::Backoff;
 use crate::config::ConfigError;
 use crate::measure::window::Span;
@@ -33,7 +34,7 @@ use crate::time::nanos;
 pub struct Config {
     /// Zero if this is no rule.
     pub(super) consecutive_failures: u32,
-    pub(super) rates: Option<Rates>,
+    pub(super) watch: Watch,
     pub(super) evaluates_on_failure_only: bool,
     pub(super) shadow: bool,
     pub(super) open: Backoff,
@@ -57,7 +58,7 @@ pub struct Config {
 
 wire_struct!(Config {
     consecutive_failures,
-    rates,
+    watch,
     evaluates_on_failure_only,
     shadow,
     open,
@@ -75,45 +76,10 @@ wire_struct!(Config {
     ramp_from,
 });
 
-/// The rate rules, which look at one window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rates {
-    pub(super) failures: Option<Ratio>,
-    pub(super) slow: Slow,
-    pub(super) minimum_calls: u32,
-    pub(super) span: Span,
-}
-
-wire_struct!(Rates { failures, slow, minimum_calls, span });
-
-/// What a slow call is, and what it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slow {
-    /// No call is slow.
-    Never,
-    /// This share of the calls trips the breaker; such a call takes so long.
-    Rate(Ratio, Duration),
-    /// A call that takes so long has failed.
-    Fails(Duration),
-}
-
-// The first two are written as an option with a pair is.
-wire_enum!(Slow { 0: Never, 1: Rate(share, limit), 2: Fails(limit) });
-
-impl Slow {
-    /// How long a call takes that is slow.
-    pub(super) const fn limit(self) -> Option<Duration> {
-        match self {
-            Self::Never => None,
-            Self::Rate(_, limit) | Self::Fails(limit) => Some(limit),
-        }
-    }
-}
-
 impl Config {
     const DEFAULT: Self = Self {
         consecutive_failures: 0,
-        rates: None,
+        watch: Watch { rates: None, slow: Slow::Never },
         evaluates_on_failure_only: false,
         shadow: false,
         open: Backoff::constant(Duration::from_secs(60)).at_most(Duration::from_secs(60)),
@@ -149,7 +115,10 @@ impl Config {
     /// probe that succeeds slowly has failed.
     pub const fn slow_call_rate(share: Ratio, slow: Duration, span: Span, minimum_calls: u32) -> Self {
         Self {
-            rates: Some(Rates { failures: None, slow: Slow::Rate(share, slow), minimum_calls, span }),
+            watch: Watch {
+                rates: Some(Rates { failures: None, minimum_calls, span }),
+                slow: Slow::Rate(share, slow),
+            },
             ..Self::DEFAULT
         }
     }
@@ -166,22 +135,16 @@ impl Config {
     /// A breaker has one window: a slow-call rate that was set before looks at this span from now on.
     #[must_use = "the configuration is returned"]
     pub const fn or_failure_rate(mut self, share: Ratio, span: Span, minimum_calls: u32) -> Self {
-        let slow = match self.rates {
-            Some(rates) => rates.slow,
-            None => Slow::Never,
-        };
-        self.rates = Some(Rates { failures: Some(share), slow, minimum_calls, span });
+        self.watch.rates = Some(Rates { failures: Some(share), minimum_calls, span });
         self
     }
 
     /// Trips also when the share of calls that took `slow` or longer reaches `share`, over the window of the failure rate and
-    /// with its minimum of calls; without a failure rate it does nothing, see [`Config::slow_call_rate`].
+    /// with its minimum of calls. Which of the two is set first does not matter; without the other it has no window and is
+    /// refused, see [`Config::or_slow_call_rate_over`].
     #[must_use = "the configuration is returned"]
     pub const fn or_slow_call_rate(mut self, share: Ratio, slow: Duration) -> Self {
-        if let Some(mut rates) = self.rates {
-            rates.slow = Slow::Rate(share, slow);
-            self.rates = Some(rates);
-        }
+        self.watch.slow = Slow::Rate(share, slow);
         self
     }
 
@@ -197,25 +160,25 @@ impl Config {
         span: Span,
         minimum_calls: u32,
     ) -> Self {
-        let failures = match self.rates {
+        let failures = match self.watch.rates {
             Some(rates) => rates.failures,
             None => None,
         };
-        self.rates = Some(Rates { failures, slow: Slow::Rate(share, slow), minimum_calls, span });
+        self.watch.rates = Some(Rates { failures, minimum_calls, span });
+        self.watch.slow = Slow::Rate(share, slow);
         self
     }
 
     /// Counts a call that took `slow` or longer, or that ended as [`Outcome::Slow`](crate::Outcome::Slow), as a failed one, in
-    /// every rule and as a probe. It takes the place of a rate for slow calls; without a failure rate it does nothing.
+    /// every rule and as a probe, whichever of them is set first. It takes the place of a rate for slow calls, as that takes its.
     ///
     /// Use it where an answer that comes so late is as good as none: both are then one share, over one minimum of calls.
     #[must_use = "the configuration is returned"]
     pub const fn slow_calls_fail(mut self, slow: Duration) -> Self {
-        if let Some(mut rates) = self.rates {
-            if rates.failures.is_some() {
-                rates.slow = Slow::Fails(slow);
-                self.rates = Some(rates);
-            }
+        self.watch.slow = Slow::Fails(slow);
+        if let Some(Rates { failures: None, .. }) = self.watch.rates {
+            // What is left of the window would decide nothing.
+            self.watch.rates = None;
         }
         self
     }
@@ -423,7 +386,7 @@ impl Config {
 
     /// The span for a window of `slots` slots; without a rate rule it is not used.
     pub(crate) const fn window_span(&self, slots: usize) -> Span {
-        match self.rates {
+        match self.watch.rates {
             Some(rates) => rates.span,
             None => Span::time(Duration::from_secs(if slots == 0 { 1 } else { slots as u64 })),
         }
@@ -442,13 +405,13 @@ impl Config {
             "left out where each key has a breaker"
         );
         require!(!self.shadow, "circuit_breaker.shadow", "left out where each key has a breaker");
-        if let Some(rates) = self.rates {
-            // The word has a bit for each result.
-            require!(
-                rates.failures.is_some() && !matches!(rates.slow, Slow::Rate(..)),
-                "circuit_breaker.slow_call_rate",
-                "left out where each key has a breaker; slow calls can count as failed"
-            );
+        // The word has a bit for each result.
+        require!(
+            !matches!(self.watch.slow, Slow::Rate(..)),
+            "circuit_breaker.slow_call_rate",
+            "left out where each key has a breaker; slow calls can count as failed"
+        );
+        if let Some(rates) = self.watch.rates {
             let calls = match rates.span.as_calls() {
                 Some(calls) => calls,
                 None => 0,
@@ -481,7 +444,7 @@ impl Config {
             return Err(error);
         }
         require!(
-            self.rates.is_none() || slots > 0,
+            self.watch.rates.is_none() || slots > 0,
             "circuit_breaker.failure_rate",
             "left out, or the breaker given window slots"
         );
@@ -494,15 +457,25 @@ impl Config {
             "circuit_breaker.consecutive_failures",
             "between 1 and 262143"
         );
-        if let Some(rates) = self.rates {
+        if let Slow::Rate(share, _) = self.watch.slow {
+            require!(
+                self.watch.rates.is_some(),
+                "circuit_breaker.slow_call_rate",
+                "given a window: or_failure_rate or or_slow_call_rate_over"
+            );
+            require!(share.numerator() > 0, "circuit_breaker.slow_call_rate", "greater than zero");
+        }
+        if let Some(slow) = self.watch.slow.limit() {
+            require!(!slow.is_zero(), "circuit_breaker.slow_call_duration", "greater than zero");
+        }
+        require!(
+            self.consecutive_failures > 0 || self.watch.rates.is_some(),
+            "circuit_breaker.slow_calls_fail",
+            "beside a rule for failures: or_failure_rate or or_consecutive_failures"
+        );
+        if let Some(rates) = self.watch.rates {
             if let Some(share) = rates.failures {
                 require!(share.numerator() > 0, "circuit_breaker.failure_rate", "greater than zero");
-            }
-            if let Slow::Rate(share, _) = rates.slow {
-                require!(share.numerator() > 0, "circuit_breaker.slow_call_rate", "greater than zero");
-            }
-            if let Some(slow) = rates.slow.limit() {
-                require!(!slow.is_zero(), "circuit_breaker.slow_call_duration", "greater than zero");
             }
             require!(rates.minimum_calls > 0, "circuit_breaker.minimum_calls", "greater than zero");
             if let Some(calls) = rates.span.as_calls() {

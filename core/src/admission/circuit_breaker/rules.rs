@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use super::config::{Rates, Slow};
 use super::results::Keep;
 use super::state::{Phase, Snapshot};
+use super::watch::{Rates, Slow};
 use super::{Cause, Config, Settlement, Ticket};
 use crate::atomic::rng::Rng;
 use crate::atomic::timer::Scale;
@@ -93,7 +93,7 @@ impl Rules {
         if self.config.evaluates_on_failure_only && !failed || !kept.has_seen(rates.minimum_calls, sums) {
             return None;
         }
-        match rates.slow {
+        match self.config.watch.slow {
             _ if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) => {
                 Some(Cause::FailureRate { calls, failures })
             }
@@ -104,27 +104,10 @@ impl Rules {
         }
     }
 
-    /// Whether a call that ended so counts as failed: also if it was slow and slow calls do.
-    #[inline]
-    pub(super) fn has_failed(&self, ticket: &Ticket, ending: Ending) -> bool {
-        let slow_fails = || matches!(self.config.rates, Some(Rates { slow: Slow::Fails(_), .. }));
-        ending.outcome == Outcome::Failure || (slow_fails() && self.is_slow(ticket, ending))
-    }
-
-    /// Whether the caller says that the call was slow, or its duration does.
-    #[inline]
-    pub(super) fn is_slow(&self, ticket: &Ticket, ending: Ending) -> bool {
-        let too_long = |limit| ending.at.saturating_since(ticket.started()) >= limit;
-        ending.outcome == Outcome::Slow || self.slow_limit().is_some_and(too_long)
-    }
-
-    pub(super) fn slow_limit(&self) -> Option<Duration> {
-        self.config.rates?.slow.limit()
-    }
-
     /// Whether a probe that ended so has failed: also if it was slow, where slow calls trip the breaker or fail.
     pub(super) fn is_failed_probe(&self, ticket: &Ticket, ending: Ending) -> bool {
-        ending.outcome == Outcome::Failure || (self.slow_limit().is_some() && self.is_slow(ticket, ending))
+        let slow = self.config.watch.slow;
+        ending.outcome == Outcome::Failure || (slow.limit().is_some() && slow.is(ticket, ending))
     }
 
     /// Whether the half-open phase `state` admits another probe.

@@ -76,7 +76,7 @@ impl Cell {
         if !state.mode().counts() && !mutant!("keyed_evicts_what_is_forced") {
             return (Seen(state), Standing::Forced);
         }
-        let in_word = rules.config.rates.is_some();
+        let in_word = rules.config.watch.rates.is_some();
         let failures = if in_word { state.results().failures() } else { state.failures() };
         let closed = Standing::Closed { failures };
         let standing = if state.phase() == Phase::Closed {
@@ -102,7 +102,7 @@ impl Cell {
         let state = self.load();
         let of = |holds: bool, count: u32| if holds { count } else { 0 };
         let (is_closed, in_word, results) =
-            (state.is_closed(), rules.config.rates.is_some(), state.results());
+            (state.is_closed(), rules.config.watch.rates.is_some(), state.results());
         let row = if in_word { results.failures_in_a_row() } else { state.failures() };
         Shown {
             state: state.public_state(),

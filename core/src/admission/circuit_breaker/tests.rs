@@ -14,6 +14,7 @@ use crate::time::Instant;
 
 mod half_open;
 mod interrupted;
+mod order;
 mod ramp;
 mod resume;
 mod shadow;

@@ -178,6 +178,9 @@ fn a_policy_comes_back_as_it_was_and_fits_its_room() {
         let breaker = circuit_breaker::Config::failure_rate(Ratio::ONE, span, 1);
         round_trip(Policy::new().circuit_breaker(breaker));
         round_trip(Policy::new().circuit_breaker(breaker.slow_calls_fail(Duration::MAX)));
+        let row = circuit_breaker::Config::consecutive_failures(1);
+        round_trip(Policy::new().circuit_breaker(row.slow_calls_fail(Duration::MAX)));
+        round_trip(Policy::new().circuit_breaker(row.or_slow_call_rate(Ratio::ONE, Duration::MAX)));
     }
     round_trip(Policy::dwcp_send());
 }

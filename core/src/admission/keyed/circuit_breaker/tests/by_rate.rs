@@ -104,6 +104,17 @@ fn a_slow_call_counts_as_failed_if_it_is_told_so() {
 }
 
 #[test]
+fn slow_calls_that_fail_in_a_row_need_no_rate() {
+    let keyed = keyed::<8>(Config::consecutive_failures(100).slow_calls_fail(SLOW));
+    let slow = |n: u64| {
+        let permit = keyed.breaker_of_hash(1).try_acquire(s(4 * n)).unwrap();
+        cause(permit.record(Outcome::Success, s(4 * n + 2)))
+    };
+    assert!((1..100).all(|n| slow(n).is_none()), "a row without a window is not one of its 17 bits");
+    assert_eq!(slow(100), Some(Cause::ConsecutiveFailures { failures: 100 }));
+}
+
+#[test]
 fn the_open_time_of_each_key_grows_with_its_failed_probes() {
     use crate::attempt::backoff::Backoff;
     let growing = Backoff::exponential(Duration::from_secs(1));
@@ -149,6 +160,7 @@ fn what_the_word_has_no_bits_for_is_refused() {
         (Config::failure_rate(HALF, Span::time(SLOW), 1), window),
         (Config::slow_call_rate(HALF, SLOW, span, 5), slow),
         (calls(10).or_slow_call_rate(HALF, SLOW), slow),
+        (Config::consecutive_failures(5).or_slow_call_rate(HALF, SLOW), slow),
         (rate(10, 11), ConfigError::new(minimum, "at most the calls of the window")),
         (rate(10, 0), ConfigError::new(minimum, "greater than zero")),
         (

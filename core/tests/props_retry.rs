@@ -87,7 +87,7 @@ proptest! {
                         units -= cost;
                         granted += cost;
                     }
-                    prop_assert_eq!(HEDGE.start(0, &retry, Deadline::NONE, NOW).is_ok(), expected);
+                    prop_assert_eq!(HEDGE.start(0, &(), &retry, Deadline::NONE, NOW).is_ok(), expected);
                 }
             }
             prop_assert_eq!(i128::from(retry.balance()), units / token);

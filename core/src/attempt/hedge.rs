@@ -19,8 +19,9 @@
 //! let Plan::HedgeAfter(wait) = HEDGE.plan(0, &(), call, sent) else { panic!() };
 //! // No answer until then: may the hedge start?
 //! let late = sent.saturating_add(wait);
-//! assert_eq!(HEDGE.start(0, &BUDGET, call, late), Ok(()));
-//! assert_eq!(HEDGE.start(0, &BUDGET, call, late), Err(NoHedge::Budget), "another call of the same peer: its attempt goes on");
+//! assert_eq!(HEDGE.start(0, &(), &BUDGET, call, late), Ok(()));
+//! let refused = HEDGE.start(0, &(), &BUDGET, call, late);
+//! assert_eq!(refused, Err(NoHedge::Budget), "another call of the same peer: its attempt goes on");
 //! ```
 //!
 //! # The rule
@@ -31,6 +32,8 @@
 //!
 //! There is no hedge after the last one that the configuration allows, none that could not be answered before the deadline
 //! (it needs the median of the latencies, as far as that is known), and none that the budget does not pay for.
+//! The deadline is asked twice, when the hedge is planned and when it is to start: the attempt can be older by then than it was
+//! to be, and the latencies others.
 //! The token is taken when the hedge starts, not when it is planned, so an answer in time costs nothing.
 //! A refusal changes nothing for the attempt that runs.
 //!
@@ -39,7 +42,8 @@
 //!
 //! # Cost
 //!
-//! `plan` reads the histogram three times for a percentile, and nothing for a fixed delay; `start` is one exchange.
+//! For a percentile `plan` reads the histogram four times and `start` twice, for a fixed delay they read nothing; `start` is one
+//! exchange besides.
 
 use core::fmt;
 use core::time::Duration;
@@ -226,12 +230,23 @@ impl Hedge {
             return Plan::NoHedge(NoHedge::Limit);
         }
         let delay = self.delay(latencies, now);
-        let known = self.share.is_some() && latencies.count(now) >= self.least_samples.into();
-        let needs = latencies.percentile(Ratio::percent(50), now).filter(|_| known).unwrap_or_default();
-        if deadline.is_expired(now.saturating_add(delay).saturating_add(needs)) {
+        if self.is_too_late(latencies, deadline, now, delay) {
             return Plan::NoHedge(NoHedge::Deadline);
         }
         Plan::HedgeAfter(delay)
+    }
+
+    /// Whether a hedge that starts after `delay` could not be answered before the deadline.
+    fn is_too_late(
+        &self,
+        latencies: &impl Latencies,
+        deadline: Deadline,
+        now: Instant,
+        delay: Duration,
+    ) -> bool {
+        let known = self.share.is_some() && latencies.count(now) >= self.least_samples.into();
+        let needs = if known { latencies.percentile(Ratio::percent(50), now) } else { None };
+        deadline.is_expired(now.saturating_add(delay).saturating_add(needs.unwrap_or_default()))
     }
 
     /// Starts a hedge of a call that has had `hedges` of them and whose delay is over; the budget pays for it.
@@ -242,13 +257,14 @@ impl Hedge {
     pub fn start(
         &self,
         hedges: u32,
+        latencies: &impl Latencies,
         budget: &Retry,
         deadline: Deadline,
         now: Instant,
     ) -> Result<(), NoHedge> {
         if hedges >= self.max_hedges {
             Err(NoHedge::Limit)
-        } else if deadline.is_expired(now) {
+        } else if self.is_too_late(latencies, deadline, now, Duration::ZERO) {
             Err(NoHedge::Deadline)
         } else if budget.pays_for_a_hedge(now) {
             Ok(())

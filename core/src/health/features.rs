@@ -91,33 +91,46 @@ impl fmt::Debug for Features {
 
 /// The features that each level leaves switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeaturesByLevel([Features; Level::ALL.len()]);
+pub struct FeaturesByLevel {
+    sets: [Features; Level::ALL.len()],
+    /// A bit for each level of which something was said.
+    said: u8,
+}
 
 impl FeaturesByLevel {
     /// `features` at every level.
     pub const fn new(features: Features) -> Self {
-        Self([features; Level::ALL.len()])
+        Self { sets: [features; Level::ALL.len()], said: 1 << Level::Normal as u8 }
     }
 
-    /// What is left when the service is degraded, and when it is worse, unless something else is said of that.
+    /// What is left when the service is degraded, and when it is worse, unless something else is said of that, before or after.
     #[must_use = "the sets are returned"]
     pub const fn degraded(self, features: Features) -> Self {
-        let [normal, ..] = self.0;
-        Self([normal, features, features, features])
+        self.say(Level::Degraded, features)
     }
 
-    /// What is left when it is severely degraded, and in an emergency, unless something else is said of that.
+    /// What is left when it is severely degraded, and in an emergency, unless something else is said of that, before or after.
     #[must_use = "the sets are returned"]
     pub const fn severely_degraded(self, features: Features) -> Self {
-        let [normal, degraded, ..] = self.0;
-        Self([normal, degraded, features, features])
+        self.say(Level::SeverelyDegraded, features)
     }
 
     /// What is left in an emergency.
     #[must_use = "the sets are returned"]
     pub const fn emergency(self, features: Features) -> Self {
-        let [normal, degraded, severely_degraded, _] = self.0;
-        Self([normal, degraded, severely_degraded, features])
+        self.say(Level::Emergency, features)
+    }
+
+    const fn say(mut self, level: Level, features: Features) -> Self {
+        let mut at = level as usize;
+        self.sets[at] = features;
+        self.said |= 1 << at;
+        at += 1;
+        while at < self.sets.len() && self.said >> at & 1 == 0 {
+            self.sets[at] = features;
+            at += 1;
+        }
+        self
     }
 
     /// What is left at `level`.
@@ -127,7 +140,7 @@ impl FeaturesByLevel {
     /// O(1).
     #[inline]
     pub const fn at(&self, level: Level) -> Features {
-        self.0[level as usize]
+        self.sets[level as usize]
     }
 }
 
@@ -159,6 +172,29 @@ mod tests {
         assert_eq!(at(degraded), [7, 3, 3, 3]);
         assert_eq!(at(degraded.severely_degraded(Features::of(0))), [7, 3, 1, 1]);
         assert_eq!(at(degraded.emergency(Features::NONE)), [7, 3, 3, 0]);
+        assert_eq!(at(degraded.severely_degraded(Features::of(2)).degraded(Features::of(1))), [7, 2, 4, 4]);
+    }
+
+    #[test]
+    fn in_which_order_levels_are_set_does_not_matter() {
+        type Set = fn(FeaturesByLevel) -> FeaturesByLevel;
+        let degraded: Set = |sets| sets.degraded(Features::from_bits(7));
+        let severely: Set = |sets| sets.severely_degraded(Features::of(1));
+        let emergency: Set = |sets| sets.emergency(Features::NONE);
+        let all = FeaturesByLevel::new(Features::ALL);
+        let sets = emergency(severely(degraded(all)));
+        assert_eq!(Level::ALL.map(|level| sets.at(level).bits()), [u32::MAX, 7, 2, 0]);
+        for [a, b, c] in [
+            [degraded, emergency, severely],
+            [severely, degraded, emergency],
+            [severely, emergency, degraded],
+            [emergency, degraded, severely],
+            [emergency, severely, degraded],
+        ] {
+            assert_eq!(c(b(a(all))), sets);
+        }
+        assert_eq!(degraded(emergency(all)).at(Level::Emergency), Features::NONE);
+        assert_eq!(degraded(emergency(all)).at(Level::SeverelyDegraded), Features::from_bits(7));
     }
 
     #[test]

@@ -314,6 +314,11 @@ impl ChangeDetector {
 
     /// The moving mean, rounded to a unit; zero if nothing was seen.
     pub fn mean(&self) -> u32 {
+        let spread: Spread = self.spread.load();
+        if spread.seen == 0 {
+            // What a reset left; the next value takes its place.
+            return 0;
+        }
         let Mean(mean) = self.mean.load();
         UNITS.get(mean) + (mean >> (FRACTION.end() - 1) & 1)
     }

@@ -129,8 +129,8 @@ pub(crate) fn b66_a_hedge_shares_the_budget_and_its_refusal_is_no_failure() {
     let call = Deadline::at(s(10));
     assert_eq!(hedge.plan(0, &(), call, s(1)), Plan::HedgeAfter(SECOND));
     for expected in [Ok(()), Ok(()), Err(NoHedge::Budget)] {
-        assert_eq!(hedge.start(0, &budget, call, s(2)), expected);
+        assert_eq!(hedge.start(0, &(), &budget, call, s(2)), expected);
     }
-    assert_eq!(hedge.start(1, &budget, call, s(2)), Err(NoHedge::Limit));
+    assert_eq!(hedge.start(1, &(), &budget, call, s(2)), Err(NoHedge::Limit));
     assert_eq!(hedge.plan(0, &(), call, s(9)), Plan::NoHedge(NoHedge::Deadline));
 }

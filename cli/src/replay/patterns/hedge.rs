@@ -54,6 +54,7 @@ static SPEC: Spec<Hedged> = Spec {
 {"op": "hedge.plan", "expect": {"plan": "hedge", "hedge_after": {"min": "100ms", "max": "101ms"}}}
 {"op": "hedge.plan", "hedges": 1, "expect": {"plan": "no_hedge", "no_hedge": "limit"}}
 {"op": "hedge.plan", "deadline": "150ms", "expect": {"no_hedge": "deadline"}}
+{"op": "hedge.start", "deadline": "50ms", "expect": {"admitted": false, "no_hedge": "deadline", "balance": 1}}
 {"op": "hedge.start", "expect": {"admitted": true, "balance": 0}}
 {"op": "hedge.start", "expect": {"admitted": false, "no_hedge": "budget"}}
 {"op": "hedge.config", "expect": {"config": {"percentile": 0.5, "max_hedges": 1, "budget": {"ratio": "1/5", "cap": 1}}}}
@@ -143,7 +144,7 @@ fn plan(hedged: &'static Hedged, call: &mut Call<'_>) -> Result<(), Fault> {
 
 fn start(hedged: &'static Hedged, call: &mut Call<'_>) -> Result<(), Fault> {
     let (had, deadline) = asked(call);
-    let started = hedged.hedge.start(had, &hedged.budget, deadline, call.now());
+    let started = hedged.hedge.start(had, &hedged.micros, &hedged.budget, deadline, call.now());
     call.out().put("admitted", started.is_ok());
     if let Err(why) = started {
         call.out().put("no_hedge", word(why));

@@ -73,7 +73,7 @@ fn a_fixed_delay_asks_no_latencies() {
     assert_eq!(wait(few.plan(0, &latencies([9000; 19]), soon, NOW)), ms(30), "too few to know");
     let none = Hedge::NONE;
     assert_eq!(none.plan(0, &(), Deadline::NONE, NOW), Plan::NoHedge(NoHedge::Limit));
-    assert_eq!(none.start(0, &budget(5), Deadline::NONE, NOW), Err(NoHedge::Limit));
+    assert_eq!(none.start(0, &(), &budget(5), Deadline::NONE, NOW), Err(NoHedge::Limit));
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn at_most_so_many_hedges_a_call() {
     let (hedge, budget) = (Hedge::after(ms(30)).at_most_hedges(2), budget(5));
     for hedges in 0..2 {
         assert_eq!(wait(hedge.plan(hedges, &(), Deadline::NONE, NOW)), ms(30));
-        assert_eq!(hedge.start(hedges, &budget, Deadline::NONE, NOW), Ok(()));
+        assert_eq!(hedge.start(hedges, &(), &budget, Deadline::NONE, NOW), Ok(()));
     }
     assert_eq!(hedge.plan(2, &(), Deadline::NONE, NOW), Plan::NoHedge(NoHedge::Limit));
-    assert_eq!(hedge.start(2, &budget, Deadline::NONE, NOW), Err(NoHedge::Limit));
+    assert_eq!(hedge.start(2, &(), &budget, Deadline::NONE, NOW), Err(NoHedge::Limit));
     assert_eq!(budget.balance(), 3, "a refusal costs nothing");
 }
 
@@ -95,7 +95,7 @@ fn no_hedge_that_would_start_at_or_after_the_deadline() {
     assert_eq!(plan(ms(30)), Plan::NoHedge(NoHedge::Deadline));
     assert_eq!(wait(plan(ms(30) + Duration::from_nanos(1))), ms(30));
     let budget = budget(5);
-    assert_eq!(fixed.start(0, &budget, Deadline::at(NOW), NOW), Err(NoHedge::Deadline));
+    assert_eq!(fixed.start(0, &(), &budget, Deadline::at(NOW), NOW), Err(NoHedge::Deadline));
     assert_eq!(budget.balance(), 5);
     assert_eq!(fixed.plan(0, &(), Deadline::at(NOW), Instant::NEVER), Plan::NoHedge(NoHedge::Deadline));
     let patient = Hedge::after(Duration::MAX);
@@ -109,14 +109,24 @@ fn no_hedge_that_could_not_be_answered_in_time() {
     let plan = |left| hedge().plan(0, &known, Deadline::after(NOW, ms(left)), NOW);
     assert_eq!(plan(130), Plan::NoHedge(NoHedge::Deadline));
     assert!(wait(plan(145)) >= ms(100));
+    let budget = budget(5);
+    let start = |hedge: Hedge, left| hedge.start(0, &known, &budget, Deadline::after(NOW, ms(left)), NOW);
+    assert_eq!(start(hedge(), 40), Err(NoHedge::Deadline), "the attempt is later than it was to be");
+    assert_eq!((start(hedge(), 45), budget.balance()), (Ok(()), 4));
+    let blind = hedge().least_samples(101);
+    assert_eq!(
+        (start(blind, 1), start(Hedge::after(ms(5)), 1)),
+        (Ok(()), Ok(())),
+        "it needs what is not known"
+    );
 }
 
 #[test]
 fn b66_without_budget_there_is_no_hedge_and_the_attempt_goes_on() {
     let (hedge, budget) = (Hedge::after(ms(30)), budget(1));
-    assert_eq!(hedge.start(0, &budget, Deadline::NONE, NOW), Ok(()));
+    assert_eq!(hedge.start(0, &(), &budget, Deadline::NONE, NOW), Ok(()));
     for _ in 0..10 {
-        assert_eq!(hedge.start(0, &budget, Deadline::NONE, NOW), Err(NoHedge::Budget));
+        assert_eq!(hedge.start(0, &(), &budget, Deadline::NONE, NOW), Err(NoHedge::Budget));
         assert_eq!(wait(hedge.plan(0, &(), Deadline::NONE, NOW)), ms(30), "to plan one is free");
     }
     assert_eq!(budget.balance(), 0);
@@ -134,7 +144,7 @@ fn hedges_and_retries_share_one_bound() {
     for _ in 0..calls {
         budget.call_started();
         for hedges in 0..3 {
-            extra += u32::from(hedge.start(hedges, &budget, Deadline::NONE, NOW).is_ok());
+            extra += u32::from(hedge.start(hedges, &(), &budget, Deadline::NONE, NOW).is_ok());
         }
         let retry = budget.decide(1, ms(1), Deadline::NONE, 0, NOW);
         extra += u32::from(matches!(retry, Decision::RetryAfter(_)));
@@ -148,12 +158,12 @@ fn a_throttled_peer_is_not_hedged() {
     let config = Config::attempts(9, Backoff::constant(ms(1))).throttle(Ratio::percent(10), 10);
     let (hedge, budget) = (Hedge::after(ms(30)), Retry::new(config));
     for _ in 0..4 {
-        assert_eq!(hedge.start(0, &budget, Deadline::NONE, NOW), Ok(()));
+        assert_eq!(hedge.start(0, &(), &budget, Deadline::NONE, NOW), Ok(()));
         budget.decide(1, ms(1), Deadline::NONE, 0, NOW);
     }
     budget.decide(1, ms(1), Deadline::NONE, 0, NOW);
     assert_eq!(
-        hedge.start(0, &budget, Deadline::NONE, NOW),
+        hedge.start(0, &(), &budget, Deadline::NONE, NOW),
         Err(NoHedge::Budget),
         "half of the balance is gone"
     );

@@ -36,6 +36,7 @@ fn it_averages_what_it_learns_first() {
     // The distances from the mean so far: 10, 15, 20.
     assert_eq!(detector.deviation(), 15);
     detector.reset();
+    assert_eq!((detector.mean(), detector.deviation()), (0, 0), "nothing was seen");
     assert_eq!(detector.observe(7), Verdict::Learning);
     assert_eq!((detector.mean(), detector.deviation()), (7, 0));
     // The distances 2 and 1: one and a half, which is shown as two.

@@ -279,7 +279,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
             None => None,
             Some(bulkhead) => match bulkhead.try_acquire(now) {
                 Ok(slot) => Some(slot),
-                Err(rejected) => return Err(self.refuse_slot(grant.as_ref(), rejected, now)),
+                Err(rejected) => return Err(self.refuse_slot(grant, rejected, now)),
             },
         };
         Ok(Call::new(self, grant, slot, deadline, now))
@@ -307,7 +307,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                 let waiter = Some(waiter);
                 Ok(Begin::Waiting(Waiting { guard: self, grant, waiter, deadline, since: now }))
             }
-            Err(rejected) => Err(self.refuse_slot(grant.as_ref(), rejected, now)),
+            Err(rejected) => Err(self.refuse_slot(grant, rejected, now)),
         }
     }
 
@@ -430,20 +430,20 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     }
 
     #[cold]
-    fn refuse_slot(&self, grant: Option<&Grant>, rejected: bulkhead::Rejected, now: Instant) -> Rejected {
+    fn refuse_slot(&self, grant: Option<Grant>, rejected: bulkhead::Rejected, now: Instant) -> Rejected {
         if !mutant!("guard_keeps_the_token_of_a_call_without_a_slot") {
             self.refund(grant, now);
         }
         self.refuse(Rejected::Bulkhead(rejected))
     }
 
-    fn refund(&self, grant: Option<&Grant>, now: Instant) {
+    fn refund(&self, grant: Option<Grant>, now: Instant) {
         if let (Some(limiter), Some(grant)) = (&self.limiter, grant) {
             limiter.refund(grant, now);
         }
     }
 
-    fn undo(&self, grant: Option<&Grant>) {
+    fn undo(&self, grant: Option<Grant>) {
         if let (Some(limiter), Some(grant)) = (&self.limiter, grant) {
             limiter.undo(grant);
         }

@@ -125,11 +125,11 @@ fn a_limiter() {
     let limiter = RateLimiter::new(Quota::per_second(1000).burst(3));
     assert_allocates_nothing(|| {
         let grant = limiter.try_acquire(T).unwrap();
-        limiter.refund(&grant, T);
+        limiter.refund(grant, T);
         let grant = limiter.try_acquire_many(3, T).unwrap();
         assert!(limiter.check(1, T).is_err());
         let rejected = limiter.try_acquire(T).unwrap_err();
-        assert!(limiter.undo(&grant));
+        assert!(limiter.undo(grant));
         assert_eq!(limiter.available(T), 3);
         write!(Text::default(), "{rejected} {limiter:?}").unwrap();
     });
@@ -202,7 +202,7 @@ fn what_is_learned() {
         }
         let late = Hedge::at_percentile(Ratio::percent(95), SECOND / 1000, SECOND);
         let plan = late.plan(0, &latencies, Deadline::NONE, T);
-        let started = late.start(0, &retry, Deadline::NONE, T);
+        let started = late.start(0, &latencies, &retry, Deadline::NONE, T);
         let decision = retry.decide_as(retry::Kind::Timeout, 1, SECOND, Deadline::NONE, 0, T);
         write!(Text::default(), "{plan:?} {started:?} {decision:?} {step:?} {percentile:?} {limiter:?}")
             .unwrap();

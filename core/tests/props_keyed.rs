@@ -161,7 +161,7 @@ proptest! {
                         continue;
                     }
                     let (grant, entry, key, cost, until) = grants.swap_remove(usize::from(grant) % grants.len());
-                    let refund = keyed.refund(&grant, at);
+                    let refund = keyed.refund(grant, at);
                     match exact.entries[entry] {
                         Some((held, full_at)) if held == key => {
                             // What time gave back of the grant since, or of the bucket, does not come twice.

@@ -300,13 +300,13 @@ proptest! {
                 }
                 Operation::Refund { grant } => {
                     if let Some((grant, units)) = take_out(&mut taken, grant) {
-                        limiter.refund(&grant, now);
+                        limiter.refund(grant, now);
                         exact.refund(&units, time.now);
                     }
                 }
                 Operation::Undo { grant } => {
                     if let Some((grant, units)) = take_out(&mut taken, grant) {
-                        prop_assert_eq!(limiter.undo(&grant), exact.undo(&units));
+                        prop_assert_eq!(limiter.undo(grant), exact.undo(&units));
                     }
                 }
                 Operation::Advance { thousandths } => time.pass(time.share(thousandths)),
@@ -356,13 +356,13 @@ proptest! {
                 Operation::Reserve { .. } | Operation::Cancel { .. } | Operation::Start { .. } => {}
                 Operation::Refund { grant } => {
                     if let Some((grant, cost)) = take_out(&mut grants, grant) {
-                        limiter.refund(&grant, time.instant());
+                        limiter.refund(grant, time.instant());
                         granted -= i128::from(cost);
                     }
                 }
                 Operation::Undo { grant } => {
                     if let Some((grant, cost)) = take_out(&mut grants, grant)
-                        && limiter.undo(&grant)
+                        && limiter.undo(grant)
                     {
                         granted -= i128::from(cost);
                     }
@@ -447,7 +447,7 @@ proptest! {
                     {
                         let before = exact.full_at;
                         exact.refund(&taken, time.now);
-                        limiter.refund(&reservation.into_grant(), now);
+                        limiter.refund(reservation.into_grant(), now);
                         starts.push((time.now, -i128::try_from(before - exact.full_at).unwrap()));
                     }
                 }

@@ -198,7 +198,7 @@ impl Pair {
             8 => {
                 if let Some(at) = input.index(self.grants.len()) {
                     let (grant, cost) = self.grants.swap_remove(at);
-                    self.limiter.refund(&grant, self.at());
+                    self.limiter.refund(grant, self.at());
                     self.books.granted -= cost;
                 }
             }

@@ -139,7 +139,7 @@ impl Pair {
             6 => {
                 if let Some(at) = input.index(self.taken.len()) {
                     let taken = self.taken.swap_remove(at);
-                    self.limiter.refund(&taken.grant, self.at());
+                    self.limiter.refund(taken.grant, self.at());
                     if taken.changes == self.changes {
                         self.books.granted -= i128::from(taken.cost) * TOKEN;
                         self.refund(&taken.spent, taken.is_exact);

@@ -38,7 +38,7 @@ pub fn check(bytes: &[u8]) {
     let mut buckets = Buckets { burst: u64::from(burst), full_at: [0; KEYS + 1], debts: [0; KEYS + 1] };
     let start = u64::from(input.half()) + 1;
     let (mut now, mut extra, mut turned_away) = (start, 0, 0);
-    let mut taken: Vec<Taken> = Vec::new();
+    let mut taken: Vec<(Grant, Taken)> = Vec::new();
     while let Some(operation) = input.operation() {
         let at = Instant::from_nanos(now * TICK);
         match operation % 8 {
@@ -57,13 +57,7 @@ pub fn check(bytes: &[u8]) {
                         assert_eq!(buckets.wait(SHARED, cost, now), 0, "all of them have one bucket");
                         buckets.take(SHARED, cost, now);
                         turned_away += 1;
-                        taken.push(Taken {
-                            grant,
-                            key: SHARED,
-                            cost,
-                            until: buckets.full_at[SHARED],
-                            debts: buckets.debts[SHARED],
-                        });
+                        taken.push((grant, buckets.taken(SHARED, cost)));
                     }
                     (Ok(grant), wait) => {
                         assert!(cost <= burst);
@@ -72,13 +66,7 @@ pub fn check(bytes: &[u8]) {
                         assert!(owed == 0 || forgiven > 0, "{owed} tokens more than its bucket holds");
                         extra += owed;
                         buckets.take(key, cost, now);
-                        taken.push(Taken {
-                            grant,
-                            key,
-                            cost,
-                            until: buckets.full_at[key],
-                            debts: buckets.debts[key],
-                        });
+                        taken.push((grant, buckets.taken(key, cost)));
                     }
                     (Err(Rejected::Limited { retry_after }), 0) => {
                         assert!(shares, "its bucket holds as many");
@@ -106,9 +94,9 @@ pub fn check(bytes: &[u8]) {
             6 => now += TICKS,
             // What comes back is known exactly only where no debt was forgiven.
             _ if operation > 200 && forgiven == 0 && !taken.is_empty() => {
-                let one = taken.swap_remove(input.index(taken.len()).unwrap_or(0));
-                let refund = keyed.refund(&one.grant, at);
-                buckets.give_back(&one, refund, now);
+                let (grant, one) = taken.swap_remove(input.index(taken.len()).unwrap_or(0));
+                let refund = keyed.refund(grant, at);
+                buckets.give_back(one, refund, now);
             }
             _ => now += u64::from(input.byte()) * TICKS / 4,
         }
@@ -137,8 +125,8 @@ fn hash(key: usize) -> u64 {
 }
 
 /// Tokens that were taken, from whose bucket, and when that would have been full again.
+#[derive(Clone, Copy)]
 struct Taken {
-    grant: Grant,
     key: usize,
     cost: u32,
     until: u64,
@@ -182,9 +170,14 @@ impl Buckets {
         }
     }
 
+    /// What was just taken.
+    fn taken(&self, key: usize, cost: u32) -> Taken {
+        Taken { key, cost, until: self.full_at[key], debts: self.debts[key] }
+    }
+
     /// Checks what became of tokens that were given back, and has it too.
-    fn give_back(&mut self, taken: &Taken, refund: Refund, now: u64) {
-        let &Taken { key, cost, until, debts, .. } = taken;
+    fn give_back(&mut self, taken: Taken, refund: Refund, now: u64) {
+        let Taken { key, cost, until, debts } = taken;
         // A bucket that was in debt all the time has kept its entry, and the shared one has it in any case.
         let kept = debts == self.debts[key] || key == SHARED;
         if cost > 0 && until > now && self.debt(key, now) > 0 && kept {

@@ -100,7 +100,7 @@ impl Pair {
                     if self.clock.newest.abs_diff(taken.at) > OLD {
                         return;
                     }
-                    self.limiter.refund(&taken.grant, self.clock.instant());
+                    self.limiter.refund(taken.grant, self.clock.instant());
                     if let Some(spent) = &taken.exact {
                         self.exact.refund(spent, self.clock.now);
                     }
@@ -113,7 +113,7 @@ impl Pair {
                     if self.clock.newest.abs_diff(taken.at) > OLD {
                         return;
                     }
-                    let undone = self.limiter.undo(&taken.grant);
+                    let undone = self.limiter.undo(taken.grant);
                     if let Some(spent) = &taken.exact {
                         assert_eq!(undone, self.exact.undo(spent));
                     }

@@ -94,7 +94,7 @@ fn a_refund_gives_nothing_to_another_key() {
         let keyed = keyed::<1>(2, 1);
         let grant = keyed.bucket_of_hash(1).try_acquire(at(10)).unwrap();
         let (refund, taken) = race(
-            move || keyed.refund(&grant, at(10)),
+            move || keyed.refund(grant, at(10)),
             || keyed.bucket_of_hash(2).try_acquire_many(2, at(10)).is_ok(),
         );
         assert!(taken, "the first key owes what may be forgiven");

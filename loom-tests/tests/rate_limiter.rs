@@ -49,7 +49,7 @@ fn a_refund_races_with_a_grant_and_mints_nothing() {
         let limiter = limiter(2);
         let grant = limiter.try_acquire(at(5)).unwrap();
         let ask_twice = || [(); 2].map(|()| limiter.try_acquire(at(5)).is_ok());
-        let ((), granted) = race(move || limiter.refund(&grant, at(5)), ask_twice);
+        let ((), granted) = race(move || limiter.refund(grant, at(5)), ask_twice);
         let granted = granted.into_iter().filter(|&granted| granted).count();
         assert!(granted >= 1, "one token was there all the time");
         assert_eq!(limiter.available(at(5)) as usize, 2 - granted);
@@ -62,7 +62,7 @@ fn a_refund_into_a_bucket_that_was_full_meanwhile_lapses() {
     loom::model(|| {
         let limiter = limiter(2);
         let grant = limiter.try_acquire(at(5)).unwrap();
-        let ((), taken) = race(move || limiter.refund(&grant, at(7)), || limiter.try_acquire_many(2, at(7)));
+        let ((), taken) = race(move || limiter.refund(grant, at(7)), || limiter.try_acquire_many(2, at(7)));
         assert!(taken.is_ok(), "the bucket was full");
         assert_eq!(limiter.available(at(7)), 0);
     });
@@ -74,7 +74,7 @@ fn an_undo_gives_back_only_what_nobody_built_on() {
     loom::model(|| {
         let limiter = limiter(1);
         let grant = limiter.try_acquire(at(5)).unwrap();
-        let (_, taken) = race(move || limiter.undo(&grant), || limiter.try_acquire(at(6)));
+        let (_, taken) = race(move || limiter.undo(grant), || limiter.try_acquire(at(6)));
         assert!(taken.is_ok(), "the bucket was full");
         assert_eq!(limiter.available(at(6)), 0);
     });
@@ -144,7 +144,7 @@ fn what_lies_beside_a_gap_stays_spent() {
         let grant = limiter.try_acquire_many(4, at(5)).unwrap();
         let first = limiter.reserve(4, MINUTE, at(5)).unwrap();
         let behind = limiter.reserve(1, MINUTE, at(5)).unwrap();
-        race(move || limiter.cancel(first, at(5)), move || limiter.refund(&grant, at(5)));
+        race(move || limiter.cancel(first, at(5)), move || limiter.refund(grant, at(5)));
         // Of the first four came back three, in either order.
         let next = limiter.reserve(4, MINUTE, at(5)).unwrap();
         assert_eq!((behind.ready_at(), next.ready_at()), (at(10), at(11)));
@@ -228,7 +228,7 @@ fn a_grant_of_an_earlier_quota_lapses() {
     loom::model(|| {
         let limiter = adjustable(each(1, 2));
         let grant = limiter.try_acquire(at(5)).unwrap();
-        race(move || limiter.set_quota(each(10, 2), at(5)).unwrap(), move || limiter.refund(&grant, at(5)));
+        race(move || limiter.set_quota(each(10, 2), at(5)).unwrap(), move || limiter.refund(grant, at(5)));
         if let Err(rejected) = limiter.check(2, at(5)) {
             assert_eq!(rejected.retry_after(), Some(Duration::from_secs(10)), "the whole token or none");
         }

@@ -29,7 +29,7 @@ pub(crate) fn rate_limiter(round: u32) {
                 let Ok(grant) = limiter.try_acquire(at) else { return 0 };
                 let gives_back = i % 3 == 0;
                 if gives_back {
-                    limiter.refund(&grant, at);
+                    limiter.refund(grant, at);
                 }
                 u32::from(!gives_back)
             })

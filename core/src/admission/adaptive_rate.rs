@@ -276,7 +276,7 @@ impl AdaptiveRate {
     }
 
     /// Gives the tokens of a grant back, for a call that did not start; as [`AdjustableRateLimiter::refund`].
-    pub fn refund(&self, grant: &Grant, now: Instant) {
+    pub fn refund(&self, grant: Grant, now: Instant) {
         self.limiter.refund(grant, now);
     }
 

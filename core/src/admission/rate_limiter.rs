@@ -299,20 +299,34 @@ impl RateLimiter {
     /// Those that others reserved behind lapse, too.
     ///
     /// A grant that is older than an era is to be dropped: its time is known only up to the wrap of the units.
-    pub fn refund(&self, grant: &Grant, now: Instant) {
+    /// One of another limiter gives back here what was taken there; there are never more tokens than a full bucket has.
+    ///
+    /// # Examples
+    ///
+    /// A grant comes back once.
+    ///
+    /// ```compile_fail,E0382
+    /// # use seawall_core::{rate_limiter::Quota, Instant, RateLimiter};
+    /// # let (limiter, now) = (RateLimiter::new(Quota::per_second(10)), Instant::ZERO);
+    /// let grant = limiter.try_acquire(now).unwrap();
+    /// limiter.refund(grant, now);
+    /// limiter.refund(grant, now);
+    /// ```
+    pub fn refund(&self, grant: Grant, now: Instant) {
         self.enter_era(now);
         let present = self.scale.present(now);
         self.bucket.transition(|bucket: State| {
-            (bucket.refund(&self.scale, grant, present).map(|(refunded, _)| refunded), ())
+            (bucket.refund(&self.scale, &grant, present).map(|(refunded, _)| refunded), ())
         });
     }
 
     /// Gives the tokens of a grant back where the present moment is not known, and says whether it did.
     ///
-    /// They come back exactly, unless somebody took tokens since and kept them: then they lapse.
-    pub fn undo(&self, grant: &Grant) -> bool {
+    /// They come back exactly, unless somebody took tokens since and kept them: then they lapse. Of grants that are all to come
+    /// back, the last one is first.
+    pub fn undo(&self, grant: Grant) -> bool {
         self.bucket.transition(|bucket: State| {
-            let undone = bucket.undo(&self.scale, grant);
+            let undone = bucket.undo(&self.scale, &grant);
             (undone, undone.is_some())
         })
     }

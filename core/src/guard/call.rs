@@ -368,7 +368,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
             self.open = false;
             self.guard.counters.cancelled();
             if self.attempts == 0 {
-                self.guard.refund(self.grant.as_ref(), now);
+                self.guard.refund(self.grant.take(), now);
             }
         }
     }
@@ -455,7 +455,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Call<'a, WAITERS, SLOTS> {
         if self.attempts == 0 {
             self.open = false;
             if !mutant!("guard_keeps_the_token_of_a_refused_attempt") {
-                self.guard.refund(self.grant.as_ref(), now);
+                self.guard.refund(self.grant.take(), now);
             }
             return self.guard.refuse(rejected);
         }
@@ -472,7 +472,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Drop for Call<'_, WAITERS, SLOTS>
         if self.open {
             self.guard.counters.cancelled();
             if self.attempts == 0 {
-                self.guard.undo(self.grant.as_ref());
+                self.guard.undo(self.grant.take());
             }
         }
         // The slot goes last, when everything about the call is settled.

@@ -35,7 +35,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Waiting<'a, WAITERS, SLOTS> {
             Poll::Pending if self.deadline.is_expired(now) => {
                 // Dropping the waiter passes its turn on, or the slot if it came this instant.
                 self.waiter = None;
-                self.guard.refund(self.grant.take().as_ref(), now);
+                self.guard.refund(self.grant.take(), now);
                 Poll::Ready(Err(self.guard.refuse(Rejected::DeadlineExpired)))
             }
             Poll::Pending => Poll::Pending,
@@ -45,7 +45,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Waiting<'a, WAITERS, SLOTS> {
             }
             Poll::Ready(Err(rejected)) => {
                 self.waiter = None;
-                Poll::Ready(Err(self.guard.refuse_slot(self.grant.take().as_ref(), rejected, now)))
+                Poll::Ready(Err(self.guard.refuse_slot(self.grant.take(), rejected, now)))
             }
         }
     }
@@ -56,7 +56,7 @@ impl<'a, const WAITERS: usize, const SLOTS: usize> Waiting<'a, WAITERS, SLOTS> {
     pub fn cancel(mut self, now: Instant) {
         if self.waiter.take().is_some() {
             self.guard.counters.cancelled();
-            self.guard.refund(self.grant.as_ref(), now);
+            self.guard.refund(self.grant.take(), now);
         }
     }
 
@@ -71,7 +71,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Drop for Waiting<'_, WAITERS, SLO
         if self.waiter.take().is_some() {
             self.guard.counters.cancelled();
             if !mutant!("guard_drops_a_waiter_but_not_its_token") {
-                self.guard.undo(self.grant.as_ref());
+                self.guard.undo(self.grant.take());
             }
         }
     }

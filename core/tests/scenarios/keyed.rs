@@ -93,7 +93,7 @@ pub(crate) fn a_refund_that_comes_late_brings_back_no_more_than_is_owed() {
     let keyed = KeyedRateLimiter::<4>::new(Quota::per_second(1).burst(10), Config::seeded(7));
     let first = keyed.bucket("a").try_acquire_many(9, s(100)).unwrap();
     assert!(keyed.bucket("a").try_acquire_many(4, s(104)).is_ok());
-    keyed.refund(&first, s(104));
+    keyed.refund(first, s(104));
     let more = (0..20).filter(|_| keyed.try_acquire("a", s(104)).is_ok()).count();
     assert_eq!(more, 6, "and four before: the bucket holds ten");
 }

@@ -146,7 +146,7 @@ pub(crate) fn refunds_come_back_exactly() {
     let limiter = RateLimiter::new(Quota::per_second(10).burst(3));
     let grant = limiter.try_acquire_many(2, ms(1000)).unwrap();
     assert_eq!(limiter.available(ms(1000)), 1);
-    limiter.refund(&grant, ms(1050));
+    limiter.refund(grant, ms(1050));
     assert_eq!(burst(&limiter, 9, ms(1050)), 3);
 }
 

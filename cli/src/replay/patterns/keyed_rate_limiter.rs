@@ -197,7 +197,7 @@ fn check(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
 
 fn refund(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {
     let grant: Grant = call.take("grant", GRANT)?;
-    let word = match keyed.refund(&grant, call.now()) {
+    let word = match keyed.refund(grant, call.now()) {
         Refund::Returned => "returned",
         Refund::Lapsed => "lapsed",
         Refund::Stale => "stale",

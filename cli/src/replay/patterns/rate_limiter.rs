@@ -48,7 +48,7 @@ pub(super) trait Limiter: Sized + 'static {
     fn into_grant(reservation: Self::Reservation) -> Self::Grant;
     fn cancel(&self, reservation: Self::Reservation, now: Instant) -> bool;
     fn check(&self, cost: u32, now: Instant) -> Result<(), Rejected>;
-    fn refund(&self, grant: &Self::Grant, now: Instant);
+    fn refund(&self, grant: Self::Grant, now: Instant);
     fn set_shadow(&self, on: bool);
     fn is_shadow(&self) -> bool;
     fn available(&self, now: Instant) -> u32;
@@ -91,7 +91,7 @@ macro_rules! limiter {
                 self.check(cost, now)
             }
 
-            fn refund(&self, grant: &$grant, now: Instant) {
+            fn refund(&self, grant: $grant, now: Instant) {
                 self.refund(grant, now);
             }
 
@@ -451,13 +451,13 @@ fn check<L: Limiter>(limiter: &'static L, call: &mut Call<'_>) -> Result<(), Fau
 
 fn refund<L: Limiter>(limiter: &'static L, call: &mut Call<'_>) -> Result<(), Fault> {
     let grant: L::Grant = call.take("grant", GRANT)?;
-    limiter.refund(&grant, call.now());
+    limiter.refund(grant, call.now());
     Ok(())
 }
 
 fn undo(limiter: &'static RateLimiter, call: &mut Call<'_>) -> Result<(), Fault> {
     let grant: Grant = call.take("grant", GRANT)?;
-    let undone = limiter.undo(&grant);
+    let undone = limiter.undo(grant);
     call.out().put("undone", undone);
     Ok(())
 }

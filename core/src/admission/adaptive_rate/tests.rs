@@ -183,7 +183,7 @@ fn tokens_are_asked_for_and_come_back_as_those_of_the_limiter() {
     let limiter = rate(thousand());
     let grant = limiter.try_acquire_many(60, s(10)).unwrap();
     assert_eq!((limiter.available(s(10)), limiter.check(41, s(10)).is_ok()), (40, false));
-    limiter.refund(&grant, s(10));
+    limiter.refund(grant, s(10));
     assert_eq!((limiter.available(s(10)), limiter.check(100, s(10)).is_ok()), (100, true));
     let [first, last] = [0, 1].map(|_| limiter.reserve(100, SECOND, s(10)).unwrap());
     assert!(limiter.check(1, s(10)).is_err());

@@ -232,8 +232,10 @@ impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedRateLimiter<ENTRIES, S> {
     ///
     /// Those come back that time has not given back since, which may be a part of them, unless the key lost its entry; see
     /// [`RateLimiter::refund`](crate::RateLimiter::refund).
-    pub fn refund(&self, grant: &Grant, now: Instant) -> Refund {
-        self.view().refund(grant, now)
+    /// A grant of another table is stale here, unless the same key has the same entry: then it gives back here what was taken
+    /// there, as one of either shared bucket does.
+    pub fn refund(&self, grant: Grant, now: Instant) -> Refund {
+        self.view().refund(&grant, now)
     }
 
     /// How many keys have an entry. It loads every entry.

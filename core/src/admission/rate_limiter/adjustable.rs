@@ -285,8 +285,8 @@ impl AdjustableRateLimiter {
     /// Gives the tokens of a grant back, for a call that did not start; as
     /// [`RateLimiter::refund`](super::RateLimiter::refund) does.
     ///
-    /// Those of an earlier quota lapse.
-    pub fn refund(&self, grant: &Grant, now: Instant) {
+    /// Those of an earlier quota lapse. A grant of another limiter that had as many changes gives back here what was taken there.
+    pub fn refund(&self, grant: Grant, now: Instant) {
         self.enter_era(now);
         self.bucket.transition(|bucket: State| {
             let slot = self.slot(bucket);

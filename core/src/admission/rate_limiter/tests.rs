@@ -136,7 +136,7 @@ fn what_was_taken_an_era_ago_comes_back_with_the_rest_and_not_again() {
     };
     let now = at(WRAP);
     let (limiter, grant, _) = taken();
-    limiter.refund(&grant, now);
+    limiter.refund(grant, now);
     assert_eq!(burst(&limiter, 8, now), 7);
     let (limiter, _, reserved) = taken();
     assert!(!limiter.cancel(reserved, now), "its time is past");
@@ -432,7 +432,7 @@ fn the_cost_is_as_documented_also_with_spurious_failures() {
     assert!(grant.is_err());
     assert_eq!(rejected, Accesses { loads: 2 + wraps, writes: 0 });
     let grant = limiter.try_acquire(millis(1000)).unwrap();
-    let (lapsed, ()) = count(|| limiter.refund(&grant, millis(2000)));
+    let (lapsed, ()) = count(|| limiter.refund(grant, millis(2000)));
     assert_eq!(lapsed, Accesses { loads: 1 + wraps, writes: 0 });
     // Where units wrap.
     let limiter = RateLimiter::new(WRAPPING);
@@ -454,10 +454,10 @@ fn shadow_mode_refuses_nothing_and_takes_no_tokens_for_it() {
         core::array::from_fn(|_| limiter.try_acquire(millis(5000)).unwrap().would_reject());
     assert_eq!(answers, [false, false, true, true]);
     let far = limiter.try_acquire_many(9, millis(5000)).unwrap();
-    assert!(far.would_reject() && !limiter.undo(&far));
+    assert!(far.would_reject() && !limiter.undo(far));
     let reserved = limiter.reserve(2, Duration::from_secs(1), millis(5000)).unwrap();
     assert!(reserved.would_reject() && reserved.ready_at() == millis(5000));
-    limiter.refund(&reserved.into_grant(), millis(5000));
+    limiter.refund(reserved.into_grant(), millis(5000));
     assert_eq!(limiter.available(millis(6000)), 1, "what was let through besides took nothing");
     assert!(limiter.check(1, millis(5000)).is_err(), "what it would do can be asked");
     limiter.set_shadow(false);

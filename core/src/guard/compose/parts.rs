@@ -30,7 +30,7 @@ impl Admit for RateLimiter {
 
     #[inline]
     fn give_back(&self, grant: Grant, now: Instant) {
-        self.refund(&grant, now);
+        self.refund(grant, now);
     }
 
     /// Its token is spent.
@@ -56,7 +56,7 @@ impl Admit for AdjustableRateLimiter {
     /// A token of an earlier quota does not come back.
     #[inline]
     fn give_back(&self, grant: adjustable::Grant, now: Instant) {
-        self.refund(&grant, now);
+        self.refund(grant, now);
     }
 
     /// Its token is spent.
@@ -127,7 +127,7 @@ impl Admit for AdaptiveRate {
 
     #[inline]
     fn give_back(&self, grant: adjustable::Grant, now: Instant) {
-        self.refund(&grant, now);
+        self.refund(grant, now);
     }
 
     #[inline]

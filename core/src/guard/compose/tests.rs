@@ -48,7 +48,7 @@ fn b3_a_probe_comes_back_when_a_later_pattern_refuses() {
     for _ in 0..10 {
         assert_eq!(pattern(door.try_acquire(later)), Some(Pattern::RateLimiter), "not the breaker");
     }
-    door.1.refund(&token, later);
+    door.1.refund(token, later);
     let (permit, _) = door.try_acquire(later).unwrap();
     assert!(permit.is_probe());
     let _ = permit.record(Outcome::Success, later);

@@ -149,19 +149,19 @@ fn grants_of_an_earlier_quota_lapse_and_those_of_this_one_come_back() {
         Some(Duration::from_millis(150)),
         "two are owed"
     );
-    limiter.refund(&early, s(5));
+    limiter.refund(early, s(5));
     assert!(!limiter.cancel(reserved, s(5)));
     assert_eq!(limiter.check(1, s(5)).unwrap_err().retry_after(), Some(Duration::from_millis(150)));
 
     let grant = limiter.try_acquire_many(3, s(6)).unwrap();
     assert_eq!(limiter.available(s(6)), 7);
-    limiter.refund(&grant, s(6));
+    limiter.refund(grant, s(6));
     assert_eq!(limiter.available(s(6)), 10);
     let reserved = limiter.reserve(10, SECOND, s(6)).unwrap();
     let behind = limiter.reserve(2, SECOND, s(6)).unwrap();
     assert_eq!(behind.wait(s(6)), Duration::from_millis(100));
     assert!(limiter.cancel(behind, s(6)));
-    limiter.refund(&reserved.into_grant(), s(6));
+    limiter.refund(reserved.into_grant(), s(6));
     assert_eq!(limiter.available(s(6)), 10);
 }
 
@@ -211,7 +211,7 @@ fn a_grant_of_sixteen_changes_ago_lapses_too() {
         limiter.set_quota(if change % 2 == 0 { one } else { other }, s(5)).unwrap();
     }
     assert_eq!(limiter.available(s(5)), 5);
-    limiter.refund(&grant, s(5));
+    limiter.refund(grant, s(5));
     assert_eq!(limiter.available(s(5)), 5);
 }
 
@@ -223,10 +223,10 @@ fn a_grant_lapses_with_each_of_many_changes() {
         let now = s(10 * change);
         let grant = limiter.try_acquire(now).unwrap();
         let returned = limiter.try_acquire(now).unwrap();
-        limiter.refund(&returned, now);
+        limiter.refund(returned, now);
         assert_eq!(limiter.available(now), 9, "under its own quota it comes back");
         limiter.set_quota(quotas[(change % 2) as usize], now).unwrap();
-        limiter.refund(&grant, now);
+        limiter.refund(grant, now);
         assert_eq!(limiter.available(now), 9, "change {change}");
     }
 }
@@ -283,7 +283,7 @@ fn shadow_mode_refuses_nothing_and_takes_no_tokens_for_it() {
     assert!(limiter.try_acquire_many(7, s(5)).unwrap().would_reject());
     let reserved = limiter.reserve(2, SECOND, s(5)).unwrap();
     assert!(reserved.would_reject() && reserved.wait(s(5)) == Duration::ZERO);
-    limiter.refund(&reserved.into_grant(), s(5));
+    limiter.refund(reserved.into_grant(), s(5));
     assert_eq!(limiter.available(s(6)), 1);
     limiter.set_shadow(false);
     assert_eq!(limiter.try_acquire_many(7, s(5)), Err(Rejected::ExceedsBurst { cost: 7, burst: 2 }));
@@ -348,7 +348,7 @@ fn idling_for_a_multiple_of_the_wrap_is_idling() {
             let grant = limiter.try_acquire_many(7, Instant::from_nanos(start)).unwrap();
             let now = Instant::from_nanos(start + wrap * multiple - ahead);
             assert_eq!((limiter.available(now), limiter.check(7, now)), (7, Ok(())), "before it is used");
-            limiter.refund(&grant, now);
+            limiter.refund(grant, now);
             assert_eq!(burst(&limiter, 8, now), 7, "{ahead} ns before {multiple} wraps");
             limiter.set_quota(Quota::per_second(7).burst(7), now).unwrap();
             assert_eq!(burst(&limiter, 8, now), 0, "a change is no idle time");

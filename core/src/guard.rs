@@ -152,7 +152,8 @@ macro_rules! check {
 
 /// A guard for one operation.
 ///
-/// `WAITERS` is how many calls can wait for a slot of its bulkhead, `SLOTS` the number of buckets of its windows.
+/// `WAITERS` is how many calls can wait for a slot of its bulkhead, `SLOTS` the number of buckets of its windows:
+/// 0 if the policy has neither a rate of the breaker nor an error budget.
 /// The [module](self) has an example.
 pub struct Guard<const WAITERS: usize = 8, const SLOTS: usize = 10> {
     timeout: Timeout,

@@ -391,6 +391,12 @@ fn a_value_outside_its_bound_is_named() {
     assert_eq!(field(FULL.retry(retry::Config::attempts(0, Backoff::constant(MILLI)))), "retry.max_attempts");
     let breaker = circuit_breaker::Config::consecutive_failures(0);
     assert_eq!(field(FULL.circuit_breaker(breaker)), "circuit_breaker.consecutive_failures");
+    let counted = error_budget::Config::new(Ratio::percent(99), Duration::from_secs(60));
+    let without_slots = Guard::<8, 0>::try_new(Policy::new().error_budget(counted)).unwrap_err();
+    assert_eq!(
+        (without_slots.field, without_slots.bound),
+        ("error_budget.span", "counted by at least one slot")
+    );
 }
 
 #[test]

@@ -202,9 +202,10 @@ impl<const SLOTS: usize> BurnRate<SLOTS> {
         ///
         /// # Errors
         ///
-        /// If the factor is zero, the short window is longer than the long one, or `SLOTS` buckets do not divide both.
+        /// If the factor is zero, the short window is longer than the long one, there is no slot, or the slots do not divide both.
         pub const fn try_new(config: Config) -> Result<Self, ConfigError> {
             let rule = config.rule;
+            require!(SLOTS > 0, "burn_rate.long", "counted by at least one slot");
             require!(rule.factor_tenths > 0, "burn_rate.factor_tenths", "greater than zero");
             require!(
                 rule.short.as_nanos() <= rule.long.as_nanos(),

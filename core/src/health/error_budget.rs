@@ -201,8 +201,9 @@ impl<const SLOTS: usize> ErrorBudget<SLOTS> {
         ///
         /// # Errors
         ///
-        /// If `SLOTS` buckets do not divide the span.
+        /// If there is no slot, or the slots do not divide the span.
         pub const fn try_new(config: Config) -> Result<Self, ConfigError> {
+            require!(SLOTS > 0, "error_budget.span", "counted by at least one slot");
             match Window::try_new(Span::time(config.span)) {
                 Ok(window) => Ok(Self { config, state: Word::new(0), window }),
                 Err(error) => Err(ConfigError::new("error_budget.span", error.bound)),

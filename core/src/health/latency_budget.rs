@@ -159,7 +159,7 @@ impl<const PRECISION: u32, const BUCKETS: usize, const SLOTS: usize>
         ///
         /// # Errors
         ///
-        /// If `SLOTS` buckets do not divide the span, or it is less than two nanoseconds.
+        /// If there is no slot, the slots do not divide the span, or it is less than two nanoseconds.
         pub const fn try_new(config: Config) -> Result<Self, ConfigError> {
             let budget = match ErrorBudget::try_new(config.budget) {
                 Ok(budget) => budget,

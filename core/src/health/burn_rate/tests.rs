@@ -134,3 +134,9 @@ fn costs_are_as_documented() {
     assert_eq!(calm.writes, record.writes * 2);
     assert_eq!(calm.loads, record.loads * 2 + sums.loads + 1);
 }
+
+#[test]
+fn without_a_slot_nothing_would_be_counted() {
+    let error = BurnRate::<0>::try_new(Config::new(Ratio::percent(99), Rule::FAST)).unwrap_err();
+    assert_eq!(error.to_string(), "burn_rate.long must be counted by at least one slot");
+}

@@ -206,3 +206,10 @@ fn costs_are_as_documented() {
     let (of_budget, _) = probe::count(|| budget.record(true, secs(99)));
     assert_eq!((of_budget.loads, of_budget.writes), (of_window.loads + 1, of_window.writes));
 }
+
+#[test]
+fn without_a_slot_nothing_would_be_counted() {
+    let error =
+        ErrorBudget::<0>::try_new(Config::new(Ratio::percent(99), Duration::from_secs(60))).unwrap_err();
+    assert_eq!(error.to_string(), "error_budget.span must be counted by at least one slot");
+}

@@ -126,3 +126,10 @@ fn costs_are_as_documented() {
     let (of_budget, _) = probe::count(|| budget.record(millis(1), secs(99)));
     assert_eq!((of_budget.loads, of_budget.writes), (of_errors.loads + 1, of_errors.writes + 1));
 }
+
+#[test]
+fn without_a_slot_nothing_would_be_counted() {
+    let config = Config::new(Ratio::ONE, TARGET, Duration::from_secs(60));
+    let error = LatencyBudget::<4, 1, 0>::try_new(config).unwrap_err();
+    assert_eq!(error.to_string(), "latency_budget.span must be counted by at least one slot");
+}

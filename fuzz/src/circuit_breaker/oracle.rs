@@ -261,10 +261,8 @@ impl Oracle {
 
     /// Counts a result.
     pub fn settle(&mut self, ticket: Ticket, ending: Ending) -> Settled {
-        if ticket.would_reject().is_some() {
-            return Settled::Uncounted;
-        }
-        if matches!(ending.outcome, Outcome::Ignored | Outcome::Cancelled) {
+        let says_nothing = matches!(ending.outcome, Outcome::Ignored | Outcome::Cancelled);
+        if says_nothing || ticket.would_reject().is_some() {
             return self.give_back(ticket);
         }
         let current = ticket.generation == self.generation;
@@ -408,16 +406,13 @@ impl Oracle {
 
     /// A probe that says nothing frees its place.
     fn give_back(&mut self, ticket: Ticket) -> Settled {
-        if !ticket.is_probe() {
-            return Settled::Uncounted;
-        }
         match &mut self.phase {
-            Phase::HalfOpen { probes, .. } if ticket.generation == self.generation => {
-                *probes -= 1;
-                Settled::Uncounted
-            }
-            _ => Settled::Stale,
+            Phase::ForcedClosed => return Settled::Uncounted,
+            _ if ticket.generation != self.generation => return Settled::Stale,
+            Phase::HalfOpen { probes, .. } if ticket.is_probe() => *probes -= 1,
+            _ => {}
         }
+        Settled::Uncounted
     }
 
     fn open(&mut self, cause: Cause, ending: Ending) -> Change {

@@ -210,13 +210,14 @@ impl Cell {
     #[cold]
     fn settle_nothing(&self, ticket: &Ticket) -> Settlement {
         if !ticket.is_probe() {
-            return Settlement::Uncounted;
+            let state = self.load();
+            return if is_current(state, ticket) { Settlement::Uncounted } else { not_counted(state) };
         }
         self.state.transition(|state: Snapshot| {
             if is_current(state, ticket) && state.phase() == Phase::HalfOpen {
                 (Some(state.return_probe()), Settlement::Uncounted)
             } else {
-                (None, Settlement::Stale)
+                (None, not_counted(state))
             }
         })
     }

@@ -134,10 +134,10 @@ impl core::error::Error for Rejected {}
 pub enum Settlement {
     /// It was counted.
     Counted,
-    /// There was nothing to count: the outcome says nothing about the dependency, the breaker is forced, or it is in shadow mode
-    /// and would have refused the call.
+    /// There was nothing to count: the outcome says nothing about the dependency, the breaker is forced closed, or it is in shadow
+    /// mode and would have refused the call.
     Uncounted,
-    /// It belongs to an earlier generation, and nothing changed.
+    /// It belongs to an earlier generation, whatever it says, and nothing changed.
     Stale,
     /// It was counted, and the state changed.
     Changed(Transition),

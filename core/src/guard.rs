@@ -129,7 +129,7 @@ use crate::attempt::retry::Retry;
 use crate::attempt::timeout::Timeout;
 use crate::config::ConfigError;
 use crate::health::error_budget::ErrorBudget;
-use crate::time::{Instant, nanos};
+use crate::time::{Instant, nanos, without_end};
 
 /// What an optional configuration makes, in a `const fn`.
 macro_rules! optional {
@@ -356,9 +356,9 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
         &self.timeout
     }
 
-    /// The time of a whole call.
+    /// The time of a whole call; [`Duration::MAX`] if there is no limit.
     pub const fn deadline(&self) -> Duration {
-        Duration::from_nanos(self.deadline)
+        without_end(self.deadline)
     }
 
     /// The rate limiter, if the policy has one.
@@ -409,7 +409,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// What stands before the bulkhead: the deadline, the breaker's word if it is open, and the rate limit.
     #[inline]
     fn pass_limiter(&self, deadline: Deadline, now: Instant) -> Result<(Deadline, Option<Grant>), Rejected> {
-        let deadline = Deadline::after(now, self.deadline()).min(deadline);
+        let deadline = Deadline::after(now, Duration::from_nanos(self.deadline)).min(deadline);
         if deadline.is_expired(now) {
             return Err(self.refuse(Rejected::DeadlineExpired));
         }

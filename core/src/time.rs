@@ -83,6 +83,11 @@ pub(crate) const fn nanos(duration: Duration) -> u64 {
     if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }
 
+/// The duration of so many nanoseconds, of which the most are kept for one without an end.
+pub(crate) const fn without_end(nanos: u64) -> Duration {
+    if nanos == u64::MAX { Duration::MAX } else { Duration::from_nanos(nanos) }
+}
+
 /// So many nanoseconds as a duration: [`Duration::from_nanos`], which small processors take ten times as long for.
 pub(crate) const fn duration(nanos: u64) -> Duration {
     const SECOND: u32 = 1_000_000_000;

@@ -97,7 +97,7 @@ pub enum Jitter {
     PlusMinus(u8),
     /// Anything from half the delay to the whole.
     Equal,
-    /// Anything up to the delay.
+    /// Anything up to the delay. It is the default of this type, for a fleet; a [`Backoff`] that is not told has none.
     #[default]
     Full,
 }
@@ -150,7 +150,7 @@ impl Backoff {
         self
     }
 
-    /// Spreads the delays.
+    /// Spreads the delays. Without it they are not spread: a schedule is what it says, and [`Jitter::default`] is only of the type.
     #[must_use = "the backoff is returned"]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;

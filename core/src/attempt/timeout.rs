@@ -19,7 +19,7 @@ use core::time::Duration;
 
 use super::deadline::Deadline;
 use crate::config::ConfigError;
-use crate::time::{Instant, nanos};
+use crate::time::{Instant, nanos, without_end};
 
 /// The time that one attempt is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +39,15 @@ impl Timeout {
         Self { limit: nanos(limit) }
     }
 
-    /// The time an attempt is given, apart from the call's deadline.
+    /// The time an attempt is given, apart from the call's deadline; [`Duration::MAX`] if there is no limit.
     pub const fn limit(&self) -> Duration {
-        Duration::from_nanos(self.limit)
+        without_end(self.limit)
     }
 
     /// When an attempt that starts now must be over.
     #[inline]
     pub const fn deadline(&self, now: Instant, call: Deadline) -> Deadline {
-        Deadline::after(now, self.limit()).min(call)
+        Deadline::after(now, Duration::from_nanos(self.limit)).min(call)
     }
 
     /// Checks the value.

@@ -41,11 +41,11 @@ pub struct Snapshot {
     pub bulkhead: Option<bulkhead::Snapshot>,
     /// The breaker, if there is one.
     pub breaker: Option<circuit_breaker::Status>,
-    /// The whole retries that the retry budget holds, without the free ones.
-    pub retries_left: u32,
-    /// The time of one attempt that begins now.
+    /// The whole retries that the retry budget holds, without the free ones; `None` if the policy has no retry.
+    pub retries_left: Option<u32>,
+    /// The time of one attempt that begins now; [`Duration::MAX`] if there is no limit.
     pub timeout: Duration,
-    /// The time of a whole call.
+    /// The time of a whole call; [`Duration::MAX`] if there is no limit.
     pub deadline: Duration,
     /// The error budget, if there is one.
     pub error_budget: Option<error_budget::Snapshot>,
@@ -63,7 +63,7 @@ pub struct Tokens {
 
 impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
     /// The time that an attempt is given now, apart from the call's deadline: the fixed or the learned one, whichever is
-    /// shorter.
+    /// shorter; [`Duration::MAX`] if there is neither.
     pub fn timeout_at(&self, now: Instant) -> Duration {
         let learned = self.adaptive_timeout.as_ref().map(|timeout| timeout.current(now));
         self.timeout.limit().min(learned.unwrap_or(Duration::MAX))
@@ -85,7 +85,7 @@ impl<const WAITERS: usize, const SLOTS: usize> Guard<WAITERS, SLOTS> {
                 .map(|limiter| Tokens { available: limiter.available(now), quota: *limiter.quota() }),
             bulkhead: self.bulkhead.as_ref().map(bulkhead::Bulkhead::snapshot),
             breaker: self.breaker.as_ref().map(|breaker| breaker.status(now)),
-            retries_left: self.retry.balance(),
+            retries_left: (self.retry.config().max_attempts() > 1).then(|| self.retry.balance()),
             timeout: self.timeout_at(now),
             deadline: self.deadline(),
             error_budget: self.error_budget.as_ref().map(|budget| budget.snapshot(now)),

@@ -144,9 +144,10 @@ fn a_snapshot_has_every_pattern_and_of_an_empty_policy_none() {
     assert_eq!((full.limiter.unwrap().available, full.bulkhead.unwrap().capacity), (1, 1));
     assert_eq!(full.breaker.unwrap().consecutive_failures, 1);
     assert_eq!((full.timeout, full.deadline), (Duration::from_millis(100), Duration::from_secs(10)));
-    assert_eq!(full.retries_left, guard.retry().balance());
+    assert_eq!(full.retries_left, Some(guard.retry().balance()));
     assert_eq!(full.error_budget.unwrap().failures, 1);
     let empty = Guard::<0, 0>::new(Policy::new()).snapshot(T);
     assert!(empty.limiter.is_none() && empty.bulkhead.is_none() && empty.breaker.is_none());
-    assert!(empty.error_budget.is_none());
+    assert!(empty.error_budget.is_none() && empty.retries_left.is_none());
+    assert_eq!((empty.timeout, empty.deadline), (Duration::MAX, Policy::new().deadline_limit()));
 }

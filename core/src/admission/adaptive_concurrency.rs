@@ -25,6 +25,7 @@
 //!
 //! Results are taken in *windows*: at least [`samples`](Config::samples) of them and [`window`](Config::window) of time.
 //! The result that completes a window adjusts the limit, within its bounds.
+//! The first window has no beginning, so its results are enough.
 //! A failure, a [slow](crate::Outcome::Slow) success, or one that took [`slow_after`](Config::slow_after), makes a window *bad*; report failures that say
 //! nothing about load as [ignored](crate::Outcome::Ignored).
 //! A window is *busy* if at the beginning or the end of one of its calls at least half of the limit was in use. In others the

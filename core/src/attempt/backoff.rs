@@ -150,7 +150,8 @@ impl Backoff {
         self
     }
 
-    /// Spreads the delays. Without it they are not spread: a schedule is what it says, and [`Jitter::default`] is only of the type.
+    /// Spreads the delays. Without it they are not spread: a schedule is what it says. [`Jitter::default`] is full jitter, and is
+    /// not what a backoff begins with.
     #[must_use = "the backoff is returned"]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;

@@ -202,7 +202,8 @@ impl<const SLOTS: usize> BurnRate<SLOTS> {
         ///
         /// # Errors
         ///
-        /// If the factor is zero, the short window is longer than the long one, there is no slot, or the slots do not divide both.
+        /// If there is no slot, the slots do not divide both windows, the short one is longer than the long one, or the factor is
+        /// zero.
         pub const fn try_new(config: Config) -> Result<Self, ConfigError> {
             let rule = config.rule;
             require!(SLOTS > 0, "burn_rate.long", "counted by at least one slot");

@@ -93,14 +93,14 @@ impl fmt::Debug for Features {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeaturesByLevel {
     sets: [Features; Level::ALL.len()],
-    /// A bit for each level of which something was said.
+    /// A bit for each level but the normal one of which something was said.
     said: u8,
 }
 
 impl FeaturesByLevel {
     /// `features` at every level.
     pub const fn new(features: Features) -> Self {
-        Self { sets: [features; Level::ALL.len()], said: 1 << Level::Normal as u8 }
+        Self { sets: [features; Level::ALL.len()], said: 0 }
     }
 
     /// What is left when the service is degraded, and when it is worse, unless something else is said of that, before or after.
@@ -195,6 +195,8 @@ mod tests {
         }
         assert_eq!(degraded(emergency(all)).at(Level::Emergency), Features::NONE);
         assert_eq!(degraded(emergency(all)).at(Level::SeverelyDegraded), Features::from_bits(7));
+        let twice = emergency(all.emergency(Features::of(3)));
+        assert_eq!(degraded(twice).at(Level::Emergency), Features::NONE, "the last word on a level holds");
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Config {
         self
     }
 
-    /// A window lasts for so long at least; zero if its results are enough.
+    /// A window lasts for so long at least; zero if its results are enough, as they are for the first one.
     #[must_use = "the configuration is returned"]
     pub const fn window(mut self, length: Duration) -> Self {
         self.window = nanos(length);

@@ -277,6 +277,27 @@ fn b2_an_ignored_probe_gives_its_place_back_and_its_successor_decides() {
 }
 
 #[test]
+fn what_says_nothing_is_uncounted_while_its_phase_lasts_and_under_a_hand_and_stale_otherwise() {
+    for outcome in [Outcome::Ignored, Outcome::Cancelled] {
+        let breaker = CircuitBreaker::<0>::new(consecutive(1));
+        assert_eq!(call(&breaker, outcome, s(0)), Ok(Settlement::Uncounted));
+        let [late, later] = [0, 1].map(|_| breaker.try_acquire(s(0)).unwrap());
+        calls(&breaker, "F", s(0));
+        let probe = breaker.try_acquire(s(60)).unwrap();
+        assert_eq!(late.record(outcome, s(60)), Settlement::Stale);
+        breaker.force_closed();
+        assert_eq!(later.record(outcome, s(60)), Settlement::Uncounted);
+        assert_eq!(probe.record(outcome, s(60)), Settlement::Uncounted);
+        let shadowed = CircuitBreaker::<0>::new(consecutive(1).in_shadow());
+        calls(&shadowed, "F", s(0));
+        let [refused, late] = [0, 1].map(|_| shadowed.try_acquire(s(1)).unwrap());
+        assert_eq!(refused.record(Outcome::Failure, s(1)), Settlement::Uncounted);
+        shadowed.reset(s(1));
+        assert_eq!(late.record(outcome, s(1)), Settlement::Stale);
+    }
+}
+
+#[test]
 fn b5_b6_p13_a_stale_result_changes_nothing() {
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored, Outcome::Cancelled] {
         let breaker = CircuitBreaker::<0>::new(consecutive(1).probes(3).successes_to_close(3));

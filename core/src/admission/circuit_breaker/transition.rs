@@ -134,8 +134,8 @@ impl core::error::Error for Rejected {}
 pub enum Settlement {
     /// It was counted.
     Counted,
-    /// There was nothing to count: the outcome says nothing about the dependency, the breaker is forced closed, or it is in shadow
-    /// mode and would have refused the call.
+    /// There was nothing to count: the outcome says nothing about the dependency, the breaker is forced closed, or it is in
+    /// shadow mode and would have refused the call.
     Uncounted,
     /// It belongs to an earlier generation, whatever it says, and nothing changed.
     Stale,

@@ -36,7 +36,7 @@ pub(super) fn rows() -> Vec<Row> {
     }
     vec![
         row("next delay, full jitter", Rng::new(1), delay(Jitter::Full)).beside(&[(1, FETCH_ADD)]),
-        row("next delay, ± 10 %", Rng::new(1), delay(Jitter::PlusMinus(10))).beside(&[(1, FETCH_ADD)]),
+        row("next delay, ± 10 %", Rng::new(1), delay(Jitter::PERCENT_10)).beside(&[(1, FETCH_ADD)]),
         row("histogram, record", histogram, |histogram| histogram.record(black_box(123_456)))
             .beside(&[(1, FETCH_ADD)]),
         row("hdrhistogram 7.6 in a mutex, record", Mutex::new(hdr), |histogram| {

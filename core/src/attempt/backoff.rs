@@ -11,7 +11,7 @@
 //!
 //! const BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(100))
 //!     .at_most(Duration::from_secs(5))
-//!     .jitter(Jitter::PlusMinus(10));
+//!     .jitter(Jitter::PERCENT_10);
 //! let third = BACKOFF.delay(2, Duration::ZERO, u32::MAX / 2);
 //! assert!(third > Duration::from_millis(399) && third < Duration::from_millis(401));
 //! ```
@@ -38,7 +38,7 @@
 //!   their attempt *n* is retry *n* − 1 here; there is no attempt 0 to refuse.
 //! - *The draw is the whole of the jitter*: a draw of 0 is the shortest delay, the largest draw the longest, and in between it
 //!   is linear. Polly's jitter of constant and linear delays, 0.75 for a random number of 0 to 1.25 for 1, is
-//!   [`Jitter::PlusMinus`]`(25)`; the documents that Seawall comes from have 10 and 25.
+//!   [`Jitter::PERCENT_25`]; the documents that Seawall comes from have that and [`Jitter::PERCENT_10`].
 //! - Polly spreads its exponential delays by a formula of its own; full jitter, or the decorrelated schedule, does here what
 //!   that is for.
 //! - *A factor is at least 1.1*, in thousandths, and cannot be negative. resilience4j refuses factors below 1.
@@ -100,6 +100,14 @@ pub enum Jitter {
     /// Anything up to the delay. It is the default of this type, for a fleet; a [`Backoff`] that is not told has none.
     #[default]
     Full,
+}
+
+impl Jitter {
+    /// Ten percent less to ten percent more: what the presets of a [`Policy`](crate::Policy) take, as the documents do from which
+    /// Seawall comes.
+    pub const PERCENT_10: Self = Self::PlusMinus(10);
+    /// A quarter less to a quarter more: what Polly takes, and the retry schedules of those documents.
+    pub const PERCENT_25: Self = Self::PlusMinus(25);
 }
 
 wire_enum!(Jitter { 0: None, 1: PlusMinus(percent), 2: Equal, 3: Full });

@@ -27,7 +27,7 @@ const fn dwcp(
     (retries, delay, cap): (u32, Duration, Duration),
     slo: Ratio,
 ) -> Policy {
-    let backoff = Backoff::exponential(delay).at_most(cap).jitter(Jitter::PlusMinus(10));
+    let backoff = Backoff::exponential(delay).at_most(cap).jitter(Jitter::PERCENT_10);
     Policy::new()
         .circuit_breaker(circuit_breaker::Config::consecutive_failures(failures).open_for(open))
         .bulkhead(bulkhead::Config::new(slots).max_wait(wait))

@@ -34,11 +34,11 @@ pub(crate) fn t43_schedules() {
 #[cfg_attr(test, test)]
 pub(crate) fn t43_jitter_of_a_quarter_either_way() {
     let near = |delay: Duration, millis: u64| delay.as_millis().abs_diff(u128::from(millis)) <= 1;
-    let constant = Backoff::constant(SECOND).jitter(Jitter::PlusMinus(25));
+    let constant = Backoff::constant(SECOND).jitter(Jitter::PERCENT_25);
     for (hundredths, millis) in [(0, 750), (40, 950), (60, 1050), (100, 1250)] {
         assert!(near(constant.delay(0, Duration::ZERO, draw(hundredths)), millis));
     }
-    let linear = Backoff::linear(SECOND, SECOND).jitter(Jitter::PlusMinus(25));
+    let linear = Backoff::linear(SECOND, SECOND).jitter(Jitter::PERCENT_25);
     for (hundredths, millis) in [(0, 2250), (40, 2850), (50, 3000), (60, 3150), (100, 3750)] {
         assert!(near(linear.delay(2, Duration::ZERO, draw(hundredths)), millis));
     }

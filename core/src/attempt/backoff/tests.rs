@@ -25,11 +25,11 @@ fn t43_schedules_of_polly() {
 #[test]
 fn t43_jitter_of_polly_is_a_quarter_either_way() {
     let near = |delay: Duration, millis: u64| delay.as_millis().abs_diff(u128::from(millis)) <= 1;
-    let constant = Backoff::constant(SECOND).jitter(Jitter::PlusMinus(25));
+    let constant = Backoff::constant(SECOND).jitter(Jitter::PERCENT_25);
     for (hundredths, millis) in [(0, 750), (40, 950), (60, 1050), (100, 1250)] {
         assert!(near(constant.delay(0, Duration::ZERO, draw(hundredths)), millis));
     }
-    let linear = Backoff::linear(SECOND, SECOND).jitter(Jitter::PlusMinus(25));
+    let linear = Backoff::linear(SECOND, SECOND).jitter(Jitter::PERCENT_25);
     for (hundredths, millis) in [(0, 2250), (40, 2850), (50, 3000), (60, 3150), (100, 3750)] {
         assert!(near(linear.delay(2, Duration::ZERO, draw(hundredths)), millis));
     }
@@ -95,9 +95,9 @@ fn b59_jitter_stays_within_its_bounds_for_every_draw() {
         assert_eq!(with(Jitter::None), base);
         assert!((Duration::from_nanos(1)..=base).contains(&with(Jitter::Full)));
         assert!((base / 2..=base).contains(&with(Jitter::Equal)));
-        assert!((base * 9 / 10..=base * 11 / 10).contains(&with(Jitter::PlusMinus(10))));
+        assert!((base * 9 / 10..=base * 11 / 10).contains(&with(Jitter::PERCENT_10)));
         assert!(!with(Jitter::PlusMinus(100)).is_zero());
-        let capped = Backoff::constant(base).at_most(base).jitter(Jitter::PlusMinus(25));
+        let capped = Backoff::constant(base).at_most(base).jitter(Jitter::PERCENT_25);
         assert!(capped.delay(0, Duration::ZERO, draw) <= base, "the cap applies after the jitter");
         let decorrelated = Backoff::decorrelated(base).at_most(10 * base);
         assert!((base..=6 * base).contains(&decorrelated.delay(1, 2 * base, draw)));

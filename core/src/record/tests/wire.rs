@@ -232,6 +232,17 @@ fn a_head_that_is_none_says_why() {
 }
 
 #[test]
+fn a_share_comes_back_as_the_fraction_that_it_was() {
+    for share in [Ratio::percent(50), Ratio::ZERO, Ratio::try_new(7, 14).unwrap()] {
+        let mut out = [0; 16];
+        let mut writer = Writer::new(&mut out, Base::default());
+        share.put(&mut writer);
+        let read = Ratio::get(&mut Reader::new(writer.written().unwrap(), 0, Base::default())).unwrap();
+        assert_eq!((read.numerator(), read.denominator()), (share.numerator(), share.denominator()));
+    }
+}
+
+#[test]
 fn more_permits_than_a_bulkhead_can_have_are_no_policy() {
     let mut out = [0; 64];
     let mut writer = Writer::new(&mut out, Base::default());

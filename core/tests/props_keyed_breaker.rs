@@ -11,6 +11,9 @@ use seawall_core::keyed::circuit_breaker::{Rejected, Ticket};
 use seawall_core::window::Span;
 use seawall_core::{Backoff, CircuitBreaker, Instant, KeyedCircuitBreaker, Outcome, Ratio, keyed};
 
+/// Whether words have 32 bits: in firmware, and under `--cfg seawall_word32`.
+const NARROW: bool = cfg!(any(seawall_word32, not(target_has_atomic = "64")));
+
 fn rules(failures: u32) -> Config {
     Config::consecutive_failures(failures).open_for(Duration::from_secs(10)).successes_to_close(2)
 }
@@ -164,6 +167,28 @@ fn b36_a_flood_of_keys_closes_no_open_breaker() {
     }
     let sums = keyed.snapshot();
     assert!(sums.held <= 4096 && sums.evictions > 250_000, "{sums:?}");
+}
+
+/// A stranger with the set and the tag of a known key is judged with it: one of 512 strangers for each entry on 32 bits, one of
+/// two million on 64.
+#[test]
+fn a_flood_opens_a_known_breaker_as_often_as_it_meets_its_tag() {
+    let now = Instant::from_secs(1);
+    let opened = (0..24).filter(|&seed| {
+        let keyed = KeyedCircuitBreaker::<8>::new(rules(3), keyed::Config::seeded(seed));
+        for _ in 0..2 {
+            keyed.try_acquire("known", now).unwrap().record(Outcome::Failure, now);
+        }
+        for stranger in 0..4096_u32 {
+            keyed.try_acquire(&stranger, now).map(|permit| permit.record(Outcome::Failure, now)).ok();
+        }
+        let status = keyed.breaker("known").status().expect("strangers have fewer failures");
+        status.state == State::Open
+    });
+    // One is expected to meet it, so that none does with a chance of 1 / e: 15 of 24 open.
+    let bounds = if NARROW { 6..=23 } else { 0..=0 };
+    let opened = opened.count();
+    assert!(bounds.contains(&opened), "{opened}");
 }
 
 /// A key that is held by hand stays so through any flood, and the rest of the table serves on.

@@ -107,9 +107,13 @@
 //! - A key that is denied is never evicted, and with `forgiving(0)` no key in debt
 //!   (`b36_a_flood_of_keys_leaves_the_throttled_throttled`, `nothing_is_forgiven_unless_it_is_set`).
 //!   Otherwise an eviction gives its key at most so many tokens (`an_eviction_forgives_no_more_than_is_set`).
-//! - Two keys share a bucket if they meet in one set with one tag: a chance of 2⁻²⁴ for each pair in a set (2⁻¹² on 32 bits,
-//!   where a flood of a thousand keys in a set also drains a quarter of its buckets by one token)
-//!   (`keys_share_a_bucket_no_more_often_than_their_tags_say`).
+//! - Two keys share a bucket if they meet in one set with one tag
+//!   (`keys_share_a_bucket_no_more_often_than_their_tags_say`). A stranger meets a known key with a chance of 1 in
+//!   2²⁴ · `ENTRIES` / 8, and 1 in 2¹² · `ENTRIES` / 8 on 32 bits, with 1 for less than eight entries; twice that for a key whose
+//!   tag is one, since no tag is zero (`strangers_meet_a_known_key_as_often_as_its_set_and_tag_say`). So a flood of *n* keys takes
+//!   *n* / (2²¹ · `ENTRIES`) tokens from each key that is known, on average, and *n* / (512 · `ENTRIES`) on 32 bits: 10 000 keys
+//!   take 2.4 from each of 8 entries (`a_flood_drains_a_known_key_as_often_as_it_meets_its_tag`). Both keys together never get more
+//!   than one bucket. A stranger that has met a key meets it again for as long as both are asked for.
 //! - A refund after its key lost its entry is stale; if the key came back since, it is taken for one of the new bucket, so that
 //!   the key gains what was forgiven (`a_refund_finds_its_entry_or_is_stale`).
 //! - Time and memory do not grow with the number of keys (`cost_of_a_call`).

@@ -78,6 +78,8 @@
 //!   (t `b26_a_clock_that_steps_back_mints_nothing_and_locks_out_for_the_step_at_most`). A step of more than 73 minutes where wide units
 //!   wrap, or of more than 16 bursts' time on the narrow layout, gives one full burst
 //!   (t `a_step_back_beyond_the_bound_gives_one_burst`); reservations under way take up to half of that.
+//!   A thread that is stopped for longer than that between its look at the clock and its call is such a step, too, and each one
+//!   may mint a burst. Who cannot rule that out looks at the clock again after what may stop the thread.
 //! - *Idling* gives exactly one burst, however long (t `b22_any_idle_time_gives_exactly_one_burst`,
 //!   t `idling_for_a_multiple_of_the_wrap_is_idling`). Two that ask together first after that long are granted it once; one of
 //!   them may still find the word as it was (m `the_first_calls_of_an_era_share_one_burst`). Narrow layout, where a bucket

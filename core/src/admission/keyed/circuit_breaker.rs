@@ -111,6 +111,11 @@
 //!   (`the_rate_of_a_key_is_exactly_that_of_its_last_calls`, `results_of_two_threads_are_both_among_the_last`).
 //! - A key that is forced stays so through any flood (`a_flood_of_keys_lets_no_key_loose_that_is_held_by_hand`), and a hand that
 //!   races with other keys changes the breaker of its own (`a_hand_holds_the_breaker_of_its_key_and_no_other`).
+//! - Two keys that meet in one set with one tag are judged as one: a stranger's failures count for a known key, and so do its
+//!   successes. Of *n* strangers *n* / (2²¹ · `ENTRIES`) do, on average, and *n* / (512 · `ENTRIES`) on 32 bits, where the tag has 12
+//!   bits in place of 24; [`keyed`](super) has the exact chance. So on 32 bits a flood of 4096 failing keys opens a breaker of eight
+//!   entries that lacks one failure with a chance of 63 % (`a_flood_opens_a_known_breaker_as_often_as_it_meets_its_tag`); where keys
+//!   come from strangers, more entries make it rarer in proportion, and a rate is opened by more of them than a short row.
 //! - What was in flight when its key lost the entry is stale and harms no other key
 //!   (`what_comes_late_is_stale_and_harms_no_other_key`, `a_thousand_keys_in_one_entry_leave_no_trace`).
 //!

@@ -191,6 +191,19 @@ fn keys_share_a_bucket_no_more_often_than_their_tags_say() {
     assert_eq!(other.status(s(10)).map(|status| status.entry), Some(8));
 }
 
+/// Of uniform hashes one in `sets · 2^tag` meets a known key, and two of those whose tag is one: no tag is zero.
+#[test]
+fn strangers_meet_a_known_key_as_often_as_its_set_and_tag_say() {
+    // On wide words the twelve bits of the tag above these are zero here; the test before this one shows that they count.
+    let hashes = || (0..1 << 12).flat_map(|tag| [0, 1 << 63].map(|set| set | tag));
+    for (known, meet) in [(5, 1), (1, 2), (1 << 63 | 4095, 1)] {
+        let keyed = KeyedRateLimiter::<16>::new(SLOW, CONFIG);
+        keyed.bucket_of_hash(known).try_acquire(s(10)).unwrap();
+        let met = hashes().filter(|&hash| keyed.bucket_of_hash(hash).status(s(10)).is_some());
+        assert_eq!(met.count(), meet, "{known:x}");
+    }
+}
+
 #[test]
 fn every_entry_is_used() {
     for (entries, keys) in [(1, 1), (7, 7), (8, 8), (24, 400)] {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use seawall_core::bulkhead::Rejected as NoSlot;
 use seawall_core::circuit_breaker::{Config, Reason};
 use seawall_core::guard::{Error, Pattern};
+use seawall_core::keyed::{self, circuit_breaker::Rejected as OfKey};
 use seawall_core::rate_limiter::{Quota, Rejected as Limited};
 use seawall_core::record::{Fault, Layout, Mismatch, OutOfPlaces, RecordError, Steps};
 use seawall_core::retry::GiveUp;
@@ -42,6 +43,10 @@ fn refused(reason: Reason) -> guard::Rejected {
 fn every_refusal_is_a_sentence_and_has_a_pattern_and_a_time() {
     let (five, three) = (Duration::from_millis(5), 3);
     let limited = |rejected| guard::Rejected::RateLimiter(rejected);
+    let of_key = guard::Rejected::KeyedRateLimiter;
+    let by_key = guard::Rejected::KeyedCircuitBreaker;
+    let guard::Rejected::CircuitBreaker(open) = refused(Reason::Open) else { panic!("the breaker's") };
+    let refuses = OfKey::Refused(open);
     let no_slot = |rejected| guard::Rejected::Bulkhead(rejected);
     sentences([
         (limited(Limited::Limited { retry_after: Some(five) }), "rate limit exceeded"),
@@ -64,11 +69,23 @@ fn every_refusal_is_a_sentence_and_has_a_pattern_and_a_time() {
         (refused(Reason::Open), "circuit breaker is open"),
         (refused(Reason::ForcedOpen), "circuit breaker is held open"),
         (refused(Reason::ProbesOut), "circuit breaker is half-open and all probes are out"),
+        (of_key(keyed::Rejected::Limited { retry_after: Some(five) }), "rate limit of the key exceeded"),
+        (of_key(keyed::Rejected::TableFull { retry_after: None }), "no room for another key"),
+        (by_key(refuses), "circuit breaker is open"),
+        (by_key(OfKey::TableFull { retry_after: Some(five) }), "no room for another key"),
         (guard::Rejected::DeadlineExpired, "deadline expired before the call could start"),
         (guard::Rejected::CallOver, "the call is over"),
     ]);
     let timed = limited(Limited::Limited { retry_after: Some(five) });
     assert_eq!((timed.pattern(), timed.retry_after()), (Pattern::RateLimiter, Some(five)));
+    for (rejected, pattern, after) in [
+        (of_key(keyed::Rejected::TableFull { retry_after: Some(five) }), Pattern::RateLimiter, Some(five)),
+        (by_key(refuses), Pattern::CircuitBreaker, Some(Duration::from_secs(60))),
+        (by_key(OfKey::TableFull { retry_after: None }), Pattern::CircuitBreaker, None),
+    ] {
+        assert_eq!((rejected.pattern(), rejected.retry_after()), (pattern, after));
+        assert_eq!(rejected.give_up(), GiveUp::BreakerOpen);
+    }
     let never = limited(Limited::ExceedsBurst { cost: 9, burst: 4 });
     assert_eq!((never.retry_after(), never.give_up()), (None, GiveUp::BreakerOpen));
     let open = refused(Reason::Open);

@@ -55,6 +55,7 @@ const WORDS: &[Row] = &[
             "forced_open",
             "probes_out",
             "ramping",
+            "table_full",
         ],
     },
     Row {
@@ -75,6 +76,7 @@ const WORDS: &[Row] = &[
             "ramping",
             "deadline_expired",
             "call_over",
+            "table_full",
         ],
     },
     Row {

@@ -4,7 +4,7 @@
 //! patterns is the least that admits through all of them and settles them all: a pattern that is left out costs neither
 //! memory nor time.
 //! What a guard has no place for stands around it as such a tuple: a rate or a limit that follows the results, a promise
-//! about latency, a shedder, the level of the service.
+//! about latency, an objective of its own, a shedder, the level of the service, the bucket or the breaker of a tenant.
 //!
 //! # Examples
 //!

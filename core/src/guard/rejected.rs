@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::admission::load_shedder::Priority;
-use crate::admission::{adaptive_concurrency, bulkhead, circuit_breaker, load_shedder, rate_limiter};
+use crate::admission::{adaptive_concurrency, bulkhead, circuit_breaker, keyed, load_shedder, rate_limiter};
 use crate::attempt::retry::GiveUp;
 use crate::health::degradation::Level;
 
@@ -31,6 +31,10 @@ pub enum Rejected {
     Bulkhead(bulkhead::Rejected),
     /// The breaker is open, or half-open with all probes out.
     CircuitBreaker(circuit_breaker::Rejected),
+    /// The rate limit of the call's key is used up, or there is no room for the key.
+    KeyedRateLimiter(keyed::Rejected),
+    /// The breaker of the call's key refuses, or there is no room for the key.
+    KeyedCircuitBreaker(keyed::circuit_breaker::Rejected),
     /// The deadline came before the call could start.
     DeadlineExpired,
     /// The call was over already: it was settled for good, or an attempt of it was refused.
@@ -49,11 +53,11 @@ pub enum Pattern {
     AdaptiveRate,
     /// The limit on concurrent calls that follows their results.
     AdaptiveConcurrency,
-    /// The rate limiter.
+    /// The rate limiter, of all calls or of a key.
     RateLimiter,
     /// The bulkhead.
     Bulkhead,
-    /// The circuit breaker.
+    /// The circuit breaker, of all calls or of a key.
     CircuitBreaker,
     /// The deadline.
     Deadline,
@@ -95,9 +99,9 @@ impl Rejected {
             Self::Degraded { .. } => Pattern::Degradation,
             Self::AdaptiveRate(_) => Pattern::AdaptiveRate,
             Self::AdaptiveConcurrency(_) => Pattern::AdaptiveConcurrency,
-            Self::RateLimiter(_) => Pattern::RateLimiter,
+            Self::RateLimiter(_) | Self::KeyedRateLimiter(_) => Pattern::RateLimiter,
             Self::Bulkhead(_) => Pattern::Bulkhead,
-            Self::CircuitBreaker(_) => Pattern::CircuitBreaker,
+            Self::CircuitBreaker(_) | Self::KeyedCircuitBreaker(_) => Pattern::CircuitBreaker,
             // A call that is over is never counted as refused; its own end is the nearest pattern.
             Self::DeadlineExpired | Self::CallOver => Pattern::Deadline,
         }
@@ -116,6 +120,8 @@ impl Rejected {
         match self {
             Self::AdaptiveRate(rejected) | Self::RateLimiter(rejected) => rejected.retry_after(),
             Self::CircuitBreaker(rejected) => rejected.retry_after,
+            Self::KeyedRateLimiter(rejected) => rejected.retry_after(),
+            Self::KeyedCircuitBreaker(rejected) => rejected.retry_after(),
             Self::LoadShedder(_)
             | Self::Degraded { .. }
             | Self::AdaptiveConcurrency(_)
@@ -137,6 +143,8 @@ impl fmt::Display for Rejected {
             Self::AdaptiveConcurrency(rejected) => rejected.fmt(f),
             Self::Bulkhead(rejected) => rejected.fmt(f),
             Self::CircuitBreaker(rejected) => rejected.fmt(f),
+            Self::KeyedRateLimiter(rejected) => rejected.fmt(f),
+            Self::KeyedCircuitBreaker(rejected) => rejected.fmt(f),
             Self::DeadlineExpired => f.pad("deadline expired before the call could start"),
             Self::CallOver => f.pad("the call is over"),
         }

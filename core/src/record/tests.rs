@@ -17,7 +17,7 @@ use super::log::MAX_ENTRY;
 use super::wire::{Base, Reader, Wire, Writer};
 use super::*;
 use crate::admission::circuit_breaker::{self, Cause, Reason, State, Transition};
-use crate::admission::{bulkhead, rate_limiter};
+use crate::admission::{bulkhead, keyed, rate_limiter};
 use crate::attempt::adaptive_timeout;
 use crate::attempt::backoff::{Backoff, Jitter};
 use crate::attempt::retry::{self, GiveUp};

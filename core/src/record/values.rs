@@ -5,6 +5,8 @@ use super::wire::{Reader, Wire, Writer};
 use crate::admission::adaptive_concurrency::Rejected as TooMany;
 use crate::admission::bulkhead::Rejected as NoSlot;
 use crate::admission::circuit_breaker::{Cause, Reason, Rejected as Refused, State, Transition};
+use crate::admission::keyed::Rejected as OfKey;
+use crate::admission::keyed::circuit_breaker::Rejected as ByKey;
 use crate::admission::load_shedder::{Priority, Rejected as Shed};
 use crate::admission::rate_limiter::Rejected as Limited;
 use crate::attempt::deadline::Deadline;
@@ -85,6 +87,14 @@ wire_struct!(Shed { priority, load, max_load });
 
 wire_struct!(TooMany { in_flight, limit, is_probing });
 
+wire_enum!(OfKey {
+    0: Limited { retry_after },
+    1: ExceedsBurst { cost, burst },
+    2: TableFull { retry_after }
+});
+
+wire_enum!(ByKey { 0: Refused(rejected), 1: TableFull { retry_after } });
+
 wire_enum!(Rejected {
     0: RateLimiter(rejected),
     1: Bulkhead(rejected),
@@ -95,6 +105,8 @@ wire_enum!(Rejected {
     6: Degraded { level, priority },
     7: AdaptiveRate(rejected),
     8: AdaptiveConcurrency(rejected),
+    9: KeyedRateLimiter(rejected),
+    10: KeyedCircuitBreaker(rejected),
 });
 
 wire_enum!(Verdict { 0: Done, 1: RetryAfter(delay), 2: GaveUp(reason) });

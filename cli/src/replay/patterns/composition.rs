@@ -5,14 +5,19 @@ use super::adaptive_rate::adjustment as rate_adjustment;
 use super::answers::{OUTCOME_PARAM, admit, edge, outcome};
 use super::bulkhead::Seats;
 use super::circuit_breaker::{self, Station};
+use super::error_budget::Budget;
 use super::guard::refuse;
+use super::keyed::{self, NUMBERED};
 use super::load_shedder::{PRIORITY, priority};
+use super::{keyed_circuit_breaker, keyed_rate_limiter};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
-use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32};
+use crate::replay::schema::{ADMISSION, Info, Instance, Kind, Operation, Param, Pattern, Spec, U32, U64};
 use crate::replay::value::{Args, Value};
 use seawall::core::guard::{Admit, Rejected, Serve, Shed, Took};
+use seawall::core::keyed::Bucket;
+use seawall::core::keyed::circuit_breaker::Breaker;
 use seawall::core::load_shedder::{LoadShedder, Priority};
 use seawall::core::{
     AdaptiveConcurrency, AdaptiveRate, AdjustableRateLimiter, Degradation, Instant, LatencyBudget,
@@ -38,20 +43,24 @@ const MOST_IN_ALL: usize = 64;
 /// The most parts, which core's longest tuple has.
 const MOST: usize = 6;
 
+pub(super) const KEY: Param = Param::optional(
+    "key",
+    Kind::Text,
+    "for a part with a state for each key, and then required: the key; or hash",
+);
+pub(super) const HASH: Param =
+    Param::optional("hash", U64, "the hash of the key, of which all bits are used");
+
 /// What the patterns need to know of one call.
-#[derive(Clone, Copy)]
 pub(super) struct Asked {
     priority: Priority,
     load: u32,
+    key: keyed::Asked,
 }
 
 impl Asked {
     /// For what does not look at it.
-    const NOTHING: Self = Self { priority: Priority::Normal, load: 0 };
-
-    pub(super) fn of(call: &Call<'_>) -> Self {
-        Self { priority: priority(call), load: call.args().u32("load").unwrap_or(0) }
-    }
+    const NOTHING: &Self = &Self { priority: Priority::Normal, load: 0, key: keyed::Asked::Hash(0) };
 }
 
 /// What an admitted call holds of one part.
@@ -59,8 +68,8 @@ type Held = Box<dyn Any>;
 
 /// A pattern of any type as a part.
 trait Part {
-    fn try_acquire(&self, asked: Asked, now: Instant) -> Result<Held, Rejected>;
-    fn check(&self, asked: Asked, now: Instant) -> Result<(), Rejected>;
+    fn try_acquire(&self, asked: &Asked, now: Instant) -> Result<Held, Rejected>;
+    fn check(&self, asked: &Asked, now: Instant) -> Result<(), Rejected>;
     fn give_back(&self, held: Held, now: Instant);
     fn observe(&self, took: Took, now: Instant);
     /// Settles, and prints what that changed.
@@ -68,6 +77,10 @@ trait Part {
     /// How many parts it is, itself counted.
     fn parts(&self) -> usize {
         1
+    }
+    /// Whether it has a state for each key.
+    fn is_keyed(&self) -> bool {
+        false
     }
 }
 
@@ -78,11 +91,11 @@ impl<A: Admit> Part for Plain<A>
 where
     A::Permit<'static>: Any,
 {
-    fn try_acquire(&self, _: Asked, now: Instant) -> Result<Held, Rejected> {
+    fn try_acquire(&self, _: &Asked, now: Instant) -> Result<Held, Rejected> {
         self.0.try_acquire(now).map(|permit| Box::new(permit) as Held)
     }
 
-    fn check(&self, _: Asked, now: Instant) -> Result<(), Rejected> {
+    fn check(&self, _: &Asked, now: Instant) -> Result<(), Rejected> {
         self.0.check(now)
     }
 
@@ -108,12 +121,12 @@ where
 /// A pattern that looks at the call's priority, and gives nothing that is to be settled.
 struct ByPriority<F>(F);
 
-impl<A: Admit, F: Fn(Asked) -> A> Part for ByPriority<F> {
-    fn try_acquire(&self, asked: Asked, now: Instant) -> Result<Held, Rejected> {
+impl<A: Admit, F: Fn(&Asked) -> A> Part for ByPriority<F> {
+    fn try_acquire(&self, asked: &Asked, now: Instant) -> Result<Held, Rejected> {
         self.0(asked).try_acquire(now).map(|_| Box::new(()) as Held)
     }
 
-    fn check(&self, asked: Asked, now: Instant) -> Result<(), Rejected> {
+    fn check(&self, asked: &Asked, now: Instant) -> Result<(), Rejected> {
         self.0(asked).check(now)
     }
 
@@ -126,15 +139,55 @@ impl<A: Admit, F: Fn(Asked) -> A> Part for ByPriority<F> {
     }
 }
 
+/// The state of the call's key in a table; its permit goes back to that of the same key.
+struct ByKey<A, P, F>(F, fn(A, P, Took, Instant) -> Fields);
+
+impl<A, P, F> Part for ByKey<A, P, F>
+where
+    A: for<'a> Admit<Permit<'a> = P> + 'static,
+    P: Any,
+    F: Fn(&keyed::Asked) -> A,
+{
+    fn try_acquire(&self, asked: &Asked, now: Instant) -> Result<Held, Rejected> {
+        let of_key = self.0(&asked.key);
+        let permit = of_key.try_acquire(now)?;
+        Ok(Box::new((of_key, permit)))
+    }
+
+    fn check(&self, asked: &Asked, now: Instant) -> Result<(), Rejected> {
+        self.0(&asked.key).check(now)
+    }
+
+    fn give_back(&self, held: Held, now: Instant) {
+        if let Ok(held) = held.downcast::<(A, P)>() {
+            let (of_key, permit) = *held;
+            of_key.give_back(permit, now);
+        }
+    }
+
+    /// None of them follows attempts.
+    fn observe(&self, _: Took, _: Instant) {}
+
+    fn settle(&self, held: Held, took: Took, now: Instant) -> Fields {
+        let Ok(held) = held.downcast::<(A, P)>() else { return Fields::default() };
+        let (of_key, permit) = *held;
+        self.1(of_key, permit, took, now)
+    }
+
+    fn is_keyed(&self) -> bool {
+        true
+    }
+}
+
 /// A composition is a part as its parts are, and prints what changed in them.
 struct Nested(&'static Composition);
 
 impl Part for Nested {
-    fn try_acquire(&self, asked: Asked, now: Instant) -> Result<Held, Rejected> {
+    fn try_acquire(&self, asked: &Asked, now: Instant) -> Result<Held, Rejected> {
         self.0.admit(asked, now).map(|permits| Box::new(permits) as Held)
     }
 
-    fn check(&self, asked: Asked, now: Instant) -> Result<(), Rejected> {
+    fn check(&self, asked: &Asked, now: Instant) -> Result<(), Rejected> {
         self.0.asking(asked).check(now)
     }
 
@@ -158,6 +211,10 @@ impl Part for Nested {
 
     fn parts(&self) -> usize {
         self.0.0.iter().map(|(_, part)| part.parts()).sum::<usize>() + 1
+    }
+
+    fn is_keyed(&self) -> bool {
+        self.0.is_keyed()
     }
 }
 
@@ -201,11 +258,34 @@ fn part(it: &'static dyn Any) -> Option<Box<dyn Part>> {
             out.put("edge", crossed.map(edge));
         })));
     }
+    if let Some(budget) = it.downcast_ref::<Budget>() {
+        return Some(Box::new(Plain(budget, |crossed, out| {
+            out.put("edge", crossed.map(edge));
+        })));
+    }
+    if let Some(table) = it.downcast_ref::<keyed_rate_limiter::Keyed>() {
+        let settle = |bucket: Bucket<'static>, grant, took, now| {
+            bucket.settle(grant, took, now);
+            Fields::default()
+        };
+        return Some(Box::new(ByKey(|key: &keyed::Asked| keyed_rate_limiter::bucket_of(table, key), settle)));
+    }
+    if let Some(table) = it.downcast_ref::<keyed_circuit_breaker::Keyed>() {
+        let settle = |breaker: Breaker<'static>, permit, took, now| {
+            let mut fields = Fields::default();
+            circuit_breaker::print_settlement(&mut fields, breaker.settle(permit, took, now));
+            fields
+        };
+        return Some(Box::new(ByKey(
+            |key: &keyed::Asked| keyed_circuit_breaker::breaker_of(table, key),
+            settle,
+        )));
+    }
     if let Some(service) = it.downcast_ref::<Degradation>() {
-        return Some(Box::new(ByPriority(|asked: Asked| Serve::new(service, asked.priority))));
+        return Some(Box::new(ByPriority(|asked: &Asked| Serve::new(service, asked.priority))));
     }
     if let Some(shedder) = it.downcast_ref::<LoadShedder>() {
-        return Some(Box::new(ByPriority(|asked: Asked| Shed::new(shedder, asked.priority, asked.load))));
+        return Some(Box::new(ByPriority(|asked: &Asked| Shed::new(shedder, asked.priority, asked.load))));
     }
     breaker!(it, 1 2 3 4 5 6 8 10 12 15 16 20 24 30 32 50 60 64 100 120 128 256 1000);
     None
@@ -214,7 +294,7 @@ fn part(it: &'static dyn Any) -> Option<Box<dyn Part>> {
 /// A part as one call meets it.
 struct Asking<'p> {
     part: &'p dyn Part,
-    asked: Asked,
+    asked: &'p Asked,
 }
 
 impl Admit for Asking<'_> {
@@ -252,7 +332,17 @@ type Tuple<T> = (Option<T>, Option<T>, Option<T>, Option<T>, Option<T>, Option<T
 pub(super) struct Composition(Vec<(String, Box<dyn Part>)>);
 
 impl Composition {
-    fn asking(&self, asked: Asked) -> Tuple<Asking<'_>> {
+    fn is_keyed(&self) -> bool {
+        self.0.iter().any(|(_, part)| part.is_keyed())
+    }
+
+    /// What the parts are to know of a call.
+    pub(super) fn asked(&self, call: &Call<'_>) -> Result<Asked, Fault> {
+        let key = if self.is_keyed() { keyed::asked(call)? } else { keyed::Asked::Hash(0) };
+        Ok(Asked { priority: priority(call), load: call.args().u32("load").unwrap_or(0), key })
+    }
+
+    fn asking<'a>(&'a self, asked: &'a Asked) -> Tuple<Asking<'a>> {
         let part = |number: usize| {
             let (_, part) = self.0.get(number)?;
             Some(Asking { part: &**part, asked })
@@ -261,7 +351,7 @@ impl Composition {
     }
 
     /// Admits a call, or refuses it.
-    pub(super) fn admit(&self, asked: Asked, now: Instant) -> Result<Permits, Rejected> {
+    pub(super) fn admit(&self, asked: &Asked, now: Instant) -> Result<Permits, Rejected> {
         self.asking(asked).try_acquire(now).map(Permits)
     }
 
@@ -303,7 +393,7 @@ static SPEC: Spec<Composition> = Spec {
         )],
         prints: &[],
         example: r#"
-{"policy": {"door": {"pattern": "composition", "parts": ["breaker", "limiter", "slots"]}, "breaker": {"pattern": "circuit_breaker", "consecutive_failures": 1, "open_for": "10s", "successes_to_close": 1}, "limiter": {"pattern": "rate_limiter", "rate": 1, "per": "1m", "burst": 2}, "slots": {"pattern": "bulkhead", "max_concurrent": 1}, "served": {"pattern": "composition", "parts": ["service", "shedder"]}, "service": {"pattern": "degradation"}, "shedder": {"pattern": "load_shedder", "max_load": 10}, "whole": {"pattern": "composition", "parts": ["served", "quota", "inner"]}, "quota": {"pattern": "adjustable_rate_limiter", "rate": 1, "burst": 5}, "inner": {"pattern": "composition", "parts": ["latency", "place"]}, "latency": {"pattern": "latency_budget", "slo": "99%", "target": "1s", "window": "60s", "minimum_calls": 1}, "place": {"pattern": "bulkhead", "max_concurrent": 1}}}
+{"policy": {"door": {"pattern": "composition", "parts": ["breaker", "limiter", "slots"]}, "breaker": {"pattern": "circuit_breaker", "consecutive_failures": 1, "open_for": "10s", "successes_to_close": 1}, "limiter": {"pattern": "rate_limiter", "rate": 1, "per": "1m", "burst": 2}, "slots": {"pattern": "bulkhead", "max_concurrent": 1}, "served": {"pattern": "composition", "parts": ["service", "shedder"]}, "service": {"pattern": "degradation"}, "shedder": {"pattern": "load_shedder", "max_load": 10}, "whole": {"pattern": "composition", "parts": ["served", "quota", "inner"]}, "quota": {"pattern": "adjustable_rate_limiter", "rate": 1, "burst": 5}, "inner": {"pattern": "composition", "parts": ["latency", "place"]}, "latency": {"pattern": "latency_budget", "slo": "99%", "target": "1s", "window": "60s", "minimum_calls": 1}, "place": {"pattern": "bulkhead", "max_concurrent": 1}, "gate": {"pattern": "composition", "parts": ["hosts", "tenants", "promise"]}, "hosts": {"pattern": "keyed_circuit_breaker", "consecutive_failures": 1, "open_for": "60s", "entries": 1}, "tenants": {"pattern": "keyed_rate_limiter", "rate": 1, "per": "60s", "burst": 2}, "promise": {"pattern": "error_budget", "slo": "99%", "window": "60s", "minimum_calls": 1}}}
 {"at": "0s", "op": "door.try_acquire", "as": "a", "expect": {"admitted": true}}
 {"op": "door.check", "expect": {"rejected": "full", "rejected_by": "bulkhead"}}
 {"op": "door.give_back", "permit": "a"}
@@ -324,13 +414,21 @@ static SPEC: Spec<Composition> = Spec {
 {"op": "whole.settle", "permit": "w", "outcome": "success", "latency": "2s", "expect": {"changes": [{"part": "served"}, {"part": "quota"}, {"part": "inner", "changes": [{"part": "latency", "edge": null}, {"part": "place"}]}]}}
 {"op": "quota.available", "expect": {"available": 4}}
 {"op": "whole.call", "priority": "critical", "outcome": "success", "took": "20ms", "expect": {"admitted": true, "ended_at": "11.02s", "changes": [{"part": "served"}, {}, {"changes": [{"edge": null}, {}]}]}}
+{"op": "gate.try_acquire", "key": "alice", "as": "g", "expect": {"admitted": true}}
+{"op": "gate.give_back", "permit": "g"}
+{"op": "tenants.status", "key": "alice", "expect": {"available": 2}}
+{"op": "gate.call", "key": "bob", "outcome": "success", "times": 3, "expect_admitted": 2}
+{"op": "gate.check", "key": "bob", "expect": {"rejected": "limited", "rejected_by": "rate_limiter"}}
+{"op": "gate.call", "key": "alice", "outcome": "failure", "expect": {"changes": [{"part": "hosts", "settlement": "changed", "transition": {"to": "open"}}, {"part": "tenants"}, {"part": "promise", "edge": "exhausted"}]}}
+{"op": "gate.try_acquire", "key": "alice", "expect": {"rejected": "open", "rejected_by": "circuit_breaker", "retry_after": "60s"}}
+{"op": "gate.try_acquire", "key": "carol", "expect": {"rejected": "table_full"}}
 "#,
     },
     operations: &[
         Operation::new(
             "try_acquire",
             "asks every part whether a call may start",
-            &[PRIORITY, LOAD],
+            &[PRIORITY, LOAD, KEY, HASH, NUMBERED],
             try_acquire,
         )
         .gives(&[PERMIT])
@@ -338,7 +436,7 @@ static SPEC: Spec<Composition> = Spec {
         Operation::new(
             "check",
             "says whether a part would refuse a call now, and takes nothing",
-            &[PRIORITY, LOAD],
+            &[PRIORITY, LOAD, KEY, HASH, NUMBERED],
             check,
         )
         .prints(&[ADMISSION]),
@@ -354,6 +452,9 @@ static SPEC: Spec<Composition> = Spec {
             &[
                 PRIORITY,
                 LOAD,
+                KEY,
+                HASH,
+                NUMBERED,
                 OUTCOME_PARAM,
                 Param::or("took", Kind::Duration, "\"0s\"", "how long the call took"),
             ],
@@ -388,6 +489,9 @@ const PARTS: &[&str] = &[
     "adaptive_rate",
     "adaptive_concurrency",
     "latency_budget",
+    "error_budget",
+    "keyed_rate_limiter",
+    "keyed_circuit_breaker",
     "degradation",
     "load_shedder",
     "composition",
@@ -420,7 +524,7 @@ fn configure(args: &Args) -> Result<Box<dyn Instance>, Vec<String>> {
 }
 
 fn try_acquire(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
-    match composition.admit(Asked::of(call), call.now()) {
+    match composition.admit(&composition.asked(call)?, call.now()) {
         Ok(permits) => {
             admit(call.out());
             call.keep(PERMIT, permits)
@@ -433,7 +537,7 @@ fn try_acquire(composition: &'static Composition, call: &mut Call<'_>) -> Result
 }
 
 fn check(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
-    match composition.asking(Asked::of(call)).check(call.now()) {
+    match composition.asking(&composition.asked(call)?).check(call.now()) {
         Ok(()) => admit(call.out()),
         Err(rejected) => refuse(call.out(), &rejected),
     }
@@ -447,7 +551,7 @@ fn give_back(composition: &'static Composition, call: &mut Call<'_>) -> Result<(
 }
 
 fn whole_call(composition: &'static Composition, call: &mut Call<'_>) -> Result<(), Fault> {
-    match composition.admit(Asked::of(call), call.now()) {
+    match composition.admit(&composition.asked(call)?, call.now()) {
         Ok(permits) => {
             admit(call.out());
             let latency = call.args().duration("took").unwrap_or(Duration::ZERO);

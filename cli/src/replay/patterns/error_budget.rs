@@ -11,7 +11,7 @@ use seawall::core::error_budget::Snapshot;
 use seawall::core::{ErrorBudget, Instant};
 use seawall::guard::SLOTS;
 
-type Budget = ErrorBudget<SLOTS>;
+pub(super) type Budget = ErrorBudget<SLOTS>;
 
 /// The keys of its table.
 pub(super) const KEYS: &[Param] = &[

@@ -7,9 +7,13 @@ mod table;
 mod whole_call;
 
 use super::answers::{OUTCOME_PARAM, admit, edge, outcome, reject, state, transition};
-use super::composition::{self, Asked, Composition};
+use super::composition::{self, Composition};
+use super::keyed::NUMBERED;
 use super::load_shedder::PRIORITY;
-use super::{bulkhead, by_slots, circuit_breaker, event_ring, policy, rate_limiter, retry};
+use super::{
+    bulkhead, by_slots, circuit_breaker, event_ring, keyed_circuit_breaker, keyed_rate_limiter, policy,
+    rate_limiter, retry,
+};
 use crate::replay::call::Call;
 use crate::replay::fields::Fields;
 use crate::replay::names::Fault;
@@ -63,7 +67,7 @@ const INFO: Info = Info {
     keys: table::KEYS,
     prints: &[&["available", "in_use", "waiting", "state", "balance", "exhausted", "shadow"]],
     example: r#"
-{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "note_into": "ring", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}, "ring": {"pattern": "event_ring"}, "door": {"pattern": "composition", "parts": ["node"]}, "node": {"pattern": "rate_limiter", "rate": 1, "per": "1h"}, "watched": {"pattern": "guard", "slots": 100, "adaptive_timeout": {"initial": "1s"}, "error_budget": {"slo": "50%", "window": "10s", "minimum_calls": 1}}}}
+{"policy": {"guard": {"timeout": "200ms", "deadline": "1s", "note_into": "ring", "bulkhead": {"max_concurrent": 1, "max_waiting": 1}, "circuit_breaker": {"consecutive_failures": 3, "open_for": "10s"}, "retry": {"max_attempts": 3, "backoff": "constant", "initial_delay": "50ms"}}, "ring": {"pattern": "event_ring"}, "door": {"pattern": "composition", "parts": ["node"]}, "node": {"pattern": "rate_limiter", "rate": 1, "per": "1h"}, "gate": {"pattern": "composition", "parts": ["tenants"]}, "tenants": {"pattern": "keyed_rate_limiter", "rate": 1, "per": "1h", "entries": 1}, "watched": {"pattern": "guard", "slots": 100, "adaptive_timeout": {"initial": "1s"}, "error_budget": {"slo": "50%", "window": "10s", "minimum_calls": 1}}}}
 {"at": "0s", "op": "guard.call", "outcomes": ["failure", "success"], "took": "10ms", "expect": {"result": "success", "attempts_made": 2, "ended_at": "70ms"}}
 {"at": "1s", "op": "guard.call", "attempts": [{"outcome": "success", "took": "300ms"}, {"outcome": "failure", "retryable": false}], "expect": {"result": "failure", "gave_up": "not_retryable", "attempts": [{"timed_out": true, "took": "200ms"}, {"outcome": "failure"}]}}
 {"at": "2s", "op": "guard.try_begin", "as": "a", "expect": {"admitted": true, "in_use": 1}}
@@ -121,6 +125,8 @@ const INFO: Info = Info {
 {"op": "watched.heed", "around": "door", "expect": {"admitted": true, "would_reject": "limited"}}
 {"op": "watched.stats", "expect": {"stats": {"rejected_by_rate_limiter": 1, "shadow": {"reject_by_rate_limiter": 1}}}}
 {"op": "watched.set_shadow", "on": false}
+{"op": "watched.heed", "around": "gate", "key": "alice", "expect": {"admitted": true}}
+{"op": "watched.heed", "around": "gate", "key": "bob", "expect": {"rejected": "table_full", "rejected_by": "rate_limiter"}}
 {"op": "watched.call", "outcome": "failure", "expect": {"edge": "exhausted"}}
 {"at": "20s", "op": "watched.refresh", "expect": {"edge": "recovered"}}
 {"op": "watched.call", "outcome": "failure", "expect": {"edge": "exhausted"}}
@@ -193,6 +199,9 @@ impl<const SLOTS: usize> Of<SLOTS> {
                 Param::required("around", Kind::Instance(&["composition"]), "the composition"),
                 PRIORITY,
                 composition::LOAD,
+                composition::KEY,
+                composition::HASH,
+                NUMBERED,
             ],
             heed,
         )
@@ -283,6 +292,8 @@ fn reason(rejected: &Rejected) -> &'static str {
         Rejected::AdaptiveRate(rejected) | Rejected::RateLimiter(rejected) => rate_limiter::reason(rejected),
         Rejected::Bulkhead(rejected) => bulkhead::reason(rejected),
         Rejected::CircuitBreaker(rejected) => circuit_breaker::reason(rejected),
+        Rejected::KeyedRateLimiter(rejected) => keyed_rate_limiter::reason(rejected),
+        Rejected::KeyedCircuitBreaker(rejected) => keyed_circuit_breaker::reason(rejected),
         Rejected::DeadlineExpired => "deadline_expired",
         Rejected::CallOver => "call_over",
         _ => "other",
@@ -441,7 +452,7 @@ fn heed<const SLOTS: usize>(guard: &'static Decisions<SLOTS>, call: &mut Call<'_
     else {
         return Err(Fault::new("around is no composition"));
     };
-    let said = door.admit(Asked::of(call), call.now());
+    let said = door.admit(&door.asked(call)?, call.now());
     let refused = said.as_ref().err().copied();
     match guard.heed(said) {
         Ok(permits) => {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 type Table = KeyedCircuitBreaker<0, Vec<Entry>>;
 
-type Keyed = keyed::Keyed<Table>;
+pub(super) type Keyed = keyed::Keyed<Table>;
 
 const PERMIT: &str = "keyed_circuit_breaker permit";
 const TICKET: &str = "keyed_circuit_breaker ticket";
@@ -243,18 +243,27 @@ fn sums(keyed: &Keyed, _: Instant, out: &mut Fields) {
 }
 
 fn breaker<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Result<Breaker<'k>, Fault> {
-    Ok(match asked(call)? {
-        Asked::Key(key) => keyed.breaker(&key),
-        Asked::Hash(hash) => keyed.breaker_of_hash(hash),
-    })
+    Ok(breaker_of(keyed, &asked(call)?))
+}
+
+/// The breaker of a key.
+pub(super) fn breaker_of<'k>(keyed: &'k Keyed, asked: &Asked) -> Breaker<'k> {
+    match asked {
+        Asked::Key(key) => keyed.breaker(key),
+        Asked::Hash(hash) => keyed.breaker_of_hash(*hash),
+    }
+}
+
+/// What a refusal is called.
+pub(super) fn reason(rejected: &Rejected) -> &'static str {
+    match rejected {
+        Rejected::Refused(rejected) => circuit_breaker::reason(rejected),
+        _ => "table_full",
+    }
 }
 
 fn refuse(out: &mut Fields, rejected: &Rejected) {
-    let reason = match rejected {
-        Rejected::Refused(rejected) => circuit_breaker::reason(rejected),
-        _ => "table_full",
-    };
-    reject(out, "keyed_circuit_breaker", reason, rejected.retry_after());
+    reject(out, "keyed_circuit_breaker", reason(rejected), rejected.retry_after());
 }
 
 fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {

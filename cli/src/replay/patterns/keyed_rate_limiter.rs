@@ -13,7 +13,7 @@ use seawall::core::keyed::{Bucket, Entry, Grant, KeyedRateLimiter, Refund, Rejec
 
 type Table = KeyedRateLimiter<0, Vec<Entry>>;
 
-type Keyed = keyed::Keyed<Table>;
+pub(super) type Keyed = keyed::Keyed<Table>;
 
 const GRANT: &str = "keyed_rate_limiter grant";
 const COST: Param = Param::required("cost", U32, "tokens");
@@ -154,19 +154,28 @@ fn sums(keyed: &Keyed, now: Instant, out: &mut Fields) {
 }
 
 fn bucket<'k>(keyed: &'k Keyed, call: &Call<'_>) -> Result<Bucket<'k>, Fault> {
-    Ok(match asked(call)? {
-        Asked::Key(key) => keyed.bucket(&key),
-        Asked::Hash(hash) => keyed.bucket_of_hash(hash),
-    })
+    Ok(bucket_of(keyed, &asked(call)?))
 }
 
-fn refuse(out: &mut Fields, rejected: &Rejected) {
-    let reason = match rejected {
+/// The bucket of a key.
+pub(super) fn bucket_of<'k>(keyed: &'k Keyed, asked: &Asked) -> Bucket<'k> {
+    match asked {
+        Asked::Key(key) => keyed.bucket(key),
+        Asked::Hash(hash) => keyed.bucket_of_hash(*hash),
+    }
+}
+
+/// What a refusal is called.
+pub(super) fn reason(rejected: &Rejected) -> &'static str {
+    match rejected {
         Rejected::ExceedsBurst { .. } => "exceeds_burst",
         Rejected::TableFull { .. } => "table_full",
         _ => "limited",
-    };
-    reject(out, "keyed_rate_limiter", reason, rejected.retry_after());
+    }
+}
+
+fn refuse(out: &mut Fields, rejected: &Rejected) {
+    reject(out, "keyed_rate_limiter", reason(rejected), rejected.retry_after());
 }
 
 fn try_acquire(keyed: &'static Keyed, call: &mut Call<'_>) -> Result<(), Fault> {

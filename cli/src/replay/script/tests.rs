@@ -245,3 +245,32 @@ fn a_composition_gives_back_what_its_first_parts_gave() {
         (Ending::Wrong, "s:3: other.give_back.permit: \"p\" is of \"door\"\n")
     );
 }
+
+/// Each call names its key, and what it took goes back to that of the same key.
+#[test]
+fn a_composition_with_a_part_for_each_key_wants_the_key() {
+    let policy = r#"{"policy": {"gate": {"pattern": "composition", "parts": ["door", "slots"]}, "door": {"pattern": "composition", "parts": ["tenants", "hosts"]}, "tenants": {"pattern": "keyed_rate_limiter", "rate": 1, "per": "1h", "burst": 2, "entries": 8}, "hosts": {"pattern": "keyed_circuit_breaker", "consecutive_failures": 1}, "slots": {"pattern": "bulkhead", "max_concurrent": 1}, "guard": {}}}"#;
+    let script = r#"
+{"at": "0s", "op": "gate.try_acquire", "key": "a", "as": "a", "expect": {"admitted": true}}
+{"op": "gate.check", "hash": 9, "expect": {"rejected": "full"}}
+{"op": "gate.try_acquire", "key": "b", "times": 9, "expect": {"rejected": "full", "rejected_by": "bulkhead"}}
+{"op": "tenants.status", "key": "b", "expect": {"available": 2}}
+{"op": "tenants.status", "key": "a", "expect": {"available": 1}}
+{"op": "gate.observe", "outcome": "failure"}
+{"op": "gate.settle", "permit": "a", "outcome": "failure", "expect": {"changes": [{"part": "door", "changes": [{"part": "tenants"}, {"part": "hosts", "settlement": "changed", "transition": {"to": "open"}}]}, {}]}}
+{"op": "tenants.status", "key": "a", "expect": {"available": 1}}
+{"op": "door.try_acquire", "key": "a", "expect": {"rejected": "open", "rejected_by": "circuit_breaker"}}
+{"op": "tenants.status", "key": "a", "expect": {"available": 1}}
+{"op": "door.try_acquire", "key": "b", "expect": {"admitted": true}}
+{"op": "guard.heed", "around": "gate", "key": "a", "expect": {"rejected": "open"}}
+{"op": "guard.stats", "expect": {"stats": {"rejected_by_circuit_breaker": 1}}}"#;
+    let (ending, out, err) = replay(&format!("{policy}{script}"));
+    assert_eq!(ending, Ending::AsExpected, "{err}{out}");
+    for line in
+        [r#"{"op": "gate.try_acquire"}"#, r#"{"op": "guard.heed", "around": "gate", "key": "a", "hash": 1}"#]
+    {
+        let (ending, _, err) = replay(&format!("{policy}\n{line}"));
+        assert_eq!(ending, Ending::Wrong);
+        assert!(err.contains("key or hash must be given, and not both"), "{err}");
+    }
+}

@@ -340,6 +340,12 @@ impl Bucket<'_> {
         self.keyed.check(self.key, self.keyed.units_of(cost)?, now)
     }
 
+    /// As [`KeyedRateLimiter::refund`].
+    #[inline]
+    pub(crate) fn refund(&self, grant: &Grant, now: Instant) -> Refund {
+        self.keyed.refund(grant, now)
+    }
+
     /// How the bucket is doing; `None` if the key has no entry: then it is full, or shared.
     pub fn status(&self, now: Instant) -> Option<Status> {
         let present = self.keyed.scale.present(now);

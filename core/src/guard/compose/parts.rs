@@ -5,13 +5,15 @@ use crate::admission::adaptive_concurrency::{self, AdaptiveConcurrency};
 use crate::admission::adaptive_rate::{self, AdaptiveRate};
 use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{self, CircuitBreaker};
+use crate::admission::keyed;
 use crate::admission::load_shedder::{LoadShedder, Priority};
 use crate::admission::rate_limiter::adjustable::{self, AdjustableRateLimiter};
 use crate::admission::rate_limiter::{Grant, RateLimiter};
 use crate::guard::rejected::Rejected;
 use crate::health::degradation::Degradation;
-use crate::health::error_budget::Edge;
+use crate::health::error_budget::{Edge, ErrorBudget};
 use crate::health::latency_budget::LatencyBudget;
+use crate::outcome::Outcome;
 use crate::time::Instant;
 
 impl Admit for RateLimiter {
@@ -97,6 +99,81 @@ impl<const SLOTS: usize> Admit for CircuitBreaker<SLOTS> {
     #[inline]
     fn check(&self, now: Instant) -> Result<(), Rejected> {
         self.check(now).map_err(Rejected::CircuitBreaker)
+    }
+
+    /// Whether the call was slow is measured from its admission.
+    #[inline]
+    fn settle<'a>(
+        &'a self,
+        permit: Self::Permit<'a>,
+        took: Took,
+        now: Instant,
+    ) -> circuit_breaker::Settlement {
+        permit.record(took.outcome(), now)
+    }
+}
+
+/// The bucket of one key, as [`KeyedRateLimiter::bucket`](keyed::KeyedRateLimiter::bucket) gives it.
+///
+/// # Examples
+///
+/// ```
+/// use seawall_core::guard::Admit;
+/// use seawall_core::{Bulkhead, Instant, KeyedRateLimiter, bulkhead, keyed, rate_limiter::Quota};
+///
+/// static TENANTS: KeyedRateLimiter<64> = KeyedRateLimiter::new(Quota::per_second(1), keyed::Config::seeded(7));
+/// static SLOTS: Bulkhead = Bulkhead::new(bulkhead::Config::new(1));
+///
+/// let now = Instant::from_secs(1);
+/// let permits = (TENANTS.bucket("a"), &SLOTS).try_acquire(now);
+/// assert!(permits.is_ok());
+/// assert!((TENANTS.bucket("b"), &SLOTS).try_acquire(now).is_err());
+/// assert!(TENANTS.bucket("b").check(1, now).is_ok(), "the token came back");
+/// ```
+impl Admit for keyed::Bucket<'_> {
+    type Permit<'a>
+        = keyed::Grant
+    where
+        Self: 'a;
+    type Change = ();
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<keyed::Grant, Rejected> {
+        self.try_acquire(now).map_err(Rejected::KeyedRateLimiter)
+    }
+
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        self.check(1, now).map_err(Rejected::KeyedRateLimiter)
+    }
+
+    /// A token does not come back if the key lost its entry since.
+    #[inline]
+    fn give_back(&self, grant: keyed::Grant, now: Instant) {
+        self.refund(&grant, now);
+    }
+
+    /// Its token is spent.
+    #[inline]
+    fn settle(&self, _grant: keyed::Grant, _took: Took, _now: Instant) {}
+}
+
+/// The breaker of one key, as [`KeyedCircuitBreaker::breaker`](keyed::circuit_breaker::KeyedCircuitBreaker::breaker) gives it.
+impl<'k> Admit for keyed::circuit_breaker::Breaker<'k> {
+    type Permit<'a>
+        = keyed::circuit_breaker::Permit<'k>
+    where
+        Self: 'a;
+    type Change = circuit_breaker::Settlement;
+
+    #[inline]
+    fn try_acquire(&self, now: Instant) -> Result<Self::Permit<'_>, Rejected> {
+        self.try_acquire(now).map_err(Rejected::KeyedCircuitBreaker)
+    }
+
+    #[inline]
+    fn check(&self, now: Instant) -> Result<(), Rejected> {
+        self.check(now).map_err(Rejected::KeyedCircuitBreaker)
     }
 
     /// Whether the call was slow is measured from its admission.
@@ -198,6 +275,28 @@ impl<const PRECISION: u32, const BUCKETS: usize> Admit for LatencyBudget<PRECISI
     #[inline]
     fn settle(&self, (): (), took: Took, now: Instant) -> Option<Edge> {
         if took.is_telling() { self.record(took.latency(), now) } else { None }
+    }
+}
+
+/// An objective refuses nobody; it learns whether calls succeeded, once each: attempts before the last one are not counted.
+impl<const SLOTS: usize> Admit for ErrorBudget<SLOTS> {
+    type Permit<'a> = ();
+    type Change = Option<Edge>;
+
+    #[inline]
+    fn try_acquire(&self, _now: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    #[inline]
+    fn check(&self, _now: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    /// Results that say nothing about the dependency, and calls that were cancelled, are no calls of the objective.
+    #[inline]
+    fn settle(&self, (): (), took: Took, now: Instant) -> Option<Edge> {
+        if took.is_telling() { self.record(took.outcome() != Outcome::Failure, now) } else { None }
     }
 }
 

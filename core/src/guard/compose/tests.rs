@@ -5,12 +5,13 @@ use crate::admission::adaptive_concurrency::{self, AdaptiveConcurrency};
 use crate::admission::adaptive_rate::{self, AdaptiveRate};
 use crate::admission::bulkhead::{self, Bulkhead};
 use crate::admission::circuit_breaker::{self, CircuitBreaker, State};
+use crate::admission::keyed::{self, KeyedRateLimiter, circuit_breaker::KeyedCircuitBreaker};
 use crate::admission::load_shedder::{self, LoadShedder, Priority};
 use crate::admission::rate_limiter::{Quota, RateLimiter, adjustable::AdjustableRateLimiter};
 use crate::atomic::sync::probe::count;
 use crate::guard::{Pattern, Rejected};
 use crate::health::degradation::{Component, Degradation, Level};
-use crate::health::error_budget::Edge;
+use crate::health::error_budget::{self, Edge, ErrorBudget};
 use crate::health::latency_budget::{self, LatencyBudget};
 use crate::outcome::Outcome;
 use crate::ratio::Ratio;
@@ -240,6 +241,75 @@ fn a_service_serves_the_priorities_that_its_level_admits() {
         assert_eq!(part.try_acquire(T).is_ok(), Level::SeverelyDegraded.admits(priority));
         assert_eq!(part.check(T), part.try_acquire(T));
     }
+}
+
+#[test]
+fn the_bucket_of_a_key_takes_part_and_gets_back_what_a_later_part_refused() {
+    let tenants = KeyedRateLimiter::<8>::new(Quota::per_second(1).burst(2), keyed::Config::seeded(1));
+    let slots = Bulkhead::<0>::new(bulkhead::Config::new(1));
+    let door = |tenant: &str| (tenants.bucket(tenant), &slots);
+    let left = |tenant: &str| tenants.bucket(tenant).status(T).map(|status| status.available);
+    let a = door("a");
+    let permits = a.try_acquire(T).unwrap();
+    assert_eq!((left("a"), left("b")), (Some(1), None));
+    assert_eq!(pattern(door("b").try_acquire(T)), Some(Pattern::Bulkhead));
+    assert_eq!(left("b"), Some(2), "its token came back");
+    a.give_back(permits, T);
+    assert_eq!(left("a"), Some(2));
+    for _ in 0..2 {
+        let permits = a.try_acquire(T).unwrap();
+        assert_eq!(a.settle(permits, Took::new(Outcome::Success, MILLI), T), ((), ()));
+    }
+    assert_eq!(left("a"), Some(0), "a call that ended has spent its token");
+    let refused = a.try_acquire(T).unwrap_err();
+    assert_eq!(Admit::check(&tenants.bucket("a"), T), Err(refused));
+    assert_eq!((refused.pattern(), refused.retry_after()), (Pattern::RateLimiter, Some(SECOND)));
+    assert!(matches!(refused, Rejected::KeyedRateLimiter(keyed::Rejected::Limited { .. })));
+    assert!(door("b").check(T).is_ok());
+}
+
+#[test]
+fn the_breaker_of_a_key_takes_part_and_learns_how_its_calls_ended() {
+    let tenants = KeyedCircuitBreaker::<1>::new(BREAKER, keyed::Config::seeded(1));
+    let limiter = RateLimiter::new(Quota::per_second(1).burst(2));
+    let a = (tenants.breaker("a"), &limiter);
+    let permits = a.try_acquire(T).unwrap();
+    let (settled, ()) = a.settle(permits, Took::new(Outcome::Failure, MILLI), T);
+    assert_eq!(settled.transition().unwrap().to, State::Open);
+    let refused = a.try_acquire(T).unwrap_err();
+    assert_eq!((refused.pattern(), refused.retry_after()), (Pattern::CircuitBreaker, Some(SECOND)));
+    assert_eq!(Admit::check(&tenants.breaker("a"), T), Err(refused));
+    let full = Admit::try_acquire(&tenants.breaker("b"), T).unwrap_err();
+    assert!(matches!(
+        full,
+        Rejected::KeyedCircuitBreaker(keyed::circuit_breaker::Rejected::TableFull { .. })
+    ));
+    assert_eq!((full.pattern(), limiter.available(T)), (Pattern::CircuitBreaker, 1));
+    // A probe that was given back is free for the next call.
+    let later = T.saturating_add(SECOND);
+    let permits = a.try_acquire(later).unwrap();
+    assert!(a.check(later).is_err(), "one probe at a time");
+    a.give_back(permits, later);
+    let permits = a.try_acquire(later).unwrap();
+    assert_eq!(
+        a.settle(permits, Took::new(Outcome::Success, MILLI), later).0.transition().unwrap().to,
+        State::Closed
+    );
+}
+
+#[test]
+fn an_objective_refuses_nobody_and_counts_calls_that_say_something() {
+    let config = error_budget::Config::new(Ratio::percent(50), 10 * SECOND).minimum_calls(1);
+    let budget: ErrorBudget = ErrorBudget::new(config);
+    let settle = |outcome| Admit::settle(&budget, (), Took::new(outcome, MILLI), T);
+    Admit::observe(&budget, Took::new(Outcome::Failure, MILLI), T);
+    budget.give_back((), T);
+    assert_eq!((settle(Outcome::Ignored), settle(Outcome::Cancelled)), (None, None));
+    assert_eq!(budget.snapshot(T).calls, 0, "of attempts, and of results that say nothing");
+    assert_eq!(settle(Outcome::Failure), Some(Edge::Exhausted));
+    assert!(Admit::try_acquire(&budget, T).is_ok() && Admit::check(&budget, T).is_ok());
+    assert_eq!((settle(Outcome::Slow), settle(Outcome::Success)), (Some(Edge::Recovered), None));
+    assert_eq!((budget.snapshot(T).calls, budget.snapshot(T).failures), (3, 1));
 }
 
 #[test]

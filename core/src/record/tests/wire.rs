@@ -77,6 +77,15 @@ fn every_decision_comes_back_as_it_was_and_fits_its_room() {
             reason: Reason::ProbesOut,
             retry_after: None,
         }),
+        Rejected::KeyedRateLimiter(keyed::Rejected::Limited { retry_after: None }),
+        Rejected::KeyedRateLimiter(keyed::Rejected::ExceedsBurst { cost: u32::MAX, burst: u32::MAX }),
+        Rejected::KeyedRateLimiter(keyed::Rejected::TableFull { retry_after: Some(Duration::MAX) }),
+        Rejected::KeyedCircuitBreaker(keyed::circuit_breaker::Rejected::Refused(circuit_breaker::Rejected {
+            state: State::Open,
+            reason: Reason::Open,
+            retry_after: Some(Duration::MAX),
+        })),
+        Rejected::KeyedCircuitBreaker(keyed::circuit_breaker::Rejected::TableFull { retry_after: None }),
         Rejected::DeadlineExpired,
         Rejected::CallOver,
     ];

@@ -64,6 +64,12 @@ proptest! {
             let mut recent: Vec<u64> = live.map(|&(_, value)| value).collect();
             recent.sort_unstable();
             prop_assert_eq!(histogram.count(at), recent.len() as u64);
+            let beyond = recent.iter().filter(|&&value| value > Histogram::<4, BUCKETS>::MAX_VALUE).count();
+            let snapshot = histogram.snapshot(at);
+            prop_assert_eq!((snapshot.count(), snapshot.out_of_range()), (recent.len() as u64, beyond as u64));
+            prop_assert_eq!(histogram.out_of_range(at), beyond as u64);
+            let share = Ratio::percent(percent);
+            prop_assert_eq!(snapshot.percentile(share), histogram.percentile(share, at));
             let rank = (recent.len() * percent as usize).div_ceil(100).max(1);
             let exact = recent[rank - 1];
             let highest = Histogram::<4, BUCKETS>::MAX_VALUE;

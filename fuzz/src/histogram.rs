@@ -163,8 +163,12 @@ fn rotating(input: &mut Input<'_>) {
             list.iter().filter(|(epoch, _)| epoch + 2 > at).map(|&(_, value)| value).collect();
         let now = Instant::from_nanos(now);
         assert_eq!(histogram.count(now), recent.len() as u64);
+        assert_eq!(histogram.out_of_range(now), out_of_range(&recent));
         let share = Ratio::percent(u32::from(operation) % 101);
         let seen = histogram.percentile(share, now);
         assert!(is_right(&recent, share, seen), "{seen:?} is not {share:?} of {recent:?}");
+        let snapshot = histogram.snapshot(now);
+        assert_eq!((snapshot.count(), snapshot.out_of_range()), (recent.len() as u64, out_of_range(&recent)));
+        assert_eq!(snapshot.percentile(share), seen);
     }
 }

@@ -203,7 +203,11 @@ const OBJECTS: &[Object] = &[
         fields: &["entry", "state", "forced", "consecutive_failures", "calls", "failures"],
     },
     Object { of: &["keyed_rate_limiter"], at: &["hot"], fields: &["entry", "available"] },
-    Object { of: &["histogram"], at: &["buckets"], fields: &["lowest", "highest", "count"] },
+    Object {
+        of: &["histogram", "rotating_histogram"],
+        at: &["buckets"],
+        fields: &["lowest", "highest", "count"],
+    },
     Object { of: &["chaos"], at: &["cpu"], fields: &["threads", "share+millionths", "time+ns"] },
     Object { of: &["chaos"], at: &["memory", "disk"], fields: &["bytes", "time+ns"] },
     Object {

@@ -188,8 +188,13 @@ impl<const PRECISION: u32, const BUCKETS: usize> Histogram<PRECISION, BUCKETS> {
 
     /// How many values were above [`MAX_VALUE`](Self::MAX_VALUE).
     pub fn out_of_range(&self) -> u64 {
+        widen(self.raw_out_of_range())
+    }
+
+    /// The raw counter of those.
+    pub(super) fn raw_out_of_range(&self) -> Wide {
         // ORDERING: as in `add`.
-        widen(self.out_of_range.load(Ordering::Relaxed))
+        self.out_of_range.load(Ordering::Relaxed)
     }
 
     /// The value that `share` of all values do not exceed; `None` if nothing was counted.
@@ -225,14 +230,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> Histogram<PRECISION, BUCKETS> {
     ///
     /// O(`BUCKETS`).
     pub fn snapshot(&self) -> Snapshot<PRECISION, BUCKETS> {
-        let mut snapshot = Snapshot::new();
-        for (copy, counter) in snapshot.buckets.iter_mut().zip(&self.buckets) {
-            // ORDERING: as in `add`.
-            *copy = counter.load(Ordering::Relaxed);
-        }
-        // ORDERING: as in `add`.
-        snapshot.out_of_range = self.out_of_range.load(Ordering::Relaxed);
-        snapshot
+        Snapshot::of(self.words())
     }
 
     /// Takes the counts out: each value is in this snapshot or stays, and none is in both.
@@ -243,12 +241,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> Histogram<PRECISION, BUCKETS> {
     ///
     /// O(`BUCKETS`).
     pub fn take(&self) -> Snapshot<PRECISION, BUCKETS> {
-        let mut snapshot = Snapshot::new();
-        for (copy, counter) in snapshot.buckets.iter_mut().zip(&self.buckets) {
-            *copy = take(counter);
-        }
-        snapshot.out_of_range = take(&self.out_of_range);
-        snapshot
+        Snapshot::of(self.buckets.iter().chain([&self.out_of_range]).map(take))
     }
 
     /// Adds the counts of `other`.
@@ -336,7 +329,7 @@ pub(super) fn value_at<const PRECISION: u32>(
 
 // The narrow word of firmware needs the cast.
 #[allow(clippy::unnecessary_cast)]
-const fn widen(count: Wide) -> u64 {
+pub(super) const fn widen(count: Wide) -> u64 {
     count as u64
 }
 

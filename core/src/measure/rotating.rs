@@ -19,6 +19,15 @@
 //! let median = |secs| LATENCY.percentile(Ratio::percent(50), Instant::from_secs(secs));
 //! assert_eq!([median(41), median(61), median(91)], [Some(20), Some(20), None]);
 //! assert_eq!(LATENCY.count(Instant::from_secs(61)), 1);
+//!
+//! // Of two threads together, each with a histogram of its own.
+//! static OTHER: RotatingHistogram<4, { buckets_for(4, 60_000_000) }> =
+//!     RotatingHistogram::new(Duration::from_secs(60));
+//! OTHER.record(61_000_000, Instant::from_secs(61));
+//! let mut both = LATENCY.snapshot(Instant::from_secs(61));
+//! both.merge(&OTHER.snapshot(Instant::from_secs(61)));
+//! assert_eq!((both.count(), both.out_of_range()), (2, 1));
+//! assert_eq!(both.percentile(Ratio::percent(50)), Some(20));
 //! ```
 //!
 //! # States
@@ -56,7 +65,8 @@
 //!   epoch or longer, by that much.
 //! - *The clock steps back*, or a thread comes late: up to eight epochs behind, values count to the newest epoch, and
 //!   nothing expires until the clock has caught up. Further behind, everything begins anew.
-//! - *Size.* Each percentile is as close as the histogram's.
+//! - *Size.* Each percentile is as close as the histogram's. A value above the range counts as the largest one that has a bucket,
+//!   and [`out_of_range`](RotatingHistogram::out_of_range) tells how many recent ones there are.
 //!
 //! # Ordering
 //!
@@ -79,13 +89,15 @@
 //! | `record` | 1 | 1 |
 //! | `record`, first of its epoch | `BUCKETS` + 2 | `BUCKETS` + 4 |
 //! | `percentile` | at most 4 · `BUCKETS` + 4 | 0 |
+//! | `snapshot`, `count` | 2 · `BUCKETS` + 4 | 0 |
+//! | `out_of_range` | 4 | 0 |
 
 use core::fmt;
 use core::time::Duration;
 
-use crate::atomic::sync::{AtomicU32, AtomicWide, Ordering};
+use crate::atomic::sync::{AtomicU32, AtomicWide, Ordering, Wide};
 use crate::config::ConfigError;
-use crate::measure::histogram::{Histogram, rank, value_at};
+use crate::measure::histogram::{Histogram, Snapshot, rank, value_at, widen};
 use crate::ratio::Ratio;
 use crate::time::{Instant, nanos};
 
@@ -269,6 +281,29 @@ impl<const PRECISION: u32, const BUCKETS: usize> RotatingHistogram<PRECISION, BU
         self.read(now, |base| self.recent(base).fold(0, u64::saturating_add)).unwrap_or(0)
     }
 
+    /// How many recent values were above [`Histogram::MAX_VALUE`].
+    ///
+    /// # Complexity
+    ///
+    /// O(1).
+    pub fn out_of_range(&self, now: Instant) -> u64 {
+        self.read(now, |base| {
+            // ORDERING: acquire, see `read`; the boundary before the count, which is then not behind it.
+            let before = base.out_of_range.load(Ordering::Acquire);
+            widen(self.counts.raw_out_of_range().wrapping_sub(before))
+        })
+        .unwrap_or(0)
+    }
+
+    /// A copy of the counts of the recent values, which can be merged with others of its shape.
+    ///
+    /// # Complexity
+    ///
+    /// O(`BUCKETS`).
+    pub fn snapshot(&self, now: Instant) -> Snapshot<PRECISION, BUCKETS> {
+        self.read(now, |base| Snapshot::of(self.recent_words(base))).unwrap_or_default()
+    }
+
     /// What `read` makes of the boundary before the recent values, if there are any.
     fn read<T>(&self, now: Instant, read: impl Fn(&Boundary<BUCKETS>) -> T) -> Option<T> {
         let epoch = self.epoch_of(now);
@@ -289,12 +324,16 @@ impl<const PRECISION: u32, const BUCKETS: usize> RotatingHistogram<PRECISION, BU
 
     /// The counts since `base`, those out of range at last.
     fn recent(&self, base: &Boundary<BUCKETS>) -> impl Iterator<Item = u64> {
+        self.recent_words(base).map(widen)
+    }
+
+    fn recent_words(&self, base: &Boundary<BUCKETS>) -> impl Iterator<Item = Wide> {
         // Each boundary is read before the count, which is then not behind it.
         let before = base.buckets.iter().chain([&base.out_of_range]).map(|word| {
             // ORDERING: acquire, see `read`.
             word.load(Ordering::Acquire)
         });
-        before.zip(self.counts.words()).map(|(before, count)| u64::from(count.wrapping_sub(before)))
+        before.zip(self.counts.words()).map(|(before, count)| count.wrapping_sub(before))
     }
 
     #[inline]

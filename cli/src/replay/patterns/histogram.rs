@@ -8,11 +8,12 @@ use crate::replay::value::Args;
 use seawall::core::histogram::{Snapshot, buckets_for};
 use seawall::core::{Histogram, Instant, Ratio};
 
-const SNAPSHOT: &str = "histogram snapshot";
+pub(super) const SNAPSHOT: &str = "histogram snapshot";
 const VALUE: Param = Param::required("value", U64, "the value; above the range it is counted apart");
 
 /// What a snapshot prints.
-const COUNTS: &[&[&str]] = &[&["snapshot_count", "snapshot_out_of_range", "p50", "p99", "buckets"]];
+pub(super) const COUNTS: &[&[&str]] =
+    &[&["snapshot_count", "snapshot_out_of_range", "p50", "p99", "buckets"]];
 
 /// A histogram of one shape.
 struct Of<const PRECISION: u32, const BUCKETS: usize>;
@@ -161,7 +162,10 @@ fn percentile<const P: u32, const B: usize>(
 }
 
 /// Prints a snapshot and keeps it.
-fn give<const P: u32, const B: usize>(snapshot: Snapshot<P, B>, call: &mut Call<'_>) -> Result<(), Fault> {
+pub(super) fn give<const P: u32, const B: usize>(
+    snapshot: Snapshot<P, B>,
+    call: &mut Call<'_>,
+) -> Result<(), Fault> {
     let out = call.out();
     out.put("snapshot_count", snapshot.count());
     out.put("snapshot_out_of_range", snapshot.out_of_range());

@@ -1,5 +1,6 @@
 //! The rotating histogram.
 
+use super::histogram::{COUNTS, SNAPSHOT, give};
 use crate::replay::call::Call;
 use crate::replay::names::Fault;
 use crate::replay::schema::{Info, Instance, Kind, Operation, Param, Pattern, Spec, U64};
@@ -14,16 +15,22 @@ static SPEC: Spec<Recent> = Spec {
     info: Info {
         name: "rotating_histogram",
         about: "Values of the last span of time, up to 60000000 and to one part in sixteen: \
-                each counts for more than half of the span and never for longer than it",
+                each counts for more than half of the span and never for longer than it. \
+                Its snapshots are those of a histogram of the same shape, which is the default one",
         keys: &[Param::required("span", Kind::Duration, "after which a value is forgotten")],
-        prints: &[&["count"]],
+        prints: &[&["count", "out_of_range"]],
         example: r#"
-{"policy": {"rotating_histogram": {"span": "60s"}}}
+{"policy": {"rotating_histogram": {"span": "60s"}, "all": {"pattern": "histogram"}}}
 {"at": "0s", "op": "rotating_histogram.record", "value": 7, "expect": {"count": 1}}
 {"at": "29s", "op": "rotating_histogram.percentile", "share": "50%", "expect": {"percentile": 7}}
 {"at": "31s", "op": "rotating_histogram.record", "value": 9, "expect": {"count": 2}}
 {"at": "61s", "op": "rotating_histogram.record", "value": 11, "expect": {"count": 2}}
-{"at": "121s", "op": "rotating_histogram.count", "expect": {"count": 0}}
+{"op": "rotating_histogram.record", "value": 18446744073709551615, "expect": {"count": 3, "out_of_range": 1}}
+{"op": "rotating_histogram.out_of_range", "expect": {"out_of_range": 1}}
+{"op": "rotating_histogram.snapshot", "as": "recent", "expect": {"snapshot_count": 3, "snapshot_out_of_range": 1, "p50": 11}}
+{"op": "all.merge", "other": "recent", "expect": {"count": 3, "out_of_range": 1}}
+{"op": "all.percentile", "share": "1/3", "snapshot": "recent", "expect": {"percentile": 9}}
+{"at": "121s", "op": "rotating_histogram.count", "expect": {"count": 0, "out_of_range": 0}}
 "#,
     },
     operations: &[
@@ -36,8 +43,22 @@ static SPEC: Spec<Recent> = Spec {
         )
         .prints(&[&["percentile"]]),
         Operation::new("count", "prints how many values are recent", &[], |_, _| Ok(())),
+        Operation::new(
+            "out_of_range",
+            "prints how many recent ones were above the range",
+            &[],
+            |_, _| Ok(()),
+        ),
+        Operation::new("snapshot", "copies the counts of the recent values", &[], |histogram, call| {
+            give(Recent::snapshot(histogram, call.now()), call)
+        })
+        .gives(&[SNAPSHOT])
+        .prints(COUNTS),
     ],
-    state: |histogram, now, out| out.put("count", histogram.count(now)),
+    state: |histogram, now, out| {
+        out.put("count", histogram.count(now));
+        out.put("out_of_range", histogram.out_of_range(now));
+    },
     configure,
 };
 

@@ -6,7 +6,8 @@ use super::{bounds_of, rank, value_at, widen};
 use crate::atomic::sync::Wide;
 use crate::ratio::Ratio;
 
-/// The counts of a [`Histogram`](super::Histogram) at one moment, or between two.
+/// The counts of a [`Histogram`](super::Histogram) at one moment, or between two, or the recent ones of a
+/// [`RotatingHistogram`](crate::measure::rotating::RotatingHistogram).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot<const PRECISION: u32, const BUCKETS: usize> {
     pub(super) buckets: [Wide; BUCKETS],
@@ -28,6 +29,14 @@ impl<const PRECISION: u32, const BUCKETS: usize> Snapshot<PRECISION, BUCKETS> {
     /// No values.
     pub const fn new() -> Self {
         Self { buckets: [0; BUCKETS], out_of_range: 0 }
+    }
+
+    /// The counters' raw values, that of the values out of range at last.
+    pub(in crate::measure) fn of(words: impl Iterator<Item = Wide>) -> Self {
+        let mut snapshot = Self::new();
+        let counts = snapshot.buckets.iter_mut().chain([&mut snapshot.out_of_range]);
+        counts.zip(words).for_each(|(count, word)| *count = word);
+        snapshot
     }
 
     /// How many values were counted, in range or not.
@@ -60,7 +69,7 @@ impl<const PRECISION: u32, const BUCKETS: usize> Snapshot<PRECISION, BUCKETS> {
         })
     }
 
-    /// What was counted after `earlier`, a snapshot of the same histogram.
+    /// What was counted after `earlier`, a snapshot of the same histogram, which forgot nothing in between.
     #[must_use = "the snapshot itself does not change"]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut difference = self.clone();

@@ -78,10 +78,15 @@ fn counts_and_percentiles_equal_the_model() {
                 .collect();
             recent.sort_unstable();
             assert_eq!(histogram.count(secs(now)), recent.len() as u64);
+            let beyond = values.iter().filter(|&&(epoch, value)| now / 30 - epoch < 2 && value > 15).count();
+            let snapshot = histogram.snapshot(secs(now));
+            assert_eq!((snapshot.count(), snapshot.out_of_range()), (recent.len() as u64, beyond as u64));
+            assert_eq!(histogram.out_of_range(secs(now)), beyond as u64);
             for percent in [0, 1, 50, 90, 100] {
                 let index = (recent.len() * percent).div_ceil(100).max(1) - 1;
                 let share = Ratio::percent(percent as u32);
                 assert_eq!(histogram.percentile(share, secs(now)), Some(recent[index]));
+                assert_eq!(snapshot.percentile(share), Some(recent[index]));
             }
         }
     }
@@ -133,6 +138,27 @@ fn values_out_of_range_take_their_place_in_the_ranks() {
 }
 
 #[test]
+fn snapshots_of_recent_values_merge_and_go_into_a_histogram() {
+    let (one, other) = (small(), small());
+    one.record(3, secs(1));
+    one.record(99, secs(31));
+    other.record(5, secs(31));
+    other.record(98, secs(61));
+    let mut both = one.snapshot(secs(61));
+    both.merge(&other.snapshot(secs(61)));
+    assert_eq!((both.count(), both.out_of_range()), (3, 2), "3 is no longer recent");
+    assert_eq!(both.percentile(Ratio::percent(33)), Some(5));
+    assert_eq!(both.buckets().map(|bucket| (bucket.lowest, bucket.count)).collect::<Vec<_>>(), [(5, 1)]);
+    let all = Histogram::<3, BUCKETS>::new();
+    all.merge(&both);
+    assert_eq!((all.count(), all.out_of_range(), all.percentile(Ratio::ONE)), (3, 2, Some(15)));
+    // Each recent value counts once, through the change of an epoch and after it.
+    assert_eq!([89, 90, 119, 120].map(|second| one.out_of_range(secs(second))), [1, 0, 0, 0]);
+    assert_eq!([91, 120].map(|second| other.out_of_range(secs(second))), [1, 0]);
+    assert_eq!(one.snapshot(secs(90)), Snapshot::new());
+}
+
+#[test]
 fn b75_a_span_without_two_halves_is_refused() {
     let error = Small::try_new(Duration::from_nanos(1)).unwrap_err().to_string();
     assert_eq!(error, "rotating_histogram.span must be at least two nanoseconds");
@@ -158,6 +184,9 @@ fn costs_are_as_documented() {
         cost(&|| assert_eq!(histogram.percentile(Ratio::ONE, secs(31)), Some(15))),
         (4 * BUCKETS + 4, 0)
     );
+    assert_eq!(cost(&|| assert_eq!(histogram.snapshot(secs(31)).count(), 2)), (2 * BUCKETS + 4, 0));
+    assert_eq!(cost(&|| assert_eq!(histogram.count(secs(31)), 2)), (2 * BUCKETS + 4, 0));
+    assert_eq!(cost(&|| assert_eq!(histogram.out_of_range(secs(31)), 0)), (4, 0));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! A pattern returns its transition to the one caller who made it; a ring keeps it for whoever comes later to look: a
 //! log, a page, a person with a debugger.
 //! Writers never wait and run nobody's code; when the ring is full, the oldest event goes.
+//! Transitions of breakers, of health and of levels, edges of budgets, of alerts and of a whole, and adjustments of a rate or
+//! a limit fit: all of each, but of a rate only [its tokens and the latency](RateChange).
 //! It is a record for people, no channel: who must see every event takes the return values.
 //!
 //! # Examples
@@ -68,7 +70,7 @@ use core::fmt;
 use crate::time::Instant;
 use ring::{Ring, WORDS};
 
-pub use kind::EventKind;
+pub use kind::{EventKind, RateChange};
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +82,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// What a pattern returned, at a moment: a breaker's transition, an adjustment of a limit, an edge of an alert.
+    pub fn new(at: Instant, kind: impl Into<EventKind>) -> Self {
+        Self { at, kind: kind.into() }
+    }
+
     fn encode(self) -> [u32; WORDS] {
         let at = self.at.as_nanos();
         let [a, b, c, d] = self.kind.encode();

@@ -179,8 +179,7 @@ mod tests {
 
     #[test]
     fn a_share_is_the_same_however_it_was_written() {
-        const HALF: bool = Ratio::percent(50).equals(Ratio::per_million(500_000));
-        assert!(HALF);
+        const { assert!(Ratio::percent(50).equals(Ratio::per_million(500_000))) };
         assert_eq!(Ratio::percent(50), Ratio::try_new(1, 2).unwrap());
         assert_eq!(Ratio::ONE, Ratio::percent(100));
         assert_eq!(Ratio::ZERO, Ratio::percent(0));

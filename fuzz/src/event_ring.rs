@@ -2,15 +2,22 @@
 
 use std::time::Duration;
 
+use seawall_core::adaptive_concurrency::{self, Reason};
+use seawall_core::check::{self, Status};
 use seawall_core::circuit_breaker::{self, Settlement};
 use seawall_core::degradation::{Level, LevelChange};
 use seawall_core::error_budget::Edge;
-use seawall_core::events::{Cursor, Event, EventKind, EventRing};
-use seawall_core::{CircuitBreaker, Instant, Outcome, Ratio, window};
+use seawall_core::events::{Cursor, Event, EventKind, EventRing, RateChange};
+use seawall_core::rate_limiter::Quota;
+use seawall_core::{CircuitBreaker, Instant, Outcome, Ratio, adaptive_rate, burn_rate, composite, window};
 
 use crate::input::Input;
 
 const SLOTS: usize = 8;
+
+const STATUSES: [Status; 3] = [Status::Unknown, Status::Healthy, Status::Unhealthy];
+
+const REASONS: [Reason; 5] = [Reason::Bad, Reason::Room, Reason::Latency, Reason::Probe, Reason::ProbeOver];
 
 /// Runs the script of `bytes` on a ring and on a list of all events.
 ///
@@ -30,6 +37,7 @@ pub fn check(bytes: &[u8]) {
         let at = Instant::from_nanos(input.long());
         let oldest = events.len().saturating_sub(SLOTS);
         let kind = match operation % 10 {
+            _ if operation >= 200 => Some(other_kind(operation, &mut input)),
             0 => Some(EventKind::Budget(if input.flag() { Edge::Exhausted } else { Edge::Recovered })),
             1 => {
                 let (from, to) = (input.pick(&Level::ALL), input.pick(&Level::ALL));
@@ -84,6 +92,43 @@ pub fn check(bytes: &[u8]) {
             assert_eq!(ring.read(&mut cursor), Some(event), "everything that is left is read, in order");
         }
         assert_eq!((ring.read(&mut cursor), cursor.missed() as usize), (None, reader.missed));
+    }
+}
+
+/// What the ring keeps for a program that pushes it.
+fn other_kind(operation: u8, input: &mut Input<'_>) -> EventKind {
+    let number = |input: &mut Input<'_>| input.long() as u32;
+    match operation % 6 {
+        0 if input.flag() => EventKind::Latency(Edge::Exhausted),
+        0 => EventKind::Latency(Edge::Recovered),
+        1 => {
+            let (n, m) = (number(input), number(input));
+            let cause = match input.byte() % 5 {
+                0 => check::Cause::Successes(n),
+                1 => check::Cause::Failures(n),
+                2 => check::Cause::SuccessRate { successes: n, results: m },
+                3 => check::Cause::Stale,
+                _ => check::Cause::Reset,
+            };
+            check::Transition { from: input.pick(&STATUSES), to: input.pick(&STATUSES), cause }.into()
+        }
+        2 if input.flag() => burn_rate::Edge::Raised.into(),
+        2 => burn_rate::Edge::Cleared.into(),
+        3 if input.flag() => composite::Edge::Healthy.into(),
+        3 => composite::Edge::Unhealthy.into(),
+        4 => {
+            let (from, to) = (Quota::per_second(number(input)), Quota::per_second(number(input)));
+            let p95 = Duration::from_nanos(input.long());
+            let change = RateChange::from(adaptive_rate::Adjustment { from, to, p95, samples: 1 });
+            assert_eq!((change.from, change.to), (from.tokens(), to.tokens()));
+            let kept = u128::from(u32::MAX).min(p95.as_micros());
+            assert_eq!(change.p95().as_micros(), kept, "of {p95:?}");
+            EventKind::Rate(change)
+        }
+        _ => {
+            let (from, to, reason) = (number(input), number(input), input.pick(&REASONS));
+            adaptive_concurrency::Adjustment { from, to, reason }.into()
+        }
     }
 }
 

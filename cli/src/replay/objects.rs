@@ -74,7 +74,18 @@ const OBJECTS: &[Object] = &[
     Object {
         of: &["event_ring"],
         at: &["event"],
-        fields: &["at+ns", "kind", "transition", "edge", "change"],
+        fields: &["at+ns", "kind", "transition", "edge", "change", "health", "adjustment"],
+    },
+    Object { of: &["event_ring"], at: &["event.health"], fields: &["from", "to", "cause", "figures"] },
+    Object {
+        of: &["event_ring"],
+        at: &["event.health.figures"],
+        fields: &["successes", "failures", "results"],
+    },
+    Object {
+        of: &["event_ring"],
+        at: &["event.adjustment"],
+        fields: &["from", "to", "reason", "raise", "p95+ns"],
     },
     Object { of: &["adaptive_concurrency"], at: &["adjustment"], fields: &["from", "to", "reason"] },
     Object {

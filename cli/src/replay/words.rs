@@ -113,13 +113,13 @@ const WORDS: &[Row] = &[
         words: &["counted", "uncounted", "stale", "changed"],
     },
     Row {
-        of: &["health_check"],
-        at: &["status", "transition.from", "transition.to"],
+        of: &["health_check", "event_ring"],
+        at: &["status", "transition.from", "transition.to", "event.health.from", "event.health.to"],
         words: &["unknown", "healthy", "unhealthy"],
     },
     Row {
-        of: &["health_check"],
-        at: &["transition.cause"],
+        of: &["health_check", "event_ring"],
+        at: &["transition.cause", "event.health.cause"],
         words: &["successes", "failures", "success_rate", "stale", "reset"],
     },
     Row {
@@ -163,8 +163,27 @@ const WORDS: &[Row] = &[
     },
     Row { of: &["burn_rate"], at: &["edge"], words: &["raised", "cleared"] },
     Row { of: &["composite"], at: &["edge"], words: &["healthy", "unhealthy"] },
-    Row { of: &[], at: &["edge", "attempts.edge", "event.edge", "changes.edge"], words: EDGES },
-    Row { of: &["event_ring"], at: &["event.kind"], words: &["breaker", "budget", "latency", "level"] },
+    Row {
+        of: &["event_ring"],
+        at: &["event.edge"],
+        words: &["exhausted", "recovered", "raised", "cleared", "healthy", "unhealthy"],
+    },
+    Row { of: &[], at: &["edge", "attempts.edge", "changes.edge"], words: EDGES },
+    Row {
+        of: &["event_ring"],
+        at: &["event.kind"],
+        words: &[
+            "breaker",
+            "budget",
+            "latency",
+            "level",
+            "health",
+            "burn_rate",
+            "composite",
+            "rate",
+            "concurrency",
+        ],
+    },
     Row {
         of: &[],
         at: &[
@@ -180,8 +199,8 @@ const WORDS: &[Row] = &[
         words: LEVELS,
     },
     Row {
-        of: &["adaptive_concurrency", "composition"],
-        at: &["adjustment.reason", "changes.adjustment.reason"],
+        of: &["adaptive_concurrency", "composition", "event_ring"],
+        at: &["adjustment.reason", "changes.adjustment.reason", "event.adjustment.reason"],
         words: &["bad", "room", "latency", "probe", "probe_over"],
     },
     Row { of: &["guard"], at: &["result", "attempts.outcome"], words: OUTCOMES },

@@ -1,5 +1,6 @@
 //! How values of the core are written.
 
+use seawall_core::check::Status;
 use seawall_core::circuit_breaker::State;
 use seawall_core::degradation::Level;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,15 @@ pub(super) enum LevelName {
     Degraded,
     SeverelyDegraded,
     Emergency,
+}
+
+/// The names of what is known of a dependency, as [`Status::name`] has them.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Status", rename_all = "snake_case")]
+pub(super) enum StatusName {
+    Unknown,
+    Healthy,
+    Unhealthy,
 }
 
 /// A duration as a number of seconds.

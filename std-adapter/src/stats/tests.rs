@@ -144,3 +144,57 @@ fn slow_calls_are_named_as_the_cause() {
     assert_eq!((breaker.window_calls, breaker.window_failures, breaker.window_slow), (2, 0, 1));
     assert_eq!(call(2).last_transition.unwrap().cause, "2 of 3 calls were slow");
 }
+
+/// What the program writes into a guard's ring is in its statistics, in words, and comes back from them.
+#[test]
+fn events_of_the_program_read_as_what_happened() {
+    use seawall_core::adaptive_concurrency::{Adjustment, Reason};
+    use seawall_core::check::{Cause, Status, Transition};
+    use seawall_core::events::{Event, EventKind};
+    use seawall_core::{adaptive_rate, burn_rate, composite};
+
+    let guard = Guard::with_clock("storage", full(), ManualClock::new(Instant::from_secs(5))).unwrap();
+    let push = |kind: EventKind| guard.events().push(Event::new(Instant::from_secs(2), kind));
+    let causes = [
+        (Cause::Successes(1), "1 success in a row"),
+        (Cause::Successes(2), "2 successes in a row"),
+        (Cause::Failures(1), "1 failure in a row"),
+        (Cause::Failures(3), "3 failures in a row"),
+        (Cause::SuccessRate { successes: 4, results: 9 }, "4 of 9 checks succeeded"),
+        (Cause::Stale, "no check began for too long"),
+        (Cause::Reset, "by hand"),
+    ];
+    let reasons = [
+        (Reason::Bad, "calls failed or took too long"),
+        (Reason::Room, "the limit was in use, and calls came back well"),
+        (Reason::Latency, "calls take longer than without a queue"),
+        (Reason::Probe, "the latency without a queue is measured"),
+        (Reason::ProbeOver, "the latency without a queue is known"),
+    ];
+    let mut expected = Vec::new();
+    for (cause, text) in causes {
+        push(Transition { from: Status::Unknown, to: Status::Unhealthy, cause }.into());
+        expected.push(json!({"pattern": "health_check", "at_seconds": 2.0, "from": "unknown", "to": "unhealthy", "cause": text}));
+    }
+    for (reason, text) in reasons {
+        push(Adjustment { from: 10, to: 9, reason }.into());
+        expected.push(json!({"pattern": "adaptive_concurrency", "at_seconds": 2.0, "from": 10, "to": 9, "reason": text}));
+    }
+    let (from, to) = (rate_limiter::Quota::per_second(100), rate_limiter::Quota::per_second(90));
+    push(adaptive_rate::Adjustment { from, to, p95: Duration::from_millis(250), samples: 9 }.into());
+    expected.push(
+        json!({"pattern": "adaptive_rate", "at_seconds": 2.0, "from": 100, "to": 90, "p95_seconds": 0.25}),
+    );
+    for (edge, raised) in [(burn_rate::Edge::Raised, true), (burn_rate::Edge::Cleared, false)] {
+        push(edge.into());
+        expected.push(json!({"pattern": "burn_rate", "at_seconds": 2.0, "raised": raised}));
+    }
+    for (edge, healthy) in [(composite::Edge::Healthy, true), (composite::Edge::Unhealthy, false)] {
+        push(edge.into());
+        expected.push(json!({"pattern": "composite", "at_seconds": 2.0, "healthy": healthy}));
+    }
+    let stats = Stats::of([&guard]);
+    let written = serde_json::to_value(&stats).unwrap();
+    assert_eq!(written["guards"][0]["events"], Value::Array(expected));
+    assert_eq!(serde_json::from_value::<Stats>(written).unwrap(), stats);
+}

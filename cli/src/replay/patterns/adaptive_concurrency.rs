@@ -148,21 +148,21 @@ fn print_state(limit: &AdaptiveConcurrency, _: Instant, out: &mut Fields) {
 }
 
 /// A change of the limit.
+/// Why a limit changed, and what that is called.
+pub(super) const REASONS: &[(Reason, &str)] = &[
+    (Reason::Bad, "bad"),
+    (Reason::Room, "room"),
+    (Reason::Latency, "latency"),
+    (Reason::Probe, "probe"),
+    (Reason::ProbeOver, "probe_over"),
+];
+
 pub(super) fn adjustment(change: Adjustment) -> Fields {
     let mut fields = Fields::default();
     fields.put("from", change.from);
     fields.put("to", change.to);
-    fields.put(
-        "reason",
-        match change.reason {
-            Reason::Bad => "bad",
-            Reason::Room => "room",
-            Reason::Latency => "latency",
-            Reason::Probe => "probe",
-            Reason::ProbeOver => "probe_over",
-            _ => "other",
-        },
-    );
+    let reason = REASONS.iter().find(|(reason, _)| *reason == change.reason);
+    fields.put("reason", reason.map_or("other", |(_, word)| word));
     fields
 }
 

@@ -92,7 +92,7 @@ fn print_state(rate: &BurnRate, now: Instant, out: &mut Fields) {
     out.put("raised", rates.raised);
 }
 
-fn word(edge: Edge) -> &'static str {
+pub(super) fn word(edge: Edge) -> &'static str {
     match edge {
         Edge::Raised => "raised",
         Edge::Cleared => "cleared",

@@ -93,7 +93,7 @@ fn print_state(composite: &Composite, _: Instant, out: &mut Fields) {
     out.put("required", composite.required());
 }
 
-fn word(edge: Edge) -> &'static str {
+pub(super) fn word(edge: Edge) -> &'static str {
     match edge {
         Edge::Healthy => "healthy",
         Edge::Unhealthy => "unhealthy",

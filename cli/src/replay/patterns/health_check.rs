@@ -142,7 +142,7 @@ fn print_state(check: &Check, now: Instant, out: &mut Fields) {
     out.put("failures", known.failures);
 }
 
-fn print_transition(transition: Transition) -> Fields {
+pub(super) fn print_transition(transition: Transition) -> Fields {
     let mut figures = Fields::default();
     let cause = match transition.cause {
         Cause::Successes(n) => {

@@ -2,14 +2,17 @@
 
 use core::future::{pending, ready};
 
-use seawall_embassy::core::Ratio;
 use seawall_embassy::core::adaptive_concurrency::{self, AdaptiveConcurrency};
 use seawall_embassy::core::adaptive_rate::{self, AdaptiveRate};
+use seawall_embassy::core::circuit_breaker;
 use seawall_embassy::core::degradation::{Component, Degradation, Level};
+use seawall_embassy::core::error_budget;
 use seawall_embassy::core::guard::{Pattern, Serve};
+use seawall_embassy::core::keyed;
 use seawall_embassy::core::latency_budget::{self, LatencyBudget};
 use seawall_embassy::core::load_shedder::Priority;
 use seawall_embassy::core::rate_limiter::Quota;
+use seawall_embassy::core::{ErrorBudget, KeyedCircuitBreaker, KeyedRateLimiter, Ratio};
 use seawall_embassy::{Error, Guard, Options, Policy, Rejected};
 
 use crate::world::{Task, World};
@@ -116,4 +119,36 @@ fn what_it_refuses_is_in_the_guards_books() {
     guard.decisions().set_shadow(true);
     assert!(call(Priority::Low).is_ok());
     assert_eq!(guard.decisions().stats().shadow.reject_by(Pattern::Degradation), 1);
+}
+
+/// Each tenant has its own bucket and its own breaker, and all of them one promise.
+#[test]
+fn a_tenants_bucket_and_breaker_stand_around_a_guard() {
+    let world = World::new();
+    let buckets =
+        KeyedRateLimiter::<8>::new(Quota::new(1, millis(1_000_000)).burst(2), keyed::Config::seeded(1));
+    let breakers = KeyedCircuitBreaker::<8>::new(
+        circuit_breaker::Config::consecutive_failures(1),
+        keyed::Config::seeded(1),
+    );
+    let promise = error_budget::Config::new(Ratio::percent(99), millis(1_000_000)).minimum_calls(1);
+    let promise: ErrorBudget = ErrorBudget::new(promise);
+    let guard: Guard = Guard::new(RETRY);
+    let call = |tenant: &str, succeeds: bool| {
+        let around = (breakers.breaker(tenant), buckets.bucket(tenant), &promise);
+        world.run(
+            guard.call_through(&around, Options::new(), |_| ready(if succeeds { Ok(()) } else { Err("no") })),
+        )
+    };
+    assert_eq!((call("a", true), call("a", true)), (Ok(()), Ok(())));
+    let limited = call("a", true);
+    assert!(matches!(limited, Err(Error::Rejected(Rejected::KeyedRateLimiter(_)))), "{limited:?}");
+    assert!(call("b", false).is_err());
+    let open = call("b", true);
+    assert!(matches!(open, Err(Error::Rejected(Rejected::KeyedCircuitBreaker(_)))), "{open:?}");
+    assert_eq!(call("c", true), Ok(()));
+    let stats = guard.decisions().stats();
+    assert_eq!((stats.rejected_by(Pattern::RateLimiter), stats.rejected_by(Pattern::CircuitBreaker)), (1, 1));
+    let account = promise.snapshot(guard_now());
+    assert_eq!((account.calls, account.failures), (4, 1), "of calls, not of attempts or refusals");
 }

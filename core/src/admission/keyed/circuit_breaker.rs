@@ -229,6 +229,8 @@ impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedCircuitBreaker<ENTRIES, S> {
     }
 
     /// The breaker of `key`, whether it has an entry or not. It hashes the key once, for any number of questions.
+    ///
+    /// It can be a part of a [composition](crate::guard::compose), and so stand around a guard.
     #[inline]
     pub fn breaker<K: Hash + ?Sized>(&self, key: &K) -> Breaker<'_> {
         self.breaker_of_hash(hash_of(self.config.seed, key))

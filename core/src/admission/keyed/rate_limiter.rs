@@ -215,6 +215,8 @@ impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedRateLimiter<ENTRIES, S> {
     }
 
     /// The bucket of `key`, whether it has an entry or not. It hashes the key once, for any number of questions.
+    ///
+    /// It can be a part of a [composition](crate::guard::compose), and so stand around a guard.
     #[inline]
     pub fn bucket<K: Hash + ?Sized>(&self, key: &K) -> Bucket<'_> {
         self.bucket_of_hash(hash_of(self.config.seed, key))

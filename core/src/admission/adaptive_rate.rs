@@ -73,10 +73,10 @@
 //!
 //! | call | loads | writes |
 //! |---|---:|---:|
-//! | admitted | 8 | 1 |
-//! | rejected | 10 | 0, and 1 for the first of a window |
+//! | admitted | 9 | 1 |
+//! | rejected | 11 | 0, and 1 for the first of a window |
 //! | `record` | 1 | 1 |
-//! | `record`, judging and changing the rate | 20 | 196 |
+//! | `record`, judging and changing the rate | 19 | 196 |
 
 mod config;
 #[cfg(all(test, not(loom)))]

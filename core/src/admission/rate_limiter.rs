@@ -148,7 +148,7 @@ pub struct RateLimiter {
     scale: Scale,
     bucket: WideWord,
     /// When the bucket was used last, where its units wrap.
-    era: Era,
+    era: Era<0>,
     /// Whether the limiter refuses nothing. Only a call that is to be refused looks.
     shadow: Switch,
 }
@@ -269,7 +269,9 @@ impl RateLimiter {
     /// Nothing comes back when the reservation's time is past: it may have been used.
     /// For a call that did not start although it could, there is [`Reservation::into_grant`] and [`RateLimiter::refund`].
     pub fn cancel(&self, reservation: Reservation, now: Instant) -> bool {
-        self.enter_era(now);
+        if self.is_past(now) {
+            return false;
+        }
         self.bucket.transition(|bucket: State| match bucket.cancel(&self.scale, &reservation, now) {
             Some((cancelled, all)) => (Some(cancelled), all),
             None => (None, false),
@@ -315,7 +317,9 @@ impl RateLimiter {
     /// limiter.refund(grant, now);
     /// ```
     pub fn refund(&self, grant: Grant, now: Instant) {
-        self.enter_era(now);
+        if self.is_past(now) {
+            return;
+        }
         let present = self.scale.present(now);
         self.bucket.transition(|bucket: State| {
             (bucket.refund(&self.scale, &grant, present).map(|(refunded, _)| refunded), ())
@@ -379,9 +383,11 @@ impl RateLimiter {
     }
 
     /// Sees to it that an idle time as long as the units take to wrap is not taken for none.
+    ///
+    /// Only who takes tokens does: what comes back ends no idle time, and a refusal is one only while the word is young.
     #[inline]
     fn enter_era(&self, now: Instant) {
-        if self.scale.has_eras() && !self.era.is_present(self.scale.era_log2(), now) {
+        if self.scale.has_eras() && !self.era.is_present(self.scale.era(), now) {
             self.begin_era(now);
         }
     }
@@ -389,7 +395,7 @@ impl RateLimiter {
     #[cold]
     fn begin_era(&self, now: Instant) {
         let seen: State = self.bucket.load();
-        if self.era.begin(self.scale.era_log2(), now) {
+        if self.era.begin(now, || self.scale.era_log2()) {
             // Who was between this and that found the bucket as it was, and took from it or did not.
             self.bucket.transition(|bucket: State| {
                 let same = bucket == seen || mutant!("limiter_refills_what_was_taken_meanwhile");
@@ -398,11 +404,16 @@ impl RateLimiter {
         }
     }
 
+    /// Whether the bucket was not used for so long that it is full, whatever its word says.
+    #[inline]
+    fn is_past(&self, now: Instant) -> bool {
+        self.scale.has_eras() && self.era.is_past(self.scale.era(), now)
+    }
+
     /// The bucket as a call at `now` finds it.
     fn bucket_at(&self, now: Instant) -> State {
         let bucket: State = self.bucket.load();
-        let past = self.scale.has_eras() && self.era.is_past(self.scale.era_log2(), now);
-        if past { bucket.filled() } else { bucket }
+        if self.is_past(now) { bucket.filled() } else { bucket }
     }
 
     #[cold]

@@ -8,6 +8,7 @@ mod tests;
 
 use core::time::Duration;
 
+use crate::atomic::era::Length;
 use crate::atomic::sync::Wide;
 use crate::divisor::Divisor;
 use crate::time::{Instant, duration};
@@ -208,13 +209,13 @@ impl<const TAG: u32> Scale<TAG> {
             (tolerance as Wide) << TAG,
             room,
         );
-        Some(Self { era_log2: scale.era() as u16, ..scale })
+        Some(Self { era_log2: scale.choose_era() as u16, ..scale })
     }
 
     /// How long an era is.
     ///
     /// It is longer than a bucket takes to fill, with all that can be reserved, so that the bucket is full after one.
-    const fn era(&self) -> u32 {
+    const fn choose_era(&self) -> u32 {
         if self.horizon == Wide::MAX {
             return NO_ERAS;
         }
@@ -233,6 +234,12 @@ impl<const TAG: u32> Scale<TAG> {
     #[inline]
     pub(in crate::admission) const fn era_log2(&self) -> u32 {
         self.era_log2 as u32
+    }
+
+    /// How long an era is, where there are no other ones.
+    #[inline]
+    pub(in crate::admission) const fn era(&self) -> Length {
+        Length { log2: self.era_log2(), mark: 0 }
     }
 
     /// Units in which no time passes, so that nothing comes back.

@@ -146,6 +146,35 @@ fn what_was_taken_an_era_ago_comes_back_with_the_rest_and_not_again() {
     assert_eq!(burst(&limiter, 8, now), 0);
 }
 
+/// What takes nothing ends no idle time, however often it is done.
+#[test]
+fn what_takes_nothing_keeps_no_old_word_young() {
+    let limiter = RateLimiter::new(WRAPPING);
+    let era = 1 << limiter.scale.era_log2();
+    assert_eq!(burst(&limiter, 8, at(0)), 7);
+    for nanos in (0..WRAP).step_by(era) {
+        let nothing = limiter.try_acquire_many(0, at(nanos)).unwrap();
+        limiter.refund(nothing, at(nanos));
+        let reserved = limiter.reserve(0, Duration::ZERO, at(nanos)).unwrap();
+        limiter.cancel(reserved, at(nanos));
+    }
+    assert_eq!(burst(&limiter, 8, at(WRAP)), 7);
+}
+
+/// A clock that steps back further than is told apart gives one burst, and what it was ahead by hides no idle time afterwards.
+#[test]
+fn idle_time_after_a_step_back_of_eras_is_idle_time() {
+    for eras in [1, 2, 5] {
+        let limiter = RateLimiter::new(WRAPPING);
+        let era = 1 << limiter.scale.era_log2();
+        assert_eq!(burst(&limiter, 8, at(6 * era)), 7);
+        let back = (6 - eras) * era;
+        assert_eq!(burst(&limiter, 8, at(back)), 7);
+        assert_eq!(burst(&limiter, 8, at(back)), 0);
+        assert_eq!(burst(&limiter, 8, at(back + WRAP)), 7, "{eras} eras back");
+    }
+}
+
 /// An era begins while the bucket is in use: nothing comes back but what time gives.
 #[test]
 fn an_era_that_begins_while_calls_ask_mints_nothing() {

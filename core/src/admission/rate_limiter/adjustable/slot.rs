@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Scale, TAG};
 use crate::admission::rate_limiter::quota::Quota;
-use crate::atomic::era::Era;
+use crate::atomic::era::{Era, Length};
 use crate::atomic::sync::{AtomicU32, AtomicWide, Ordering, Wide};
 use crate::divisor::Divisor;
 use crate::time::{Instant, nanos};
@@ -25,7 +25,7 @@ pub(super) struct Slot {
     interval: AtomicWide,
     tolerance: AtomicWide,
     /// When the bucket was used last under this quota.
-    era: Era,
+    era: Era<MARK_BITS>,
 }
 
 impl Slot {
@@ -60,32 +60,27 @@ impl Slot {
         store(&self.unit[1], unit_high);
         store_wide(&self.interval, scale.interval);
         store_wide(&self.tolerance, scale.tolerance);
-        self.era.set(scale.era_log2(), now);
+        self.era.set(length(scale, stamp), now);
     }
 
     /// Whether the bucket was used in the era of `now` already, or has none.
     #[inline]
     pub(super) fn is_in_its_era(&self, scale: &Scale, now: Instant) -> bool {
-        !scale.has_eras() || self.era.is_present(scale.era_log2(), now)
-    }
-
-    /// How long an era is, without the rest of the scale.
-    pub(super) fn era_log2(&self) -> u32 {
-        load(&self.per_nano) >> ERA_LOG2
+        !scale.has_eras() || self.era.is_present(length(scale, self.stamp()), now)
     }
 
     /// Whether the bucket, which was not used for an era or more, is full whatever it seems to be.
     #[inline]
     pub(super) fn is_past(&self, scale: &Scale, now: Instant) -> bool {
-        scale.has_eras() && self.era.is_past(scale.era_log2(), now)
+        scale.has_eras() && self.era.is_past(length(scale, self.stamp()), now)
     }
 
     /// Begins the era of `now`; see [`Era::begin`].
     ///
-    /// Who does so while the slot is written for another quota may put it ahead, and no further harm is done: then the next
-    /// one begins when the clock has come so far.
+    /// The era is marked with its quota, and its length is looked at after it. So who is stopped while the slot is written for
+    /// another quota finds another era, or leaves one that is overwritten at the end of that.
     pub(super) fn begin_era(&self, now: Instant) -> bool {
-        self.era.begin(self.era_log2(), now)
+        self.era.begin(now, || load(&self.per_nano) >> ERA_LOG2)
     }
 
     #[inline]
@@ -116,6 +111,14 @@ impl Slot {
 /// Where the length of an era begins in its word; below it are the units of a nanosecond, 1024 at most.
 const ERA_LOG2: u32 = 16;
 const PER_NANO: u32 = (1 << ERA_LOG2) - 1;
+
+/// The bits of the stamp that an era is marked with.
+const MARK_BITS: u32 = 8;
+const MARK: u32 = (1 << MARK_BITS) - 1;
+
+const fn length(scale: &Scale, stamp: u32) -> Length {
+    Length { log2: scale.era_log2(), mark: stamp & MARK }
+}
 
 const fn with_era(scale: &Scale) -> u32 {
     scale.era_log2() << ERA_LOG2 | scale.per_nano as u32

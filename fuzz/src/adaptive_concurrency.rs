@@ -163,7 +163,8 @@ impl Pair<'_> {
             12 | 13 => self.pass(u64::from(input.byte())),
             14 => self.pass(self.model.rules.window * u64::from(input.byte() % 16)),
             _ => {
-                let furthest = self.newest.saturating_sub(4 * self.model.rules.window).max(1);
+                // Further back a window is over at once.
+                let furthest = self.newest.saturating_sub(self.model.rules.window).max(1);
                 self.now = self.now.saturating_sub(input.byte().into()).max(furthest);
             }
         }

@@ -66,7 +66,7 @@
 //! memory   – 4 | WINDOWS 16 | SAVED 12
 //! ```
 //!
-//! 136 bytes with the configuration on a 64-bit host. Nothing wraps; the end of a window is a
+//! 160 bytes with the configuration on a 64-bit host. Nothing wraps; the end of a window is a
 //! bounded-ahead deadline, which costs at most one late window after a pause of months.
 //!
 //! # Ordering
@@ -90,7 +90,8 @@
 //! - A window should last for a few latencies, or its samples are those of an older limit. Where calls take more than some
 //!   hundred windows no probe brings a result, and the baseline only falls.
 //! - Where a window has no length, a probe has no end but its results.
-//! - If the clock steps back, latencies are zero and lower the baseline until the next probe.
+//! - If the clock steps back, latencies are zero and lower the baseline until the next probe. By more than a window it ends the
+//!   present one, and after one reading that was high the next one lasts for two.
 //!
 //! # Cost
 //!
@@ -123,7 +124,7 @@ use crate::atomic::timer::{Remaining, Scale, Timer};
 use crate::atomic::word::Word;
 use crate::config::ConfigError;
 use crate::outcome::Outcome;
-use crate::time::{Instant, nanos};
+use crate::time::{Instant, duration, nanos};
 use config::Rule;
 use gradient::Gradient;
 use state::{Place, Settled, State, Window};
@@ -175,9 +176,10 @@ pub struct Snapshot {
 pub struct AdaptiveConcurrency {
     config: Config,
     state: Word,
-    scale: Scale,
+    window_scale: Scale,
     /// When the present window is long enough.
     window_over: Timer,
+    probe_scale: Scale,
     /// When a probe has lasted long enough, with or without results.
     probe_over: Timer,
     gradient: Gradient,
@@ -207,8 +209,9 @@ impl AdaptiveConcurrency {
             }
             Ok(Self {
                 state: Word::new(State::raw(config.initial)),
-                scale: Scale::new(config.longest_probe()),
+                window_scale: Scale::new(duration(config.window)),
                 window_over: Timer::new(),
+                probe_scale: Scale::new(config.longest_probe()),
                 probe_over: Timer::new(),
                 gradient: Gradient::new(config.seed, config.soon()),
                 config,
@@ -279,7 +282,10 @@ impl AdaptiveConcurrency {
         if worked && self.config.is_gradient() {
             self.gradient.learn(latency, ticket.place.probe);
         }
-        let due = || self.config.window == 0 || self.is_over(&self.window_over, now);
+        let due = || {
+            self.config.window == 0
+                || self.window_over.remaining(self.window_scale, 0, now) == Remaining::Reached
+        };
         match self.state.transition(|state: State| state.settle(ticket.place, bad, &self.config, due)) {
             Settled::Counted => None,
             Settled::Adjusted(adjustment) => {
@@ -312,19 +318,17 @@ impl AdaptiveConcurrency {
         self.state.transition(|state: State| (Some(state.release()), ()));
     }
 
-    fn is_over(&self, timer: &Timer, now: Instant) -> bool {
-        timer.remaining(self.scale, 0, now) == Remaining::Reached
-    }
-
     /// Whether the probe that refused should have come to an end.
     fn has_probed_long(&self, rejected: &Rejected, now: Instant) -> bool {
-        rejected.is_probing && self.config.window > 0 && self.is_over(&self.probe_over, now)
+        rejected.is_probing
+            && self.config.window > 0
+            && self.probe_over.remaining(self.probe_scale, 0, now) == Remaining::Reached
     }
 
     fn begin_window(&self, now: Instant) {
         if self.config.window > 0 {
-            let end = now.saturating_add(Duration::from_nanos(self.config.window));
-            self.window_over.rearm(self.scale, 0, end);
+            let end = now.saturating_add(duration(self.config.window));
+            self.window_over.rearm(self.window_scale, 0, end);
         }
     }
 
@@ -340,7 +344,8 @@ impl AdaptiveConcurrency {
         let lowest = window.limit <= self.config.min;
         let latency = self.gradient.latency();
         if window.busy && !window.bad && !lowest && self.gradient.is_probe_due(&self.config, window.limit) {
-            self.probe_over.rearm(self.scale, 0, now.saturating_add(self.config.probe_time(latency)));
+            // Whatever an earlier probe left there; if two begin one together, either deadline is right.
+            self.probe_over.replace(self.probe_scale, 0, now.saturating_add(self.config.probe_time(latency)));
             return self.change(|state| state.begin_probe(&self.config));
         }
         let may_rise = !window.busy || lowest;
@@ -364,8 +369,7 @@ impl AdaptiveConcurrency {
     /// results that it has, and the call is asked again.
     #[cold]
     fn give_up_probe(&self) -> Result<Place, Rejected> {
-        let soon = self.gradient.take_baseline();
-        let saved = self.gradient.end_probe(&self.config, soon);
+        let saved = self.gradient.give_up_probe(&self.config);
         self.change(|state| state.end_probe(saved, state.bad, &self.config));
         self.state.transition(State::admit)
     }

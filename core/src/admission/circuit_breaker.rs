@@ -74,7 +74,8 @@
 //! On 64-bit words it is exact to the nanosecond for times up to 26 days, on 32-bit ones early by one part in 6500 of the longest
 //! of those times at most.
 //! A clock that steps back, or one reading that is low, keeps the deadline: by up to the longest of those times, on 64-bit words
-//! by up to 68 seconds if that is more. By more it ends the phase: a probe comes early, a ramp is over.
+//! by up to 4.29 s if that is more. By more it ends the phase: a probe comes early, a ramp is over.
+//! A phase that begins by a reading that is high lasts longer by as much, unless that is more than those.
 //! A breaker that was not asked for 208 days, on 32-bit words for 256 of its longest times, may take its deadline to be ahead
 //! once more, for as long as that.
 //! The generation wraps after 1024 phases: a permit that is settled exactly 1024 phases later, each at least one open time

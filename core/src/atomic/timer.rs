@@ -16,12 +16,12 @@
 //! So deadlines are exact to the nanosecond for intervals up to 26 days on 64 bits; on 32 bits they may be early by less than
 //! a tick, one part in 6500 of the longest interval (5 ms for a minute).
 //!
-//! Deadlines are *bounded ahead*: a stored value that seems to be further ahead than twice the longest interval, on 64 bits
-//! than that interval and 68 seconds if that is more, is in the past. So a clock that steps back by up to one interval, or by
-//! up to 68 seconds, keeps the deadline, and one that steps back further ends it.
+//! Deadlines are *bounded ahead*: a stored value that seems to be further ahead than twice the longest interval is in the
+//! past. So a clock that steps back by up to one interval keeps the deadline, and one that steps back further ends it.
+//! On 64 bits a [patient](Scale::patient) scale keeps it for 4.29 s, too, if that is more.
 //! The ticks wrap after 208 days (on 32 bits after 256 longest intervals at least).
 //! A deadline that nobody looked at for that long may seem to be ahead again, with a chance of that bound in one wrap (1 in
-//! 128 at most on 32 bits; 1 in 140 000 for a minute on 64); it costs one decision that is late by at most that bound.
+//! 128 at most on 32 bits; 1 in 150 000 for a minute on 64); it costs one decision that is late by at most that bound.
 
 use core::time::Duration;
 
@@ -36,8 +36,9 @@ const STAMP_MAX: Wide = (1 << STAMP_BITS) - 1;
 const TICK_BITS: u32 = Wide::BITS - STAMP_BITS;
 /// All ticks set: the deadline that is never reached.
 const NEVER: Wide = Wide::MAX >> STAMP_BITS;
-/// A step back of so many nanoseconds keeps a deadline, however short its interval is; where words are short there is no room.
-const STEP_BACK: u64 = if Wide::BITS == 64 { 1 << 36 } else { 0 };
+/// A step back of so many nanoseconds keeps a deadline of a patient scale, however short its interval is; where words are short
+/// there is no room.
+const STEP_BACK: u64 = if Wide::BITS == 64 { 1 << 32 } else { 0 };
 /// The most ticks that an interval takes.
 const INTERVAL_BITS: u32 = if Wide::BITS == 64 { 51 } else { 14 };
 
@@ -90,9 +91,20 @@ pub(crate) struct Scale {
 impl Scale {
     /// A scale for intervals up to `longest`.
     pub(crate) const fn new(longest: Duration) -> Self {
+        Self::keeping(longest, 0)
+    }
+
+    /// A scale for intervals up to `longest` that one low reading of the clock must not end, where it may also last longer by as
+    /// much after a high one.
+    pub(crate) const fn patient(longest: Duration) -> Self {
+        Self::keeping(longest, STEP_BACK)
+    }
+
+    /// A scale of which a step back by so many nanoseconds, or by the longest interval if that is more, keeps a deadline.
+    const fn keeping(longest: Duration, back: u64) -> Self {
         let longest = nanos(longest);
         let tick = tick_for(longest, INTERVAL_BITS);
-        let back = if longest > STEP_BACK { longest } else { STEP_BACK };
+        let back = if longest > back { longest } else { back };
         let ahead = longest / tick + back / tick;
         Self { tick: Divisor::new(tick), horizon: ahead as Wide + 2 }
     }
@@ -153,6 +165,12 @@ impl Timer {
     /// Sets the deadline of generation `stamp` if it has none yet.
     pub(crate) fn arm(&self, scale: Scale, stamp: u32, deadline: Instant) {
         self.set(scale, stamp, deadline, false);
+    }
+
+    /// Sets the deadline of generation `stamp`, whatever it was.
+    pub(crate) fn replace(&self, scale: Scale, stamp: u32, deadline: Instant) {
+        let ticks = scale.ticks_of(deadline);
+        self.word.transition(|_: Armed| (Some(Armed { stamp, ticks }), ()));
     }
 
     /// Sets the deadline of generation `stamp`, or moves it to a later moment if it has one.
@@ -271,11 +289,12 @@ mod tests {
 
     #[test]
     fn a_step_back_of_one_interval_keeps_the_deadline_and_a_longer_one_ends_it() {
-        for seconds in [1, 100] {
-            let (timer, scale) = (Timer::new(), Scale::new(SECOND * seconds));
+        for (seconds, patient) in [(1, false), (1, true), (100, false), (100, true)] {
+            let make = if patient { Scale::patient } else { Scale::new };
+            let (timer, scale) = (Timer::new(), make(SECOND * seconds));
             let start = 1_000_000;
             timer.arm(scale, 1, Instant::from_millis(start + 1000 * u64::from(seconds)));
-            let most = if Wide::BITS == 64 { seconds.max(68) } else { seconds };
+            let most = if Wide::BITS == 64 && patient { seconds.max(4) } else { seconds };
             let back = |millis| timer.remaining(scale, 1, Instant::from_millis(start - millis));
             assert!(matches!(back(u64::from(most) * 1000 - 100), Remaining::Ahead(Some(_))), "{seconds}");
             assert_eq!(back(u64::from(most) * 1000 + 1000), Remaining::Reached, "{seconds}");
@@ -307,8 +326,7 @@ mod tests {
     fn a_deadline_at_the_horizon_is_ahead_and_one_beyond_it_is_in_the_past() {
         let (timer, scale) = (Timer::new(), Scale::new(SECOND));
         let tick = if Wide::BITS == 64 { 1 } else { 100_000 };
-        let back = if Wide::BITS == 64 { 1 << 36 } else { 1_000_000_000 };
-        let horizon = 1_000_000_000 + back + 2 * tick;
+        let horizon = 2_000_000_000 + 2 * tick;
         let ahead = |nanos| Instant::from_nanos(1_000_000_000_000 - nanos);
         timer.arm(scale, 1, ahead(0));
         let left = Duration::from_nanos(horizon);
@@ -341,8 +359,7 @@ mod tests {
                 for _ in 0..70 {
                     idle = idle.saturating_add(Duration::from_nanos(idle.as_nanos().max(1)));
                     if let Remaining::Ahead(Some(left)) = timer.remaining(scale, 1, idle) {
-                        let back = if Wide::BITS == 64 { interval.max(SECOND * 69) } else { interval };
-                        assert!(left <= interval.saturating_add(back).saturating_add(SECOND / 8), "{left:?}");
+                        assert!(left <= interval.saturating_mul(2).saturating_add(SECOND / 8), "{left:?}");
                     }
                 }
             }

@@ -247,7 +247,7 @@ impl Model {
                 self.probe = Some(Probe { saved: self.limit, measured: false });
                 let over =
                     self.probe_time(before.latency, result).map(|time| u128::from(now) * 1_000_000 + time);
-                self.probe_over = [0, 1].map(|end| self.probe_over[end].max(over[end]));
+                self.probe_over = over;
                 return self.follow(u64::from(self.limit) / 4, Reason::Probe);
             }
         }

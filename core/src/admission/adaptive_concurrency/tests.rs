@@ -368,6 +368,45 @@ fn a_probe_lasts_for_four_latencies_and_takes_what_results_it_has() {
     }
 }
 
+/// A probe has a time of its own, however long an earlier one might have lasted.
+#[test]
+fn a_probe_does_not_inherit_the_deadline_of_a_slower_time() {
+    let limiter = AdaptiveConcurrency::new(Config::gradient(40).between(2, 40).samples(1).probe_every(1));
+    let mut now = START;
+    let mut until_probe = |latency| {
+        while !limiter.snapshot().is_probing {
+            let permits: Vec<_> = (0..40).map_while(|_| limiter.try_acquire(now).ok()).collect();
+            now = now.saturating_add(ms(latency));
+            for permit in permits {
+                permit.record(Outcome::Success, now);
+            }
+        }
+        now
+    };
+    let slow = until_probe(9000);
+    limiter.try_acquire(slow).unwrap().record(Outcome::Success, slow.saturating_add(ms(110)));
+    assert!(!limiter.snapshot().is_probing, "over by its result");
+    let now = until_probe(110);
+    let held: Vec<_> = (0..40).map_while(|_| limiter.try_acquire(now).ok()).collect();
+    assert!(limiter.try_acquire(now.saturating_add(ms(799))).is_err());
+    assert!(limiter.try_acquire(now.saturating_add(ms(800))).is_ok(), "eight windows");
+    drop(held);
+}
+
+/// One high reading costs some windows, and not what a probe may take.
+#[test]
+fn a_high_reading_holds_up_no_more_than_two_windows() {
+    for high in [150, 20_000, 60_000] {
+        let limiter = AdaptiveConcurrency::new(Config::aimd(40).samples(1));
+        limiter.try_acquire(START).unwrap().record(Outcome::Success, START.saturating_add(ms(high)));
+        for millis in 0..1000 {
+            let now = START.saturating_add(ms(millis));
+            limiter.try_acquire(now).unwrap().record(Outcome::Failure, now);
+        }
+        assert!(limit(&limiter) <= 25, "{high} ms high: {}", limit(&limiter));
+    }
+}
+
 #[test]
 fn a_window_lasts_for_its_time_and_its_samples() {
     let limiter = AdaptiveConcurrency::new(Config::aimd(2).samples(3).window(ms(100)));
@@ -528,7 +567,7 @@ fn cost_of_a_call_and_size() {
     let (adjusted, _) = count(|| permit.record(Outcome::Success, START));
     assert_eq!(adjusted, Accesses { loads: 1, writes: 1 }, "a window of no length has no end to be kept");
     if crate::atomic::sync::Wide::BITS == 64 {
-        assert_eq!(size_of::<AdaptiveConcurrency>(), 136);
+        assert_eq!(size_of::<AdaptiveConcurrency>(), 160);
     }
 }
 

@@ -55,7 +55,7 @@ impl Rules {
     const_fn! {
         /// The rules of a configuration that is valid.
         pub(super) const fn of(config: Config) -> Self {
-            Self { config, scale: Scale::new(config.longest_interval()), draws: Rng::new(config.seed) }
+            Self { config, scale: Scale::patient(config.longest_interval()), draws: Rng::new(config.seed) }
         }
     }
 
@@ -89,10 +89,11 @@ impl Rules {
         sums: Totals,
         failed: bool,
     ) -> Option<Cause> {
-        let Totals { calls, failures, slow, .. } = sums;
-        if self.config.evaluates_on_failure_only && !failed || !kept.has_seen(rates.minimum_calls, sums) {
+        if self.config.evaluates_on_failure_only && !failed {
             return None;
         }
+        let Totals { failures, slow, .. } = sums;
+        let calls = kept.judged(rates.minimum_calls, sums)?;
         match self.config.watch.slow {
             _ if rates.failures.is_some_and(|share| share.is_reached_by(failures, calls)) => {
                 Some(Cause::FailureRate { calls, failures })

@@ -142,6 +142,24 @@ fn a_probe_sets_the_baseline_and_is_repeated_soon_if_that_fell_by_a_quarter() {
     }
 }
 
+/// Many callers find a probe that has lasted too long; one of them ends it.
+#[test]
+fn a_probe_is_given_up_once() {
+    let config = CONFIG.probe_every(800);
+    let gradient = Gradient::new(0, 1);
+    gradient.learn(1_000_000, false);
+    gradient.figures(true);
+    assert!(gradient.is_probe_due(&config, 77));
+    gradient.learn(100_000, true);
+    assert_eq!([gradient.give_up_probe(&config), gradient.give_up_probe(&config)], [77; 2]);
+    let windows = (1..=1000).find(|_| gradient.is_probe_due(&config, 9));
+    assert_eq!(windows, Some(16), "the baseline fell, so the next one comes soon");
+    // Without a result the baseline stays.
+    let before = gradient.baseline();
+    gradient.give_up_probe(&config);
+    assert_eq!(gradient.baseline(), before);
+}
+
 #[test]
 fn probes_are_spread_by_an_eighth_and_soon_ones_come_after_sixteen_windows() {
     let windows = |config: &Config, gradient: &Gradient| {

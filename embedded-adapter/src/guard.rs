@@ -212,11 +212,11 @@ impl<const WAITERS: usize, const SLOTS: usize, D: Steps<WAITERS, SLOTS>> Guard<W
                     return Ended::into_result(ended, attempts, Some(rejected.give_up()));
                 }
             };
-            through.starts(started);
+            through.starts();
             let ended = self.attempt(about, started, &mut operation).await;
             now = EmbassyClock.now();
             let report = ended.report(options.classifier());
-            through.ends(Took::new(report.outcome(), now.saturating_since(started)));
+            through.ends(Took::new(report.outcome(), now.saturating_since(started)), now);
             let attempts = about.number();
             match running.settle(report, now) {
                 Verdict::Done => return ended.into_result(attempts, None),

@@ -292,9 +292,9 @@ impl<const SLOTS: usize> HealthCheck<SLOTS> {
     fn low_rate(&self, now: Instant) -> Option<Cause> {
         let rule = self.config.success_rate?;
         let sums = self.window.totals(now);
-        let Totals { calls, failures, .. } = sums;
-        let successes = calls - failures;
-        (self.window.has_seen(rule.minimum_results, sums) && !rule.minimum.is_reached_by(successes, calls))
+        let calls = self.window.judged(rule.minimum_results, sums)?;
+        let successes = calls - sums.failures;
+        (!rule.minimum.is_reached_by(successes, calls))
             .then_some(Cause::SuccessRate { successes, results: calls })
     }
 

@@ -89,13 +89,21 @@ impl fmt::Debug for Features {
     }
 }
 
-/// The features that each level leaves switched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The features that each level leaves switched on. Two are equal if they do so at every level, however it was said.
+#[derive(Clone, Copy, Debug)]
 pub struct FeaturesByLevel {
     sets: [Features; Level::ALL.len()],
     /// A bit for each level but the normal one of which something was said.
     said: u8,
 }
+
+impl PartialEq for FeaturesByLevel {
+    fn eq(&self, other: &Self) -> bool {
+        self.sets == other.sets
+    }
+}
+
+impl Eq for FeaturesByLevel {}
 
 impl FeaturesByLevel {
     /// `features` at every level.
@@ -151,6 +159,13 @@ mod tests {
 
     use super::{Features, FeaturesByLevel};
     use crate::health::degradation::Level;
+
+    #[test]
+    fn sets_are_equal_if_every_level_has_the_same() {
+        let said = FeaturesByLevel::new(Features::ALL).degraded(Features::NONE);
+        assert_eq!(said, said.severely_degraded(Features::NONE).emergency(Features::NONE));
+        assert_ne!(said, FeaturesByLevel::new(Features::ALL));
+    }
 
     #[test]
     fn sets_follow_their_bits() {

@@ -283,11 +283,15 @@ impl<const SLOTS: usize> Window<SLOTS> {
         }
     }
 
-    /// Whether there were `minimum` calls: in `sums`, or among the last calls that the window is over, of which the sums leave out
-    /// as many as a bucket has.
+    /// Of how many calls `sums` are to be judged, if there were `minimum`: in them, or among the last calls that the window is over,
+    /// of which they leave out as many as a bucket has. Those are taken to have been well, so it is `minimum` then.
     #[inline]
-    pub(crate) fn has_seen(&self, minimum: u32, sums: Totals) -> bool {
-        sums.calls >= minimum || self.shape.leaves_out(minimum, sums.calls) && self.has_been_full()
+    pub(crate) fn judged(&self, minimum: u32, sums: Totals) -> Option<u32> {
+        if sums.calls >= minimum {
+            Some(sums.calls)
+        } else {
+            (self.shape.leaves_out(minimum, sums.calls) && self.has_been_full()).then_some(minimum)
+        }
     }
 
     /// Whether as many calls as the window is over were recorded since the last clear.

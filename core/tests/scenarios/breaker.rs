@@ -534,20 +534,27 @@ pub(crate) fn a_lease_and_a_ramp_without_an_end_leave_the_open_time_as_it_is() {
     }
 }
 
-/// resilience4j's default: a hundred calls, of which there have to be a hundred. Ten slots leave the oldest out of the sums, but
+/// Failures in a row after so many successes, until the breaker opens.
+fn failures_to_open<const N: usize>(breaker: &CircuitBreaker<N>, successes: u32) -> Option<u32> {
+    (0..successes).for_each(|_| calls(breaker, "S", s(1)));
+    (1..=100).find(|_| {
+        calls(breaker, "F", s(1));
+        state(breaker, s(1)) == State::Open
+    })
+}
+
+/// resilience4j's default: a hundred calls, of which there have to be a hundred. Fewer slots leave the oldest out of the sums, but
 /// not out of the number of calls that there were.
 #[cfg_attr(test, test)]
 pub(crate) fn a_minimum_of_all_calls_of_the_window_is_met_by_each_call_from_then_on() {
     let config = || Config::failure_rate(Ratio::percent(50), Span::calls(100), 100).successes_to_close(1);
     for successes in 100..130 {
         let breaker = CircuitBreaker::<10>::new(config());
-        (0..successes).for_each(|_| calls(&breaker, "S", s(1)));
-        let failures = (1..=100).find(|_| {
-            calls(&breaker, "F", s(1));
-            state(&breaker, s(1)) == State::Open
-        });
-        assert!(failures.is_some_and(|n| (46..=50).contains(&n)), "{failures:?} after {successes} successes");
+        assert_eq!(failures_to_open(&breaker, successes), Some(50), "after {successes} successes");
     }
+    assert_eq!(failures_to_open(&CircuitBreaker::<100>::new(config()), 103), Some(50));
+    // A window of one slot begins anew after each hundred calls, and no one call decides.
+    assert_eq!(failures_to_open(&CircuitBreaker::<1>::new(config()), 100), Some(50));
     // Not before, neither at the start nor when it has closed again.
     let breaker = CircuitBreaker::<10>::new(config());
     for start in [1, 1000] {

@@ -12,7 +12,7 @@ use crate::clock::EmbassyClock;
 enum Seen {
     Nothing,
     Started,
-    Ended(Took),
+    Ended(Took, Instant),
 }
 
 /// What a call took on its way to the guard: it is settled, or comes back, when the call is over.
@@ -28,16 +28,16 @@ impl<'a, A: Admit> Through<'a, A> {
     }
 
     /// An attempt begins, so the one before it was not the last.
-    pub(super) fn starts(&mut self, now: Instant) {
-        if let (Seen::Ended(took), Some(_)) = (&self.seen, &self.permit) {
-            self.around.observe(*took, now);
+    pub(super) fn starts(&mut self) {
+        if let (Seen::Ended(took, at), Some(_)) = (&self.seen, &self.permit) {
+            self.around.observe(*took, *at);
         }
         self.seen = Seen::Started;
     }
 
     /// An attempt has ended, and it may be the last.
-    pub(super) const fn ends(&mut self, took: Took) {
-        self.seen = Seen::Ended(took);
+    pub(super) const fn ends(&mut self, took: Took, at: Instant) {
+        self.seen = Seen::Ended(took, at);
     }
 }
 
@@ -48,7 +48,7 @@ impl<A: Admit> Drop for Through<'_, A> {
             Seen::Nothing => self.around.give_back(permit, EmbassyClock.now()),
             // An attempt was cut short: what it began is spent, and nothing is known of how it would have ended.
             Seen::Started => drop(permit),
-            Seen::Ended(took) => drop(self.around.settle(permit, took, EmbassyClock.now())),
+            Seen::Ended(took, _) => drop(self.around.settle(permit, took, EmbassyClock.now())),
         }
     }
 }

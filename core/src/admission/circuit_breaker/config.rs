@@ -105,8 +105,8 @@ impl Config {
 
     /// Trips when the share of failures over `span` reaches `share` and there were at least `minimum_calls`.
     ///
-    /// The window moves by whole slots: of the last 100 calls in ten slots the share is that of the last 91 to 100. With as many
-    /// slots as calls it is exact.
+    /// A window of calls moves by whole slots: of the last 100 calls in ten slots the share is that of the last 91 to 100, or of
+    /// `minimum_calls` if those are fewer. With as many slots as calls it is exact.
     pub const fn failure_rate(share: Ratio, span: Span, minimum_calls: u32) -> Self {
         Self::DEFAULT.or_failure_rate(share, span, minimum_calls)
     }

@@ -18,8 +18,8 @@ pub(crate) trait Keep {
     /// Records a result, and tells the sums with it; `None` if the state word keeps them.
     fn record(&self, sample: Sample, now: Instant) -> Option<Totals>;
 
-    /// Whether there were `minimum` calls, of which these are the sums.
-    fn has_seen(&self, minimum: u32, sums: Totals) -> bool;
+    /// Of how many calls these sums are to be judged, if there were `minimum`.
+    fn judged(&self, minimum: u32, sums: Totals) -> Option<u32>;
 
     /// Forgets all of them.
     fn clear(&self, now: Instant);
@@ -34,8 +34,8 @@ impl<const SLOTS: usize> Keep for Window<SLOTS> {
     }
 
     #[inline]
-    fn has_seen(&self, minimum: u32, sums: Totals) -> bool {
-        Self::has_seen(self, minimum, sums)
+    fn judged(&self, minimum: u32, sums: Totals) -> Option<u32> {
+        Self::judged(self, minimum, sums)
     }
 
     #[inline]
@@ -56,8 +56,8 @@ impl Keep for InWord {
     }
 
     #[inline]
-    fn has_seen(&self, minimum: u32, sums: Totals) -> bool {
-        sums.calls >= minimum
+    fn judged(&self, minimum: u32, sums: Totals) -> Option<u32> {
+        (sums.calls >= minimum).then_some(sums.calls)
     }
 
     #[inline]

@@ -434,17 +434,17 @@ fn many_threads_lose_nothing_and_count_nothing_twice() {
 
 /// Of windows of every length, with buckets of one call and of several, before and after a clear.
 #[test]
-fn a_window_has_seen_what_its_sums_leave_out() {
+fn a_window_knows_of_what_its_sums_leave_out() {
     for calls in [1, 2, 3, 4, 5, 7, 40, 41] {
         let window = Window::<4>::new(Span::calls(calls));
         for _ in 0..3 {
             for seen in 1..=3 * calls {
                 let sums = window.record(Sample::SUCCESS, Instant::ZERO);
                 for minimum in 1..=calls {
-                    let expected = seen >= minimum;
-                    assert_eq!(window.has_seen(minimum, sums), expected, "{minimum} of {seen} in {calls}");
+                    let expected = (seen >= minimum).then_some(sums.calls.max(minimum));
+                    assert_eq!(window.judged(minimum, sums), expected, "{minimum} of {seen} in {calls}");
                 }
-                assert!(!window.has_seen(2 * calls + 1, sums), "more than it is ever over");
+                assert_eq!(window.judged(2 * calls + 1, sums), None, "more than it is ever over");
             }
             window.clear(Instant::ZERO);
         }
@@ -452,9 +452,9 @@ fn a_window_has_seen_what_its_sums_leave_out() {
         for _ in 0..100 * calls {
             window.record_only(Sample::SUCCESS, Instant::ZERO);
         }
-        assert!(window.has_seen(calls, window.record(Sample::SUCCESS, Instant::ZERO)));
+        assert!(window.judged(calls, window.record(Sample::SUCCESS, Instant::ZERO)).is_some());
     }
     let time = Window::<4>::new(Span::time(Duration::from_secs(4)));
     let sums = time.record(Sample::SUCCESS, Instant::ZERO);
-    assert!(time.has_seen(1, sums) && !time.has_seen(2, sums));
+    assert_eq!([time.judged(1, sums), time.judged(2, sums)], [Some(1), None]);
 }

@@ -97,7 +97,7 @@ pub fn check(bytes: &[u8]) {
 
 /// What the ring keeps for a program that pushes it.
 fn other_kind(operation: u8, input: &mut Input<'_>) -> EventKind {
-    let number = |input: &mut Input<'_>| input.long() as u32;
+    let number = |input: &mut Input<'_>| input.any_word();
     match operation % 6 {
         0 if input.flag() => EventKind::Latency(Edge::Exhausted),
         0 => EventKind::Latency(Edge::Recovered),

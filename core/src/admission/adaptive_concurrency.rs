@@ -337,8 +337,7 @@ impl AdaptiveConcurrency {
         let Rule::Gradient(rule) = self.config.rule else { return None };
         self.begin_window(now);
         if window.probe {
-            let soon = self.gradient.take_baseline();
-            let saved = self.gradient.end_probe(&self.config, soon);
+            let saved = self.gradient.end_probe(&self.config);
             return self.change(|state| state.end_probe(saved, window.bad, &self.config));
         }
         let lowest = window.limit <= self.config.min;
@@ -369,7 +368,7 @@ impl AdaptiveConcurrency {
     /// results that it has, and the call is asked again.
     #[cold]
     fn give_up_probe(&self) -> Result<Place, Rejected> {
-        let saved = self.gradient.give_up_probe(&self.config);
+        let saved = self.gradient.end_probe(&self.config);
         self.change(|state| state.end_probe(saved, state.bad, &self.config));
         self.state.transition(State::admit)
     }

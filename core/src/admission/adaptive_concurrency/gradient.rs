@@ -176,42 +176,19 @@ impl Gradient {
         due
     }
 
-    /// The latency of the probe is the baseline; returns whether that is lower by a quarter or more.
-    pub(super) fn take_baseline(&self) -> bool {
-        let Mean { latency, probe } = self.mean.load();
-        if !probe || latency == 0 {
-            return false;
-        }
-        self.measured(latency)
-    }
-
-    /// The baseline is this latency; returns whether that is lower by a quarter or more.
-    fn measured(&self, latency: u32) -> bool {
-        self.baseline.transition(|Latency(old)| (Some(Latency(latency)), latency <= old - old / 4))
-    }
-
-    /// The next probe is some windows away; returns the limit from before this one.
-    pub(super) fn end_probe(&self, config: &Config, soon: bool) -> u32 {
-        self.mean.transition(|mean: Mean| (mean.probe.then_some(Mean { probe: false, ..mean }), ()));
-        self.plan_probe(config, soon)
-    }
-
-    /// Says how many windows pass until the next probe; returns the limit from before the last one.
-    fn plan_probe(&self, config: &Config, soon: bool) -> u32 {
-        let every = config.windows_between_probes();
-        let windows = if soon { config.soon() } else { every - self.spread.below(every / 8 + 1) };
-        self.memory.transition(|memory: Memory| (Some(Memory { windows, ..memory }), memory.saved))
-    }
-
-    /// Ends a probe with the results that it has, unless another call did; returns the limit from before it.
-    pub(super) fn give_up_probe(&self, config: &Config) -> u32 {
+    /// Ends a probe, unless another call did: the latency of its results, if it has any, is the baseline, and the next one is some
+    /// windows away, sooner if that is lower by a quarter or more. Returns the limit from before it.
+    pub(super) fn end_probe(&self, config: &Config) -> u32 {
         let ended = self.mean.transition(|mean: Mean| {
             let next = mean.probe.then_some(Mean { probe: false, ..mean });
             (next, mean.probe.then_some(mean.latency))
         });
         let Some(latency) = ended else { return self.memory.load::<Memory>().saved };
-        let soon = latency > 0 && self.measured(latency);
-        self.plan_probe(config, soon)
+        let soon = latency > 0
+            && self.baseline.transition(|Latency(old)| (Some(Latency(latency)), latency <= old - old / 4));
+        let every = config.windows_between_probes();
+        let windows = if soon { config.soon() } else { every - self.spread.below(every / 8 + 1) };
+        self.memory.transition(|memory: Memory| (Some(Memory { windows, ..memory }), memory.saved))
     }
 
     pub(super) fn latency(&self) -> Option<Duration> {

@@ -125,39 +125,24 @@ fn a_window_without_a_success_leaves_the_baseline() {
 
 #[test]
 fn a_probe_sets_the_baseline_and_is_repeated_soon_if_that_fell_by_a_quarter() {
-    let config = CONFIG.probe_every(1);
+    let config = CONFIG.probe_every(800);
     for (latency, soon) in [(600, true), (601, false), (2000, false)] {
         let gradient = Gradient::new(0, 1);
         gradient.learn(us(800), false);
         gradient.figures(false);
         (0..9).for_each(|_| gradient.learn(0, false));
-        assert!(!gradient.take_baseline(), "no probe");
-        assert_eq!(baseline(&gradient), 800_000);
+        gradient.end_probe(&config);
+        assert_eq!(baseline(&gradient), 800_000, "there is no probe");
         assert!(gradient.is_probe_due(&config, 77));
-        assert!(!gradient.take_baseline(), "no result");
         gradient.learn(us(latency), true);
-        assert_eq!(gradient.take_baseline(), soon, "{latency}");
+        // Of those who find it over one ends it.
+        assert_eq!([gradient.end_probe(&config), gradient.end_probe(&config)], [77; 2]);
         assert_eq!(baseline(&gradient), u128::from(us(latency)));
-        assert_eq!(gradient.end_probe(&config, soon), 77);
+        let windows = (1..=1000).find(|_| gradient.is_probe_due(&config, 9)).unwrap();
+        assert_eq!(windows == 16, soon, "{latency}: {windows}");
+        gradient.end_probe(&config);
+        assert_eq!(baseline(&gradient), u128::from(us(latency)), "no result");
     }
-}
-
-/// Many callers find a probe that has lasted too long; one of them ends it.
-#[test]
-fn a_probe_is_given_up_once() {
-    let config = CONFIG.probe_every(800);
-    let gradient = Gradient::new(0, 1);
-    gradient.learn(1_000_000, false);
-    gradient.figures(true);
-    assert!(gradient.is_probe_due(&config, 77));
-    gradient.learn(100_000, true);
-    assert_eq!([gradient.give_up_probe(&config), gradient.give_up_probe(&config)], [77; 2]);
-    let windows = (1..=1000).find(|_| gradient.is_probe_due(&config, 9));
-    assert_eq!(windows, Some(16), "the baseline fell, so the next one comes soon");
-    // Without a result the baseline stays.
-    let before = gradient.baseline();
-    gradient.give_up_probe(&config);
-    assert_eq!(gradient.baseline(), before);
 }
 
 #[test]
@@ -170,15 +155,13 @@ fn probes_are_spread_by_an_eighth_and_soon_ones_come_after_sixteen_windows() {
         .map(|seed| {
             let gradient = Gradient::new(seed, config.soon());
             assert_eq!(windows(&config, &gradient), 16);
-            gradient.end_probe(&config, false);
+            gradient.end_probe(&config);
             windows(&config, &gradient)
         })
         .collect();
     let (least, most) = (spread.iter().min().unwrap(), spread.iter().max().unwrap());
     assert!((700..720).contains(least) && (780..=800).contains(most), "{spread:?}");
     let gradient = Gradient::new(0, config.soon());
-    gradient.end_probe(&config, true);
-    assert_eq!(windows(&config, &gradient), 16);
     assert_eq!(windows(&CONFIG.probe_every(0), &gradient), 0, "never");
 }
 
@@ -212,8 +195,9 @@ fn the_windows_between_probes_are_spread_over_an_eighth() {
     let config = CONFIG.probe_every(16);
     let gradient = Gradient::new(7, 1);
     let mut seen = [0; 18];
+    assert!(gradient.is_probe_due(&config, 100));
     for _ in 0..200 {
-        gradient.end_probe(&config, false);
+        gradient.end_probe(&config);
         let windows = (1..=17).find(|_| gradient.is_probe_due(&config, 100)).unwrap_or(0_usize);
         seen[windows] += 1;
     }

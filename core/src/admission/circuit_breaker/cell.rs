@@ -181,7 +181,7 @@ impl Cell {
         ticket: &Ticket,
         ending: Ending,
     ) -> Settlement {
-        let refused = matches!(ticket.kind, Kind::Refused(_)) && !mutant!("breaker_counts_refused_calls");
+        let refused = matches!(ticket.kind(), Kind::Refused(_)) && !mutant!("breaker_counts_refused_calls");
         if refused || matches!(ending.outcome, Outcome::Ignored | Outcome::Cancelled) {
             return self.settle_nothing(ticket);
         }
@@ -401,7 +401,7 @@ impl Cell {
 #[inline]
 fn is_current(state: Snapshot, ticket: &Ticket) -> bool {
     let same =
-        if mutant!("breaker_ignores_generation") { true } else { state.generation() == ticket.generation };
+        if mutant!("breaker_ignores_generation") { true } else { state.generation() == ticket.generation() };
     same && state.mode().counts()
 }
 

@@ -5,6 +5,8 @@ use core::time::Duration;
 
 use super::state::Snapshot;
 use super::{Cause, CircuitBreaker, Reason, Rejected, Settlement, State, Transition};
+use crate::atomic::bits::Field;
+use crate::atomic::timer::STAMP_BITS;
 use crate::attempt::deadline::Deadline;
 use crate::outcome::Outcome;
 use crate::time::{Instant, nanos};
@@ -20,14 +22,46 @@ pub(super) enum Kind {
     Refused(Reason),
 }
 
+const KIND: Field = Field::lowest(3);
+const GENERATION: Field = KIND.then(STAMP_BITS);
+
+impl Kind {
+    #[inline]
+    const fn code(self) -> u32 {
+        match self {
+            Self::Plain => 0,
+            Self::Probe => 1,
+            Self::FirstProbe => 2,
+            Self::Refused(Reason::Open) => 3,
+            Self::Refused(Reason::ForcedOpen) => 4,
+            Self::Refused(Reason::ProbesOut) => 5,
+            Self::Refused(Reason::Ramping) => 6,
+        }
+    }
+
+    #[inline]
+    const fn of(code: u32) -> Self {
+        match code {
+            0 => Self::Plain,
+            1 => Self::Probe,
+            2 => Self::FirstProbe,
+            3 => Self::Refused(Reason::Open),
+            4 => Self::Refused(Reason::ForcedOpen),
+            5 => Self::Refused(Reason::ProbesOut),
+            _ => Self::Refused(Reason::Ramping),
+        }
+    }
+}
+
 /// An admitted call that must still be settled: a [`Permit`] without the borrow.
 ///
 /// Dropping a probe's ticket loses the probe until its lease ends; nothing else is lost.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 #[must_use = "settle the ticket with `CircuitBreaker::settle`"]
 pub struct Ticket {
-    pub(super) generation: u32,
-    pub(super) kind: Kind,
+    /// Generation and kind: of two numbers a ticket is passed in registers, where of three it is written to memory and
+    /// read again before it has arrived there.
+    word: u32,
     /// Nanoseconds: when the call started; of a refused one its `retry_after`, `u64::MAX` for none.
     ///
     /// Nobody asks when a refused call started, for its result counts for nothing; so all calls have smaller permits.
@@ -37,16 +71,31 @@ pub struct Ticket {
 impl Ticket {
     #[inline]
     pub(super) const fn new(state: Snapshot, kind: Kind, started: Instant) -> Self {
-        Self { generation: state.generation(), kind, nanos: started.as_nanos() }
+        Self::of(state, kind, started.as_nanos())
     }
 
     pub(super) fn refused(state: Snapshot, rejected: Rejected) -> Self {
         let nanos = rejected.retry_after.map_or(u64::MAX, nanos);
-        Self { generation: state.generation(), kind: Kind::Refused(rejected.reason), nanos }
+        Self::of(state, Kind::Refused(rejected.reason), nanos)
+    }
+
+    #[inline]
+    const fn of(state: Snapshot, kind: Kind, nanos: u64) -> Self {
+        Self { word: GENERATION.set(KIND.set(0, kind.code()), state.generation()), nanos }
+    }
+
+    #[inline]
+    pub(super) const fn generation(&self) -> u32 {
+        GENERATION.get(self.word)
+    }
+
+    #[inline]
+    pub(super) const fn kind(&self) -> Kind {
+        Kind::of(KIND.get(self.word))
     }
 
     pub(super) const fn is_probe(&self) -> bool {
-        matches!(self.kind, Kind::Probe | Kind::FirstProbe)
+        matches!(self.kind(), Kind::Probe | Kind::FirstProbe)
     }
 
     /// When a call that counts started.
@@ -57,7 +106,7 @@ impl Ticket {
 
     #[inline]
     fn would_reject(&self) -> Option<Rejected> {
-        let Kind::Refused(reason) = self.kind else { return None };
+        let Kind::Refused(reason) = self.kind() else { return None };
         let retry_after = (self.nanos < u64::MAX).then_some(Duration::from_nanos(self.nanos));
         Some(Rejected::new(reason, retry_after))
     }
@@ -65,7 +114,7 @@ impl Ticket {
     /// The same ticket, for a holder that settles when it is dropped.
     #[inline]
     pub(crate) const fn again(&self) -> Self {
-        Self { generation: self.generation, kind: self.kind, nanos: self.nanos }
+        Self { word: self.word, nanos: self.nanos }
     }
 }
 
@@ -97,7 +146,7 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
     /// Whether nothing is to be said about the admission: the case of nearly every call.
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {
-        matches!(self.ticket.kind, Kind::Plain)
+        matches!(self.ticket.kind(), Kind::Plain)
     }
 
     /// When a probe that starts at `started` must be over, if it has less time than other attempts.
@@ -123,11 +172,11 @@ impl<const SLOTS: usize> Permit<'_, SLOTS> {
     /// The transition that admitted this call, from open to half-open, if it is the first probe after the open time.
     #[inline]
     pub fn transition(&self) -> Option<Transition> {
-        matches!(self.ticket.kind, Kind::FirstProbe).then_some(Transition {
+        matches!(self.ticket.kind(), Kind::FirstProbe).then_some(Transition {
             from: State::Open,
             to: State::HalfOpen,
             cause: Cause::OpenTimeOver,
-            generation: self.ticket.generation,
+            generation: self.ticket.generation(),
         })
     }
 
@@ -150,8 +199,18 @@ impl<const SLOTS: usize> Drop for Permit<'_, SLOTS> {
 impl<const SLOTS: usize> fmt::Debug for Permit<'_, SLOTS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("generation", &self.ticket.generation)
-            .field("kind", &self.ticket.kind)
+            .field("generation", &self.ticket.generation())
+            .field("kind", &self.ticket.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("generation", &self.generation())
+            .field("kind", &self.kind())
+            .field("nanos", &self.nanos)
             .finish_non_exhaustive()
     }
 }

@@ -568,3 +568,19 @@ fn failures_in_a_row_stay_within_their_bits() {
     assert_eq!((most.failures(), most.count_failure()), (MAX_FAILURES, most));
     assert_eq!(most.forgive(), closed);
 }
+
+/// What a ticket was admitted as comes back from the bits of its word, beside every generation.
+#[test]
+fn a_ticket_keeps_its_kind_and_its_generation() {
+    use super::permit::Kind;
+    let reasons = [Reason::Open, Reason::ForcedOpen, Reason::ProbesOut, Reason::Ramping];
+    let kinds = [Kind::Plain, Kind::Probe, Kind::FirstProbe].into_iter().chain(reasons.map(Kind::Refused));
+    for kind in kinds {
+        let mut state = Snapshot::closed(Mode::Normal);
+        for generation in 0..1024 {
+            let ticket = Ticket::new(state, kind, s(7));
+            assert_eq!((ticket.kind(), ticket.generation(), ticket.started()), (kind, generation, s(7)));
+            state = state.trip();
+        }
+    }
+}

@@ -113,7 +113,7 @@
 //! | admitted, reserved | 1 | 1 |
 //! | rejected | 2 | 0 |
 //! | the same where units wrap | 1 more | 0 more |
-//! | the first of an era | 3 more | 1 more, and 2 after an idle one |
+//! | the first of an era | 3 more, and 4 after an idle one | 1 more, and 2 after an idle one |
 
 pub mod adjustable;
 mod bucket;

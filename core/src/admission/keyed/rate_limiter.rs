@@ -237,7 +237,7 @@ impl<const ENTRIES: usize, S: AsRef<[Entry]>> KeyedRateLimiter<ENTRIES, S> {
     /// A grant of another table is stale here, unless the same key has the same entry: then it gives back here what was taken
     /// there, as one of either shared bucket does.
     pub fn refund(&self, grant: Grant, now: Instant) -> Refund {
-        self.view().refund(&grant, now)
+        self.view().refund(grant, now)
     }
 
     /// How many keys have an entry. It loads every entry.
@@ -344,7 +344,7 @@ impl Bucket<'_> {
 
     /// As [`KeyedRateLimiter::refund`].
     #[inline]
-    pub(crate) fn refund(&self, grant: &Grant, now: Instant) -> Refund {
+    pub(crate) fn refund(&self, grant: Grant, now: Instant) -> Refund {
         self.keyed.refund(grant, now)
     }
 
@@ -503,7 +503,7 @@ impl View<'_> {
         }
     }
 
-    fn refund(&self, grant: &Grant, now: Instant) -> Refund {
+    fn refund(&self, grant: Grant, now: Instant) -> Refund {
         let present = self.scale.present(now);
         let entry = match grant.at {
             NOWHERE => return Refund::Lapsed,

@@ -150,7 +150,7 @@ impl Admit for keyed::Bucket<'_> {
     /// A token does not come back if the key lost its entry since.
     #[inline]
     fn give_back(&self, grant: keyed::Grant, now: Instant) {
-        self.refund(&grant, now);
+        self.refund(grant, now);
     }
 
     /// Its token is spent.

@@ -113,7 +113,7 @@ fn a_window_without_a_success_leaves_the_baseline() {
     let limiter = each(Config::gradient(4).probe_every(1));
     call(&limiter, Outcome::Success, ms(8));
     let busy = [limiter.try_acquire(START).unwrap(), limiter.try_acquire(START).unwrap()];
-    until_probe(&limiter);
+    probes::until_probe(&limiter);
     drop(busy);
     // The probe fails: there is no latency until the next success.
     call(&limiter, Outcome::Failure, ms(1));
